@@ -1,0 +1,59 @@
+"""The page about exports, and the download itself."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actors import actor_of
+from keys.decorators import deny_unless_admin, signed_in, upstream_errors_shown
+from keys.http import AppRequest, render_page
+from keys.models import StoredToken
+from keys.roles import is_admin
+from keys.services import audit
+from keys.services.exports import ExportRunning, is_running, open_download
+
+
+@require_safe
+@signed_in
+def exports(request: AppRequest) -> HttpResponse:
+    return _exports_page(request)
+
+
+@require_POST
+@signed_in
+@upstream_errors_shown
+def export_download(request: AppRequest) -> HttpResponseBase:
+    member_id = request.POST.get("member") or str(request.user.pk)
+    if member_id != str(request.user.pk):
+        deny_unless_admin(request, wanted="export")
+    stored = get_object_or_404(
+        StoredToken.objects.select_related("member"),
+        member=member_id if member_id.isdigit() else None,
+    )
+    try:
+        download = open_download(actor_of(request), stored)
+    except ExportRunning:
+        return _exports_page(request, status=409, busy=True)
+    return StreamingHttpResponse(
+        download,
+        content_type="application/json",
+        headers={
+            "Content-Disposition": content_disposition_header(True, download.filename) or "",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )
+
+
+def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False) -> HttpResponse:
+    stored = StoredToken.objects.filter(member=request.user).first()
+    others = StoredToken.objects.select_related("member").exclude(member=request.user)
+    context = {
+        "stored_token": stored,
+        "busy": busy or (stored is not None and is_running(stored)),
+        "members": others.order_by("member__username") if is_admin(request.user) else [],
+        "last_exports": audit.of_exports(request.user)[:20],
+    }
+    return render_page(request, "keys/exports.html", context, status)
