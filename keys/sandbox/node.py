@@ -1,0 +1,188 @@
+"""The sandbox node as tests and the demo hold it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from .contents import Content, Holdings
+from .faults import Fault
+from .generations import GENERATIONS
+from .golang import nanoseconds
+from .journal import Journal
+from .routes import PERMANENT
+from .server import Server
+from .state import ERAS, LEVELS, Key, State, User
+from .wire import Request
+
+_PATIENCE = 10.0  # seconds to start or stop
+
+
+class Sandbox:
+    """An Estuary node on a real socket, in a thread of its own.
+
+    `listen` is HOST:PORT, port 0 for any free one. `latency` in seconds, before every answer.
+    `rate_limit` in requests a second, None for none. `seed` drives the tokens made here (not
+    those made over the API). `state_file` keeps users and keys over a restart. `clock` gives
+    seconds, `wall` nanoseconds since 1970: tests move them instead of waiting.
+    Raises ValueError for an unknown generation.
+    """
+
+    def __init__(
+        self,
+        listen: str = "127.0.0.1:0",
+        generation: str = "current",
+        latency: float = 0.0,
+        rate_limit: float | None = 200,
+        seed: int = 1,
+        state_file: str | Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
+    ) -> None:
+        if generation not in GENERATIONS:
+            raise ValueError(f"generation is one of {', '.join(GENERATIONS)}, not {generation!r}")
+        host, _, port = listen.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+        self._wall = wall
+        self._random = random.Random(seed)  # noqa: S311 - made-up tokens that must repeat
+        self.state = State()
+        if state_file:
+            Journal(Path(state_file), self.state)
+        self._server = Server(
+            self.state,
+            GENERATIONS[generation],
+            rate_limit=rate_limit,
+            latency=latency,
+            clock=clock,
+            wall=wall,
+        )
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._listening = threading.Event()
+        self._failure: BaseException | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once started; the port stays the same over stop and start."""
+        host = f"[{self._host}]" if ":" in self._host else self._host or "127.0.0.1"
+        return f"http://{host}:{self._port}"
+
+    def start(self) -> Self:
+        """Listen; returns when it does. Raises OSError when the address is taken."""
+        self._listening.clear()
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+        self._thread.start()
+        if not self._listening.wait(_PATIENCE):
+            raise TimeoutError("the sandbox did not start")
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+        return self
+
+    def stop(self) -> None:
+        """Break off all connections, stop listening, and wait for the thread."""
+        if self._thread is None or self._loop is None or self._task is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop may be closed already
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(_PATIENCE)
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                asyncio.run(self._main())
+            except OSError as failure:
+                self._failure = failure
+                self._listening.set()
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def ready(port: int) -> None:
+            self._port = port
+            self._listening.set()
+
+        await self._server.run(self._host, self._port, ready)
+
+    def add_user(
+        self, name: str, contents: int | Sequence[Content] = 0, permission: str = "user"
+    ) -> User:
+        """Add an account that stores so many contents; `permission` is "user", "upload" or "admin"."""
+        return self.state.add_user(name, LEVELS[permission], Holdings.of(contents), self._wall())
+
+    def remove_user(self, user: User) -> None:
+        """Delete an account but not its keys, as Estuary does: they are refused from now on."""
+        user.exists = False
+
+    def add_key(
+        self,
+        user: User,
+        label: str = "",
+        lifetime: timedelta | None = timedelta(days=30),
+        expiry: datetime | None = None,
+        permission: str = "all",
+        is_session: bool = False,  # noqa: FBT001, FBT002 - tests pass it by name
+        era: str = "current",
+        token: str | None = None,
+    ) -> str:
+        """Add a key and return its token, as if it had been made over the API.
+
+        `lifetime` None makes it permanent (36,500 days); `expiry` wins over it. `permission` is
+        "all" or "upload", `era` one of ERAS. Raises ValueError for a wrong word or a used token.
+        """
+        if permission not in {"all", "upload"} or era not in ERAS:
+            raise ValueError(f"no such permission or era: {permission!r}, {era!r}")
+        span = PERMANENT if lifetime is None else lifetime // timedelta(microseconds=1) * 1000
+        moment = self._wall() + span if expiry is None else nanoseconds(expiry)
+        token = token or f"EST{uuid.UUID(int=self._random.getrandbits(128), version=4)}ARY"
+        upload, stored = permission == "upload", moment // 1000 * 1000
+        self.state.add_key(Key(user, token, label, stored, upload, is_session, era))
+        return token
+
+    def remove_key(self, token: str) -> None:
+        """Revoke a key as if somebody had done it elsewhere; an unknown one is ignored."""
+        if key := self.state.keys.get(token):
+            self.state.remove_key(key)
+
+    def set_fault(self, endpoint: str, fault: Fault) -> None:
+        """Misbehave from now on; `endpoint` is one of faults.ENDPOINTS. Raises ValueError."""
+        self._server.faults.set(endpoint, fault)
+
+    def clear_faults(self) -> None:
+        """Behave again."""
+        self._server.faults.clear()
+
+    @property
+    def requests(self) -> list[Request]:
+        """The last requests, oldest first, control requests left out."""
+        return list(self._server.requests)
+
+    def forget_requests(self) -> None:
+        """Empty the list of requests."""
+        self._server.requests.clear()
+
+    @property
+    def truncate_exports(self) -> bool:
+        """Whether exports of more than 65,535 contents fail, as they do in Estuary."""
+        return self._server.api.truncate_exports
+
+    @truncate_exports.setter
+    def truncate_exports(self, on: bool) -> None:
+        self._server.api.truncate_exports = on

@@ -1,0 +1,128 @@
+"""The records of an export, field by field in the order of the wire."""
+
+from __future__ import annotations
+
+from .contents import Content
+from .golang import SECOND, json_string, rfc3339
+from .state import User
+
+Fields = dict[str, str]  # name -> JSON text, or a placeholder for it
+
+_NEVER = '"0001-01-01T00:00:00Z"'
+_NAMES = ("report.pdf", "Ärger & Übung.txt", "日本語/資料 🗂.zip")
+_ORIGINS = '["/ip4/203.0.113.7/tcp/4001/p2p/12D3KooWAbcdefghijklmnopqrstuvwxyzABCDEFGHJKLMNPQRST"]'
+_HOUR, _DAY = 3600 * SECOND, 86_400 * SECOND
+_FAILS = 20  # every so many deals one failed
+
+
+def recipe_name(index: str, position: int) -> str:
+    """The JSON text of a file name of the recipe."""
+    return json_string(f"{index}-{_NAMES[position % len(_NAMES)]}")
+
+
+def _moment(user: User, position: int, shift: int = 0) -> str:
+    # PostgreSQL keeps microseconds; records of one block differ, so that sorting has work to do.
+    return f'"{rfc3339((user.created + shift - position * 61 * SECOND - position * 17_000) // 1000 * 1000)}"'
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001 - it is the value
+    return "true" if value else "false"
+
+
+def content_fields(
+    user: User,
+    position: int,
+    *,
+    id: str,  # noqa: A002 - the name on the wire
+    cid: str,
+    name: str,
+    size: str,
+    kind: int = 0,
+    active: bool = True,
+    aggregate: bool = False,
+    aggregated_in: int = 0,
+    origins: str = _ORIGINS,
+) -> Fields:
+    """A content; what is given as text is JSON text. `kind`: 0 unknown, 1 file, 2 directory."""
+    created = _moment(user, position)
+    return {
+        "id": id,
+        "createdAt": created,
+        "updatedAt": created,
+        "cid": cid,
+        "name": name,
+        "userId": str(user.id),
+        "description": '""',
+        "size": size,
+        "type": str(kind),
+        "active": _truth(active),
+        "offloaded": "false",
+        "replication": "6",
+        "aggregatedIn": str(aggregated_in),
+        "aggregate": _truth(aggregate),
+        "pinning": "false",
+        "pinMeta": '"{}"',
+        "replace": "false",
+        "origins": json_string(origins),
+        "failed": "false",
+        "location": '"local"',
+        "dagSplit": "false",
+        "splitFrom": "0",
+        "pinningStatus": '""',
+        "dealStatus": '""',
+    }
+
+
+def row_fields(user: User, id_: int, row: Content) -> Fields:
+    """A content that was given explicitly; a missing CID shows as the letter b."""
+    return content_fields(
+        user,
+        0,
+        id=str(id_),
+        cid=json_string(row.cid or "b"),
+        name=json_string(row.name or ""),
+        size=str(row.size),
+        kind=row.kind,
+        active=row.active,
+        aggregate=row.aggregate,
+        aggregated_in=row.aggregated_in,
+        origins=row.origins or "",
+    )
+
+
+def deal_fields(
+    user: User,
+    position: int,
+    *,
+    id: str,  # noqa: A002 - the name on the wire
+    content: str,
+    prop_cid: str,
+    uuid: str,
+    miner: str,
+    deal: str,
+) -> Fields:
+    """A deal; all texts are JSON texts. Spelt as on the wire: capitals, camel and snake case."""
+    created, failed = _moment(user, position), position % _FAILS == _FAILS - 1
+    return {
+        "ID": id,
+        "CreatedAt": created,
+        "UpdatedAt": created,
+        "DeletedAt": "null",
+        "content": content,
+        "user_id": str(user.id),
+        "propCid": prop_cid,
+        "dealUuid": uuid,
+        "miner": miner,
+        "dealId": deal,
+        "failed": _truth(failed),
+        "verified": "true",
+        "slashed": "false",
+        "failedAt": _moment(user, position, -_DAY) if failed else _NEVER,
+        "dtChan": '""',
+        "transferStarted": _moment(user, position, -3 * _DAY),
+        "transferFinished": _moment(user, position, -3 * _DAY + _HOUR),
+        "onChainAt": _NEVER if failed else _moment(user, position, -2 * _DAY),
+        "sealedAt": _NEVER if failed else created,
+        "deal_protocol_version": '"/fil/storage/mk/1.2.0"',
+        "miner_version": '"boost-1.5.1+git.abcdef0"',
+    }

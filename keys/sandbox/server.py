@@ -1,0 +1,140 @@
+"""The server: takes connections, and leads each request past limiter, faults and routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from .connection import Connection
+from .control import Control
+from .errors import ApiError, body_for, status_for
+from .faults import FaultBook
+from .generations import Generation
+from .limiter import Limiter, client_address
+from .misbehaviour import misbehave
+from .routes import Route, UserApi, find_route
+from .state import State
+from .wire import HEAD_LIMIT, Reply, Request
+
+_LOGGED = 5_000  # requests remembered
+_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
+_WRITE_AHEAD = 1 << 20  # bytes written before a slow reader is waited for
+
+
+class Server:
+    """One node on one event loop; everything else reaches it through its attributes."""
+
+    def __init__(
+        self,
+        state: State,
+        generation: Generation,
+        *,
+        rate_limit: float | None,
+        latency: float,
+        clock: Callable[[], float],
+        wall: Callable[[], int],
+    ) -> None:
+        self.api = UserApi(state, generation, clock, wall)
+        self.faults = FaultBook()
+        self.requests: deque[Request] = deque(maxlen=_LOGGED)
+        self.latency = latency
+        self._generation = generation
+        self._limiter = Limiter(rate_limit if generation.rate_limited else None, clock)
+        self._control = Control(self.faults, lambda: tuple(self.requests))
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, host: str, port: int, ready: Callable[[int], None]) -> None:
+        """Serve until cancelled; calls `ready` with the port once it listens."""
+        server = await asyncio.start_server(self._serve, host, port, limit=HEAD_LIMIT, backlog=1024)
+        ready(server.sockets[0].getsockname()[1])
+        try:
+            await asyncio.Event().wait()
+        finally:
+            server.close()
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio runs this in a task
+        self._tasks.add(task)
+        writer.transport.set_write_buffer_limits(_WRITE_AHEAD)
+        connection = Connection(reader, writer)
+        try:
+            while connection.open and (request := await connection.next_request()):
+                await self._respond(request, connection)
+            await connection.close()
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client is gone, which Estuary does not mind, or the node stops
+        finally:
+            connection.abort()
+            self._tasks.discard(task)
+
+    async def _respond(self, request: Request, connection: Connection) -> None:
+        if (control := self._control.answer(request)) is not None:
+            await connection.send(request, control)
+            return
+        self.requests.append(request)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        try:
+            route = self._admitted(request)
+        except ApiError as error:
+            await connection.send(request, self._refuse(request, error))
+            return
+        if route is None:
+            await connection.send(request, self._preflight(request))
+        elif (fault := self.faults.strike(route.endpoint)) is not None:
+            await misbehave(
+                fault,
+                connection,
+                request,
+                lambda pretend: self._carry_out(request, route, pretend=pretend),
+                lambda error: self._refuse(request, error),
+            )
+        else:
+            await connection.send(request, self._carry_out(request, route))
+
+    def _admitted(self, request: Request) -> Route | None:
+        """The route; None for OPTIONS, which is answered before the limiter and for any path."""
+        if request.method == "OPTIONS":
+            return None
+        if not self._limiter.allows(client_address(request.headers, request.peer)):
+            raise ApiError(429, details="rate limit exceeded")
+        return find_route(request, self._generation)
+
+    def _carry_out(self, request: Request, route: Route, *, pretend: bool = False) -> Reply:
+        try:
+            return self._dressed(request, self.api.answer(request, route, pretend=pretend))
+        except ApiError as error:
+            return self._refuse(request, error)
+
+    def _refuse(self, request: Request, error: ApiError) -> Reply:
+        reply = Reply(status_for(error, self._generation), body_for(error, self._generation))
+        if error.allow:
+            reply.headers.append(("Allow", error.allow))
+        return self._dressed(request, reply)
+
+    def _dressed(self, request: Request, reply: Reply) -> Reply:
+        """Add the headers every answer of Estuary has."""
+        reply.headers.append(("Vary", "Origin"))
+        if self._generation.version:
+            reply.headers.append(("X-Appversion", self._generation.version))
+        if "origin" in request.headers:
+            reply.headers.append(("Access-Control-Allow-Origin", "*"))
+        return reply
+
+    def _preflight(self, request: Request) -> Reply:
+        reply = self._dressed(request, Reply(204))
+        if "origin" in request.headers:
+            reply.headers += [
+                ("Access-Control-Allow-Methods", _METHODS),
+                ("Vary", "Access-Control-Request-Method"),
+                ("Vary", "Access-Control-Request-Headers"),
+            ]
+            if asked := request.headers.get("access-control-request-headers"):
+                reply.headers.append(("Access-Control-Allow-Headers", asked))
+        return reply
