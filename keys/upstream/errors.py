@@ -25,6 +25,7 @@ class UpstreamError(Exception):
     """
 
     code: ClassVar[str] = "upstream"
+    is_about_token: ClassVar[bool] = False  # another token would do; trying again would not
     what: str = "Estuary could not do this."
     then: str = "Try again in a minute."
 
@@ -40,6 +41,7 @@ class TokenRejected(UpstreamError):
     """Estuary does not know the token: revoked, mistyped, or from another node."""
 
     code = "token-rejected"
+    is_about_token = True
     what = "Estuary does not know this API key: it was revoked, or it is not complete."
     then = "Connect a key that is valid."
 
@@ -48,6 +50,7 @@ class TokenExpired(UpstreamError):
     """The token was good until its expiry passed."""
 
     code = "token-expired"
+    is_about_token = True
     what = "This API key has expired, so Estuary refuses it."
     then = "Connect another key."
 
@@ -56,6 +59,7 @@ class NotPermitted(UpstreamError):
     """The token is good, but may not do this; which reason it is, old nodes do not say."""
 
     code = "not-permitted"
+    is_about_token = True
     what = (
         "Estuary knows this API key but does not permit this: "
         "either the key is for uploads only, or its account may not do it."
