@@ -76,5 +76,6 @@ class MemberRequiredMiddleware(LoginRequiredMiddleware):
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
         if getattr(request, "htmx", False):
-            return HttpResponseClientRedirect(resolve_url(self.get_login_url(view_func)))
+            there = resolve_url(self.get_login_url(view_func))
+            return HttpResponseClientRedirect(there)  # type: ignore[return-value]
         return super().handle_no_permission(request, view_func)

@@ -29,7 +29,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="estuary-admin-demo-") as data_dir, Sandbox() as node:
         os.environ.update(environment(data_dir, port, node.url))
         bobs_token = prepare(node)
-        server = subprocess.Popen(  # noqa: S603
+        server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"], cwd=ROOT
         )
         try:
@@ -99,7 +99,7 @@ def answers(port: int, server: subprocess.Popen[bytes]) -> bool:
     """Wait until the app serves; False when it ended instead."""
     while server.poll() is None:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1)  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1)
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
         else:
@@ -113,7 +113,8 @@ def print_welcome(port: int, node_url: str, bobs_token: str) -> None:
         f"  Estuary Admin   http://localhost:{port}/",
         f"  Sandbox node    {node_url}",
         "",
-        f"  Sign in as alice (connected), bob (not connected) or carol (admin); password {PASSWORD}",
+        "  Sign in as alice (connected), bob (not connected) or carol (admin);",
+        f"  the password is {PASSWORD} for all.",
         f"  A key for bob to connect: {bobs_token}",
         "  Ctrl-C ends both.",
         "",

@@ -97,8 +97,8 @@ class TokenConnectForm(forms.Form):
             not char.isalnum() and char != "-" for char in token
         ):
             raise ValidationError(
-                "This does not look like an Estuary API key: one begins with EST and ends with ARY. "
-                "Copy it again, whole, and paste it here."
+                "This does not look like an Estuary API key: one begins with EST and ends with "
+                "ARY. Copy it again, whole, and paste it here."
             )
         return token
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from keys.choices import THEMES
-from keys.upstream import Permission
+from keys.upstream import Permission, describe
 
 
 class StoredToken(models.Model):
@@ -57,6 +57,14 @@ class KeyCreation(models.Model):
     @property
     def fingerprint(self) -> str:
         return self.token_hash[:8]
+
+    @property
+    def member_name(self) -> str:
+        return self.member.get_username()
+
+    @property
+    def lifetime_text(self) -> str:
+        return describe(self.lifetime)
 
     def is_overdue(self, patience: timedelta) -> bool:
         """Whether the process that asked Estuary must have given up by now."""

@@ -11,6 +11,6 @@ def is_admin(who: AbstractBaseUser | AnonymousUser | None) -> bool:
     """Whether someone is an admin; asks the database once per request and member."""
     if not isinstance(who, User) or not who.is_active:
         return False
-    if not hasattr(who, "_is_admin"):
-        who._is_admin = who.groups.filter(name=ADMINS).exists()  # type: ignore[attr-defined]
-    return bool(who._is_admin)  # type: ignore[attr-defined]
+    if not hasattr(who, "is_console_admin"):
+        who.is_console_admin = who.groups.filter(name=ADMINS).exists()  # type: ignore[attr-defined]
+    return bool(who.is_console_admin)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ os.environ.update(
     ESTUARY_API_URL="http://127.0.0.1:9",  # nobody listens there; tests name their own node
 )
 
-from estuary_admin.settings import *  # noqa: E402, F403
+from estuary_admin.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {  # noqa: F405

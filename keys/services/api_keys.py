@@ -31,6 +31,10 @@ AUDITED = {
 }
 
 
+#: What the client says of each key: sent, not listed any more, failed, or not tried.
+Answer = bool | UpstreamError | None
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """What became of one key."""
@@ -90,9 +94,7 @@ def revoke_keys(actor: Actor, stored: StoredToken, keys: list[ApiKey]) -> list[R
     return results
 
 
-def _result(
-    token_hash: str, answer: bool | UpstreamError | None, after: KeyList | None
-) -> Revocation:
+def _result(token_hash: str, answer: Answer, after: KeyList | None) -> Revocation:
     sentence = answer.sentence if isinstance(answer, UpstreamError) else ""
     if answer is None:
         return Revocation(token_hash, Outcome.NOT_TRIED)

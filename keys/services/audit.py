@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from django.contrib.auth.models import User
@@ -74,12 +76,42 @@ def record(
     )
 
 
-def of_key(token_hash: str) -> QuerySet[AuditEntry]:
-    """The rows about one key, newest first."""
-    return AuditEntry.objects.filter(token_hash=token_hash)
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An entry as pages show it."""
+
+    at: datetime
+    action_text: str
+    outcome_text: str
+    actor: str
+    on_behalf_of: str
+    address: str
+    bytes: int | None  # of an export
+    sha256: str
 
 
-def of_exports(member: User) -> QuerySet[AuditEntry]:
-    """The ended exports that a member took, or that were taken of them, newest first."""
+def of_key(token_hash: str) -> list[AuditRow]:
+    """The last 50 rows about one key, newest first."""
+    return _rows(AuditEntry.objects.filter(token_hash=token_hash)[:50])
+
+
+def of_exports(member: User) -> list[AuditRow]:
+    """The last 20 ended exports that a member took, or that were taken of them, newest first."""
     ended = AuditEntry.objects.filter(action__in=[Action.EXPORT_FINISHED, Action.EXPORT_FAILED])
-    return ended.filter(actor=member) | ended.filter(on_behalf_of=member)
+    return _rows((ended.filter(actor=member) | ended.filter(on_behalf_of=member))[:20])
+
+
+def _rows(entries: QuerySet[AuditEntry]) -> list[AuditRow]:
+    return [
+        AuditRow(
+            at=entry.at,
+            action_text=WORDS.get(Action(entry.action), entry.action),
+            outcome_text=AuditEntry.Outcome(entry.outcome).label,
+            actor=entry.actor_name,
+            on_behalf_of=entry.on_behalf_of_name,
+            address=entry.address,
+            bytes=entry.detail.get("bytes"),
+            sha256=entry.detail.get("sha256", ""),
+        )
+        for entry in entries
+    ]

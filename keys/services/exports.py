@@ -1,4 +1,4 @@
-"""Data exports: one at a time per account, streamed, counted, hashed, never called complete if cut."""
+"""Data exports: one at a time per account, streamed, counted, hashed; complete or failed."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -41,7 +44,7 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
     """Check a token against Estuary, then seal and keep it in place of the member's former one.
 
     Estuary's `/user/stats` tells a working token (200) from an unknown or expired (401) and an
-    upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError, having kept nothing.
+    upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError: nothing is kept.
     """
     member = actor.known_member
     token_hash = hash_of(token)
@@ -72,6 +75,20 @@ def disconnect_token(actor: Actor) -> None:
     with transaction.atomic():
         stored.delete()
         audit.record(actor, Action.TOKEN_DISCONNECTED, token_hash=stored.token_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedMember:
+    id: int
+    username: str
+    connected_at: datetime
+
+
+def connected_members(but: User) -> list[ConnectedMember]:
+    """Everybody with a stored token but one, by name."""
+    rows = StoredToken.objects.exclude(member=but).order_by("member__username")
+    found = rows.values_list("member_id", "member__username", "connected_at")
+    return [ConnectedMember(*row) for row in found]
 
 
 def forget_list(stored: StoredToken) -> None:

@@ -14,6 +14,7 @@ from keys.models import StoredToken
 from keys.roles import is_admin
 from keys.services import audit
 from keys.services.exports import ExportRunning, is_running, open_download
+from keys.services.stored_tokens import connected_members
 
 
 @require_safe
@@ -49,11 +50,10 @@ def export_download(request: AppRequest) -> HttpResponseBase:
 
 def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False) -> HttpResponse:
     stored = StoredToken.objects.filter(member=request.user).first()
-    others = StoredToken.objects.select_related("member").exclude(member=request.user)
     context = {
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
-        "members": others.order_by("member__username") if is_admin(request.user) else [],
-        "last_exports": audit.of_exports(request.user)[:20],
+        "members": connected_members(but=request.user) if is_admin(request.user) else [],
+        "last_exports": audit.of_exports(request.user),
     }
     return render_page(request, "keys/exports.html", context, status)

@@ -63,6 +63,7 @@ def _key_shown_once(request: AppRequest, creation: Creation) -> HttpResponse:
     context = {
         "created": creation.created,
         "label": record.label,
+        "is_permanent": record.lifetime is None,
         "permission_text": PERMISSION_TEXT[record.permission],
         "api_url": settings.ESTUARY_API_URL.geturl(),
         "list_url": f"{reverse('keys:key_list')}?new={record.token_hash}",

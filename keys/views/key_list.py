@@ -73,12 +73,11 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
     if key is None:
         raise Http404("Estuary does not list this key")
     [row] = rows_of([key], request.stored_token.token_hash, timezone.now())
+    made_here = KeyCreation.objects.filter(token_hash=token_hash).select_related("member").first()
     context = {
         "row": row,
-        "creation": KeyCreation.objects.filter(token_hash=token_hash)
-        .select_related("member")
-        .first(),
-        "audit_rows": audit.of_key(token_hash)[:50],
+        "creation": made_here,
+        "audit_rows": audit.of_key(token_hash),
         "revoke_url": row.revoke_url,
         "fetched_at": listed.fetched_at,
         "stale_reason": listed.stale_reason,

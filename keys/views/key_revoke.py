@@ -74,9 +74,11 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
         for row in rows
     ]
     counts = Counter(result.outcome for result in done)
-    remaining = counts[Outcome.NOT_TRIED]
-    context: dict[str, object] = {"results": results, "counts": counts, "remaining": remaining}
-    return render_page(request, "keys/key_revoke_expired.html", context)
+    return render_page(
+        request,
+        "keys/key_revoke_expired.html",
+        {"results": results, "counts": counts, "remaining": counts[Outcome.NOT_TRIED]},
+    )
 
 
 def _expired_rows(request: AppRequest, listed: key_lists.Snapshot) -> list[KeyRow]:
