@@ -32,8 +32,8 @@ def render_page(
 ) -> HttpResponse:
     """Render a page in full, or for htmx only its underscored body."""
     if wants_part(request):
-        folder, name = page.rsplit("/", 1)
-        page, status = f"{folder}/_{name}", 200  # htmx shows no answer with an error's status
+        # htmx shows no answer with an error's status.
+        page, status = page.replace("keys/", "keys/_"), 200
     response = render(request, page, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response

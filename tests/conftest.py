@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.core.cache import cache
 from django.test import Client
 
 from keys.actors import Actor
@@ -41,13 +40,6 @@ def account(node: Sandbox) -> Account:
 def token(node: Sandbox, account: Account) -> str:
     """A token of Alice's account with every permission."""
     return node.add_key(account, label="console")
-
-
-@pytest.fixture(autouse=True)
-def _empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    if "db" in request.fixturenames:
-        cache.clear()
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from keys.actors import actor_of
 from keys.decorators import signed_in
 from keys.forms import PreferencesForm
-from keys.http import AppRequest, go_to, render_page
+from keys.http import AppRequest, go_to
 from keys.models import StoredToken
 from keys.preferences import detected_time_zone, preferences_of, take_into_session
 from keys.services.token_health import health_of
@@ -40,4 +41,4 @@ def account(request: AppRequest) -> HttpResponse:
         "health_level": health.level,
         "own_row": health.row,
     }
-    return render_page(request, "keys/account.html", context)
+    return render(request, "keys/account.html", context)

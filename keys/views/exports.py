@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actors import actor_of
 from keys.decorators import deny_unless_admin, signed_in, upstream_errors_shown
-from keys.http import AppRequest, render_page
+from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.roles import is_admin
 from keys.services import audit
@@ -56,4 +56,4 @@ def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False)
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
         "last_exports": audit.of_exports(request.user),
     }
-    return render_page(request, "keys/exports.html", context, status)
+    return render(request, "keys/exports.html", context, status=status)

@@ -6,6 +6,7 @@ import re
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -82,4 +83,4 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
         "fetched_at": listed.fetched_at,
         "stale_reason": listed.stale_reason,
     }
-    return render_page(request, "keys/key_detail.html", context)
+    return render(request, "keys/key_detail.html", context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
@@ -45,7 +46,7 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
     form = TokenDisconnectForm(request.POST if request.method == "POST" else None)
     context = {"form": form, "stored_token": request.stored_token}
     if request.method != "POST" or not form.is_valid():
-        return render_page(request, "keys/token_disconnect.html", context)
+        return render(request, "keys/token_disconnect.html", context)
     if not form.cleaned_data["revoke"]:
         disconnect_token(actor_of(request))
         messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
@@ -54,6 +55,6 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
     result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)
     if result.outcome not in {Outcome.REVOKED, Outcome.GONE}:
         context |= {"outcome": result.outcome, "sentence": result.sentence}
-        return render_page(request, "keys/token_disconnect.html", context)
+        return render(request, "keys/token_disconnect.html", context)
     messages.success(request, "Disconnected, and the key is revoked at Estuary.")
     return go_to(request, "keys:token_connect")
