@@ -40,6 +40,7 @@ class RequestLogMiddleware:
             "method": request.method,
             # The pattern, not the path: people paste tokens into address bars.
             "route": match.route if match else "-",
+            "member": getattr(getattr(request, "_cached_user", None), "pk", None) or "-",
             "status": response.status_code,
             "ms": round(took * 1000),
         }

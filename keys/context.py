@@ -1,8 +1,6 @@
-"""What every page's frame needs."""
+"""What every page's frame needs, worked out only when a page uses it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,14 +9,31 @@ from estuary_admin import VERSION
 from keys.roles import is_admin
 
 
-def console(request: HttpRequest) -> dict[str, Any]:
-    session = getattr(request, "session", {})
-    return {
-        "console": {
-            "estuary_host": settings.ESTUARY_API_URL.netloc,
-            "is_sandbox": settings.IS_SANDBOX,
-            "theme": session.get("theme", "system"),
-            "is_admin": is_admin(getattr(request, "user", None)),
-            "version": VERSION,
-        }
-    }
+class Console:
+    """An error page may come while the database is away, so nothing here is asked beforehand."""
+
+    version = VERSION
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def estuary_host(self) -> str:
+        return settings.ESTUARY_API_URL.netloc
+
+    @property
+    def is_sandbox(self) -> bool:
+        return settings.IS_SANDBOX
+
+    @property
+    def theme(self) -> str:
+        session = getattr(self._request, "session", None)
+        return str(session.get("theme", "system")) if session else "system"
+
+    @property
+    def is_admin(self) -> bool:
+        return is_admin(getattr(self._request, "user", None))
+
+
+def console(request: HttpRequest) -> dict[str, Console]:
+    return {"console": Console(request)}

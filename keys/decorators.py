@@ -62,6 +62,8 @@ def upstream_errors_shown(view: View) -> View:
         except UpstreamError as error:
             logger.warning("upstream_error", extra={"reason": error.code})
             return _upstream_error(request, error)
+        except stored_tokens.NotConnected:
+            return go_to(request, "keys:token_connect")
         except SealBroken:
             logger.error("stored_token_unreadable", extra={"member": request.user.pk})  # noqa: TRY400
             return render_trouble(request, "keys/token_unreadable.html", {}, 500)

@@ -48,7 +48,18 @@ class KeyQuery:
 
     def url(self, **changes: str | int) -> str:
         """The list's address with some answers changed; a change leads back to the first page."""
-        there = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
+        return _address(replace(self, **{"page": 1, **changes}).said())  # type: ignore[arg-type]
+
+    def fresh_url(self) -> str:
+        """The same list, asked of Estuary anew."""
+        said = self.said()
+        return _address(said | {"fresh": "1"} if said else said)
+
+    def said(self) -> dict[str, str | int]:
+        """What differs from the plain list."""
         plain = asdict(KeyQuery())
-        said = {name: value for name, value in asdict(there).items() if value != plain[name]}
-        return reverse("keys:key_list") + (f"?{urlencode(said)}" if said else "")
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+
+def _address(parameters: dict[str, str | int]) -> str:
+    return reverse("keys:key_list") + (f"?{urlencode(parameters)}" if parameters else "")

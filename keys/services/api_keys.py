@@ -10,7 +10,7 @@ from keys.models import StoredToken
 from keys.services import audit, key_lists
 from keys.services.audit import Action
 from keys.services.stored_tokens import client_for, disconnect_token, forget_list
-from keys.upstream import ApiKey, EstuaryClient, KeyList, TokenRejected, UpstreamError
+from keys.upstream import ApiKey, EstuaryClient, TokenRejected, UpstreamError
 
 
 class Outcome(StrEnum):
@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     NOT_TRIED = "not-tried"
 
 
+ENDED = {Outcome.REVOKED, Outcome.GONE}
 AUDITED = {
     Outcome.REVOKED: audit.Outcome.DONE,
     Outcome.GONE: audit.Outcome.DONE,
@@ -29,8 +30,6 @@ AUDITED = {
     Outcome.UNKNOWN: audit.Outcome.UNKNOWN,
     Outcome.FAILED: audit.Outcome.FAILED,
 }
-
-
 #: What the client says of each key: sent, not listed any more, failed, or not tried.
 Answer = bool | UpstreamError | None
 
@@ -51,25 +50,17 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     Raises UpstreamError when surely nothing was done.
     """
     client = client_for(stored, actor)
-    trouble: UpstreamError | None = None
     try:
-        sent = client.revoke_key(token_hash)
+        answer: Answer = client.revoke_key(token_hash)
     except UpstreamError as error:
         if not error.maybe_carried_out:
-            audit.record(
-                actor,
-                Action.KEY_REVOKED,
-                audit.Outcome.FAILED,
-                token_hash=token_hash,
-                detail={"reason": error.code},
-            )
+            _record(actor, Revocation(token_hash, Outcome.FAILED), error.code)
             raise
-        trouble, sent = error, True
+        answer = error
     forget_list(stored)
-    verdict = _verdict(client, stored, token_hash, trouble) if sent else Outcome.GONE
-    result = Revocation(token_hash, verdict, trouble.sentence if trouble else "")
+    result = _judged(token_hash, answer, *_list_after(client, stored))
     _record(actor, result)
-    if token_hash == stored.token_hash and verdict in {Outcome.REVOKED, Outcome.GONE}:
+    if token_hash == stored.token_hash and result.outcome in ENDED:
         disconnect_token(actor)
     return result
 
@@ -81,20 +72,32 @@ def revoke_keys(actor: Actor, stored: StoredToken, keys: list[ApiKey]) -> list[R
     call already fails, and nothing was done.
     """
     client = client_for(stored, actor)
-    sent = list(client.revoke_keys(key.token_hash for key in keys))
+    answers = list(client.revoke_keys(key.token_hash for key in keys))
     forget_list(stored)
-    try:
-        after: KeyList | None = client.list_keys()
-    except UpstreamError:
-        after = None
-    results = [_result(token_hash, answer, after) for token_hash, answer in sent]
+    after, trouble = _list_after(client, stored)
+    results = [_judged(token_hash, answer, after, trouble) for token_hash, answer in answers]
     for result in results:
         if result.outcome is not Outcome.NOT_TRIED:
             _record(actor, result)
     return results
 
 
-def _result(token_hash: str, answer: Answer, after: KeyList | None) -> Revocation:
+def _list_after(
+    client: EstuaryClient, stored: StoredToken
+) -> tuple[key_lists.Snapshot | None, UpstreamError | None]:
+    try:
+        return key_lists.remember(stored, client.list_keys()), None
+    except UpstreamError as error:
+        return None, error
+
+
+def _judged(
+    token_hash: str,
+    answer: Answer,
+    after: key_lists.Snapshot | None,
+    trouble: UpstreamError | None,
+) -> Revocation:
+    """What one key's answer and the list taken after it say together."""
     sentence = answer.sentence if isinstance(answer, UpstreamError) else ""
     if answer is None:
         return Revocation(token_hash, Outcome.NOT_TRIED)
@@ -103,30 +106,22 @@ def _result(token_hash: str, answer: Answer, after: KeyList | None) -> Revocatio
     if isinstance(answer, UpstreamError) and not answer.maybe_carried_out:
         return Revocation(token_hash, Outcome.FAILED, sentence)
     if after is None:
-        return Revocation(token_hash, Outcome.UNKNOWN, sentence)
-    listed = after.find(token_hash) is not None
-    return Revocation(token_hash, Outcome.STILL_LISTED if listed else Outcome.REVOKED, sentence)
+        # Our own token, revoked a moment ago and now refused: that is the proof.
+        proved = answer is True and isinstance(trouble, TokenRejected)
+        outcome = Outcome.REVOKED if proved else Outcome.UNKNOWN
+        return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
+    if after.find(token_hash):
+        return Revocation(token_hash, Outcome.STILL_LISTED, sentence)
+    if after.unreadable:
+        return Revocation(token_hash, Outcome.UNKNOWN, "Estuary's list could not be read whole.")
+    return Revocation(token_hash, Outcome.REVOKED)
 
 
-def _verdict(
-    client: EstuaryClient, stored: StoredToken, token_hash: str, trouble: UpstreamError | None
-) -> Outcome:
-    try:
-        after = key_lists.remember(stored, client.list_keys())
-    except TokenRejected:
-        # Our own token, revoked a moment ago, is refused: that is the proof.
-        own = token_hash == stored.token_hash and trouble is None
-        return Outcome.REVOKED if own else Outcome.UNKNOWN
-    except UpstreamError:
-        return Outcome.UNKNOWN
-    return Outcome.STILL_LISTED if after.find(token_hash) else Outcome.REVOKED
-
-
-def _record(actor: Actor, result: Revocation) -> None:
+def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
     audit.record(
         actor,
         Action.KEY_REVOKED,
         AUDITED[result.outcome],
         token_hash=result.token_hash,
-        detail={"result": result.outcome},
+        detail={"result": result.outcome} | ({"reason": reason} if reason else {}),
     )

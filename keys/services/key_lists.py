@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.actors import Actor
 from keys.models import StoredToken
 from keys.services.stored_tokens import client_for
-from keys.upstream import ApiKey, EstuaryClient, KeyList, UpstreamError
+from keys.upstream import ApiKey, KeyList, UpstreamError
 
 REUSED_FOR = timedelta(seconds=15)
 KEPT_FOR = timedelta(hours=24)
@@ -31,19 +31,17 @@ class Snapshot:
         return next((key for key in self.keys if key.token_hash == token_hash), None)
 
 
-def current_list(
-    stored: StoredToken, actor: Actor, *, reuse: bool, client: EstuaryClient | None = None
-) -> Snapshot:
+def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     """The member's keys, from Estuary or, when it has trouble, as last known.
 
     `reuse` allows a list of at most 15 seconds ago, if nothing was changed here since. Raises
     UpstreamError when Estuary gives no list and none is known, or when it refuses the token.
     """
-    kept = _kept(stored)
+    kept = last_known(stored)
     if reuse and kept and timezone.now() - kept.fetched_at <= REUSED_FOR:
         return kept
     try:
-        return remember(stored, (client or client_for(stored, actor)).list_keys())
+        return remember(stored, client_for(stored, actor).list_keys())
     except UpstreamError as error:
         if kept is None or error.is_about_token:
             raise
@@ -59,7 +57,8 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     return snapshot
 
 
-def _kept(stored: StoredToken) -> Snapshot | None:
+def last_known(stored: StoredToken) -> Snapshot | None:
+    """The list as it was last fetched, however old, unless something was changed here since."""
     kept = cache.get(_name(stored))
     if isinstance(kept, Snapshot) and kept.list_version == stored.list_version:
         return kept

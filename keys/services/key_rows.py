@@ -93,6 +93,11 @@ def status_of(key: ApiKey, now: datetime) -> Status:
     return Status.PERMANENT if key.is_permanent else Status.ACTIVE
 
 
+def name_of(key: ApiKey | None, token_hash: str) -> str:
+    """A key in a sentence: by its label if it has one, else by its fingerprint."""
+    return f"“{key.label}”" if key and key.label else f"Key {token_hash[:8]}"
+
+
 def rows_of(
     keys: Iterable[ApiKey], own_hash: str, now: datetime, new_hash: str = ""
 ) -> list[KeyRow]:

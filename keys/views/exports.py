@@ -14,7 +14,7 @@ from keys.models import StoredToken
 from keys.roles import is_admin
 from keys.services import audit
 from keys.services.exports import ExportRunning, is_running, open_download
-from keys.services.stored_tokens import connected_members
+from keys.services.stored_tokens import connected_members, of_member
 
 
 @require_safe
@@ -27,13 +27,15 @@ def exports(request: AppRequest) -> HttpResponse:
 @signed_in
 @upstream_errors_shown
 def export_download(request: AppRequest) -> HttpResponseBase:
-    member_id = request.POST.get("member") or str(request.user.pk)
-    if member_id != str(request.user.pk):
+    member_id = request.POST.get("member", "")
+    if member_id in {"", str(request.user.pk)}:
+        stored = of_member(request.user)
+    else:
         deny_unless_admin(request, wanted="export")
-    stored = get_object_or_404(
-        StoredToken.objects.select_related("member"),
-        member=member_id if member_id.isdigit() else None,
-    )
+        stored = get_object_or_404(
+            StoredToken.objects.select_related("member"),
+            member=member_id if member_id.isdigit() else None,
+        )
     try:
         download = open_download(actor_of(request), stored)
     except ExportRunning:

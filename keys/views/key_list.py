@@ -31,9 +31,8 @@ def key_list(request: AppRequest) -> HttpResponse:
     if token := TOKEN.search(query.q):
         return _searched_for_a_token(request, query, token.group())
     # A bare address is a new look; anything asked of the list is asked of the same list.
-    listed = key_lists.current_list(
-        request.stored_token, actor_of(request), reuse=bool(request.GET)
-    )
+    reuse = bool(request.GET) and "fresh" not in request.GET
+    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
     own_hash = request.stored_token.token_hash
     table = table_of(listed.keys, query, own_hash, timezone.now(), request.GET.get("new", ""))
     context = {
@@ -44,7 +43,7 @@ def key_list(request: AppRequest) -> HttpResponse:
         "label_sort": table.label_sort,
         "expiry_sort": table.expiry_sort,
         "fetched_at": listed.fetched_at,
-        "refresh_url": query.url(),
+        "refresh_url": query.fresh_url(),
         "stale_reason": listed.stale_reason,
         "unreadable": listed.unreadable,
         "expired_count": table.counts[Status.EXPIRED],

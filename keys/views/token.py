@@ -14,9 +14,9 @@ from keys.forms import TokenConnectForm, TokenDisconnectForm
 from keys.http import AppRequest, go_to, render_page
 from keys.models import StoredToken
 from keys.services import api_keys
-from keys.services.api_keys import Outcome
 from keys.services.stored_tokens import connect_token, disconnect_token
 from keys.upstream import UpstreamError
+from keys.views.key_revoke import tell
 
 
 @sensitive_post_parameters("token")
@@ -53,8 +53,4 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
         return go_to(request, "keys:token_connect")
     own_hash = request.stored_token.token_hash
     result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)
-    if result.outcome not in {Outcome.REVOKED, Outcome.GONE}:
-        context |= {"outcome": result.outcome, "sentence": result.sentence}
-        return render(request, "keys/token_disconnect.html", context)
-    messages.success(request, "Disconnected, and the key is revoked at Estuary.")
-    return go_to(request, "keys:token_connect")
+    return tell(request, result, f"Key {own_hash[:8]}, and disconnected it")
