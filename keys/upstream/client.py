@@ -1,7 +1,7 @@
 """Estuary's user API, as far as we use it: keys, stats, export.
 
-How it behaves on the wire, and on which nodes, stands in docs/estuary-api.md; nothing here is
-configured for a generation of nodes, all is told from the replies.
+Its nodes come in three generations, recorded in tests/contract: current (v0.1.11 and later),
+legacy (v0.1.1 to v0.1.10) and vintage (before). Which one answers is told from its replies.
 """
 
 from __future__ import annotations

@@ -32,8 +32,7 @@ class Export:
         self._response = response
         self._patience = patience
         self._is_closed = False
-        headers = response.headers
-        is_framed = "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "")
+        is_framed = response.chunked or response.length_remaining is not None
         self._depth = None if is_framed else _Depth()
         if not is_json(response):
             raise UnexpectedReply("content-type")

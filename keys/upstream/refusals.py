@@ -1,7 +1,7 @@
 """Which error a reply other than 200 is.
 
-The machine word counts first and the status second: until June 2022 Estuary had 401 and 403 the
-other way round, and `error` was the word itself (BEHAVIOUR, sections 1 and 9). A reply that is
+The machine word counts first and the status second: until June 2022 (before v0.1.1) Estuary had
+401 and 403 the other way round, and `error` was the word itself, not an object. A reply that is
 not JSON is no statement of Estuary, but of something in between.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from .errors import (
     NotPermitted,
@@ -37,47 +38,61 @@ _TOO_MANY = ("limited to 65535 parameters", "too many SQL variables")
 
 def refusal(reply: Reply, *, is_change: bool) -> UpstreamError:
     """The error for a reply that is not 200; `is_change` for a POST or DELETE."""
-    word, details = _statement(reply)
     surely_not = False if is_change else None
-    if error := _of_word(word, details, surely_not):
-        return error
+    maybe = True if is_change else None
+    said = _statement(reply)
+    if kind := _kind_of_word(said, reply.status):
+        return kind(maybe_carried_out=surely_not)
     if reply.status == 429:
         return RateLimited(_seconds(reply.retry_after), maybe_carried_out=surely_not)
-    maybe = True if is_change else None
     if reply.status >= 500:
-        failed = TooManyContents if any(text in details for text in _TOO_MANY) else UpstreamFailed
+        too_many = any(text in said.details for text in _TOO_MANY)
+        failed = TooManyContents if too_many else UpstreamFailed
         return failed(reply.status, maybe_carried_out=maybe)
     if 300 <= reply.status < 400:
         return UnexpectedReply("redirect", maybe_carried_out=maybe)
-    if word and reply.status >= 400:
+    if said.word and reply.status >= 400:
         return UnexpectedReply("status", maybe_carried_out=surely_not)
     return UnexpectedReply("status" if reply.is_json else "content-type", maybe_carried_out=maybe)
 
 
-def _of_word(word: str, details: str, surely_not: bool | None) -> UpstreamError | None:  # noqa: FBT001
-    """The error that Estuary's word for it names."""
-    if word in _UNKNOWN_TOKEN:
-        return TokenRejected(maybe_carried_out=surely_not)
-    if word == "ERR_TOKEN_EXPIRED":
-        return TokenExpired(maybe_carried_out=surely_not)
-    if word == "ERR_NOT_AUTHORIZED":
-        is_upload = "upload only" in details
-        return (UploadOnlyToken if is_upload else NotPermitted)(maybe_carried_out=surely_not)
-    return None
+class _Statement(NamedTuple):
+    """What Estuary said about an error: both "" when the reply is none of its errors."""
+
+    word: str = ""
+    details: str = ""
+    is_vintage: bool = False
 
 
-def _statement(reply: Reply) -> tuple[str, str]:
-    """Estuary's word and details, both "" when the reply is none of its errors."""
+def _statement(reply: Reply) -> _Statement:
+    """Read an error of either format."""
     data = loads(reply.body) if reply.is_json else None
-    error = data.get("error") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return _Statement()
+    error = data.get("error")
     if isinstance(error, dict):
-        word, details = error.get("reason"), error.get("details")
-    elif isinstance(data, dict):
-        # Before June 2022 an unforeseen error stood in `error` as its bare text.
-        word, details = error, data.get("details", error)
-    else:
-        return "", ""
-    return word if isinstance(word, str) else "", details if isinstance(details, str) else ""
+        return _Statement(_text(error.get("reason")), _text(error.get("details")))
+    # Until June 2022 an unforeseen error stood in `error` as its bare text.
+    return _Statement(_text(error), _text(data.get("details", error)), is_vintage=True)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _kind_of_word(said: _Statement, status: int) -> type[UpstreamError] | None:
+    """The error that the word names; of a word that we do not know, what its status means."""
+    if said.word in _UNKNOWN_TOKEN:
+        return TokenRejected
+    if said.word == "ERR_TOKEN_EXPIRED":
+        return TokenExpired
+    if said.word == "ERR_NOT_AUTHORIZED":
+        return UploadOnlyToken if "upload only" in said.details else NotPermitted
+    if status not in (401, 403) or not said.word:
+        return None
+    if said.is_vintage and not said.word.startswith("ERR_"):
+        return None  # `{"error": "forbidden"}` is what any proxy may say
+    return TokenRejected if (status == 401) != said.is_vintage else NotPermitted
 
 
 def _seconds(retry_after: str) -> int | None:

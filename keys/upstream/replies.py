@@ -70,8 +70,8 @@ def read_keys(
 def _key(row: Any) -> ApiKey | None:
     """One row, or None when it cannot be trusted.
 
-    Rows of v0.1.10 and before have the token in clear and no hash, of v0.1.11 both, later ones
-    the hash alone (BEHAVIOUR, section 2).
+    Rows made by v0.1.10 and before have the token in clear and no hash, by v0.1.11 both, by later
+    ones the hash alone; a current node lists all three side by side.
     """
     try:
         token, token_hash = row.get("token", ""), row.get("tokenHash", "")
