@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Iterable
 
-from .wire import Malformed, Reply, Request, closes_after, read_request, wire_pieces
+from .framing import closes_after, wire_pieces
+from .wire import Malformed, Reply, Request, read_request
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _LAST_WORDS = 0.5  # seconds Go leaves a client to read its 400 or 431
@@ -33,10 +35,8 @@ class Connection:
     async def _refuse(self, refusal: Malformed) -> None:
         self._writer.write(refusal.render())
         self._writer.write_eof()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained(), _LAST_WORDS)
-        except TimeoutError:
-            pass
 
     async def _drained(self) -> None:
         while await self._reader.read(65_536):

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from .connection import Connection
-from .errors import ApiError, not_found
+from .errors import ApiError
+from .false_replies import changed, cut, invented, refusal, refused
 from .faults import Fault
-from .wire import Reply, Request, render_head, wire_pieces
-
-_CUT = 50_000  # bytes of a stream before it is cut, unless the fault says otherwise
-_SQL = "FATAL: terminating connection due to administrator command (SQLSTATE 57P01)"
-_HTML = "<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>\n"
-_HUGE_ROW = (
-    b'{"token":"","tokenHash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",'
-    b'"label":"endless","expiry":"2126-10-31T00:00:00Z","isSession":false},'
-) * 512
-
-Answer = Callable[..., Reply]
+from .framing import render_head, wire_pieces
+from .wire import Reply, Request
 
 
 async def misbehave(
     fault: Fault,
     connection: Connection,
     request: Request,
-    carry_out: Callable[[bool], Reply],
+    carry_out: Callable[..., Reply],
     refuse: Callable[[ApiError], Reply],
 ) -> None:
-    """Let a fault strike; `carry_out(pretend)` does the work, `refuse` words an error."""
+    """Let a fault strike.
+
+    `carry_out()` does the work (only answers as if, with `pretend`), `refuse` words an error.
+    """
     if not fault.kind.startswith("drip"):
         await asyncio.sleep(fault.seconds)
     kind = fault.kind
@@ -38,51 +33,15 @@ async def misbehave(
     elif kind == "reset-before":
         connection.reset()
     elif kind == "silent-ok":
-        await connection.send(request, carry_out(True))
-    elif (error := _refusal(kind)) is not None:
+        await connection.send(request, carry_out(pretend=True))
+    elif (error := refusal(kind)) is not None:
         if kind == "500-after":
-            carry_out(False)
-        await connection.send(request, _refused(fault, refuse(error)))
-    elif (invented := _invented(fault)) is not None:
-        await connection.send(request, invented)
+            carry_out()
+        await connection.send(request, refused(fault, refuse(error)))
+    elif (reply := invented(fault)) is not None:
+        await connection.send(request, reply)
     else:
-        await _spoil(fault, connection, request, carry_out(False))
-
-
-def _refusal(kind: str) -> ApiError | None:
-    expired = "token for user 1 expired 2026-01-01 00:00:00 +0000 UTC"
-    return {
-        "500": ApiError(500, details=_SQL),
-        "500-after": ApiError(500, details=_SQL),
-        "429": ApiError(429, details="rate limit exceeded"),
-        "404": not_found(),
-        "401-unknown": ApiError(401, "ERR_INVALID_TOKEN", "api key does not exist"),
-        "401-expired": ApiError(401, "ERR_TOKEN_EXPIRED", expired),
-        "403-upload": ApiError(403, "ERR_NOT_AUTHORIZED", "api key is upload only"),
-    }.get(kind)
-
-
-def _refused(fault: Fault, reply: Reply) -> Reply:
-    if fault.retry_after is not None:
-        reply.headers.append(("Retry-After", str(fault.retry_after)))
-    if fault.body is not None:
-        reply.body = fault.body.encode()
-    return reply
-
-
-def _invented(fault: Fault) -> Reply | None:
-    if fault.kind == "huge":
-        return Reply(body=_endless(fault.size or 0))
-    status, title = {
-        "502-html": (502, "502 Bad Gateway"),
-        "html": (200, "Sign in"),
-        "redirect": (302, "Found"),
-    }.get(fault.kind, (0, ""))
-    if not status:
-        return None
-    body = fault.body if fault.body is not None else _HTML % (title, title)
-    headers = [("Location", fault.location)] if fault.kind == "redirect" else []
-    return Reply(status, body.encode(), "text/html; charset=utf-8", headers)
+        await _spoil(fault, connection, request, carry_out())
 
 
 async def _spoil(fault: Fault, connection: Connection, request: Request, reply: Reply) -> None:
@@ -99,30 +58,18 @@ async def _spoil(fault: Fault, connection: Connection, request: Request, reply: 
         await _drip(fault, connection, request, reply)
         connection.open = False
     else:
-        await connection.send(request, _changed(fault, reply))
+        await connection.send(request, changed(fault, reply))
 
 
 def _broken_off(fault: Fault, request: Request, reply: Reply) -> Iterator[bytes]:
     body = reply.body
-    part = b"".join(_cut(body, fault.size))
+    part = b"".join(cut(body, fault.size))
     if fault.kind == "truncated" and isinstance(body, bytes):
         reply.sized = True
         return iter([render_head(request, reply), part])
     reply.body = iter([part])
     *pieces, _end = wire_pieces(request, reply)
     return iter(pieces)
-
-
-def _cut(body: bytes | Iterable[bytes], size: int | None) -> Iterator[bytes]:
-    if isinstance(body, bytes):
-        yield body[: len(body) // 2 if size is None else size]
-        return
-    left = _CUT if size is None else size
-    for piece in body:
-        yield piece[:left]
-        left -= len(piece)
-        if left <= 0:
-            return
 
 
 async def _drip(fault: Fault, connection: Connection, request: Request, reply: Reply) -> None:
@@ -134,26 +81,3 @@ async def _drip(fault: Fault, connection: Connection, request: Request, reply: R
         pieces = wire_pieces(request, reply)
     single = (bytes((byte,)) for piece in pieces for byte in piece)
     await connection.write(single, pause=fault.seconds)
-
-
-def _changed(fault: Fault, reply: Reply) -> Reply:
-    body = reply.body
-    if fault.kind == "wrong-type":
-        reply.content_type = "text/plain; charset=utf-8"
-    elif fault.kind == "null":
-        reply.body = b"null\n"
-    elif fault.kind == "object":
-        reply.body = b"{}\n"
-    elif fault.kind == "truncated-json":
-        reply.body = b"".join(_cut(body, fault.size))
-    elif fault.kind == "invalid-utf8":
-        first, rest = (body, []) if isinstance(body, bytes) else (next(body), body)
-        spoilt = first.replace(b':"', b':"\xff', 1)
-        reply.body = spoilt if isinstance(body, bytes) else chain([spoilt], rest)
-    return reply
-
-
-def _endless(size: int) -> Iterator[bytes]:
-    yield b"["
-    for _ in range(0, size, len(_HUGE_ROW)):
-        yield _HUGE_ROW

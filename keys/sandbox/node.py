@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import random
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,17 +10,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from .background import Background
 from .contents import Content, Holdings
 from .faults import Fault
 from .generations import GENERATIONS
 from .golang import nanoseconds
+from .handlers import PERMANENT
 from .journal import Journal
-from .routes import PERMANENT
 from .server import Server
 from .state import ERAS, LEVELS, Key, State, User
 from .wire import Request
-
-_PATIENCE = 10.0  # seconds to start or stop
 
 
 class Sandbox:
@@ -49,8 +45,6 @@ class Sandbox:
     ) -> None:
         if generation not in GENERATIONS:
             raise ValueError(f"generation is one of {', '.join(GENERATIONS)}, not {generation!r}")
-        host, _, port = listen.rpartition(":")
-        self._host, self._port = host.strip("[]"), int(port)
         self._wall = wall
         self._random = random.Random(seed)  # noqa: S311 - made-up tokens that must repeat
         self.state = State()
@@ -64,39 +58,23 @@ class Sandbox:
             clock=clock,
             wall=wall,
         )
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._listening = threading.Event()
-        self._failure: BaseException | None = None
+        host, _, port = listen.rpartition(":")
+        self._background = Background(self._server, host.strip("[]") or "127.0.0.1", int(port))
 
     @property
     def url(self) -> str:
         """Where it listens, once started; the port stays the same over stop and start."""
-        host = f"[{self._host}]" if ":" in self._host else self._host or "127.0.0.1"
-        return f"http://{host}:{self._port}"
+        host, port = self._background.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def start(self) -> Self:
         """Listen; returns when it does. Raises OSError when the address is taken."""
-        self._listening.clear()
-        self._failure = None
-        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
-        self._thread.start()
-        if not self._listening.wait(_PATIENCE):
-            raise TimeoutError("the sandbox did not start")
-        if self._failure is not None:
-            self._thread.join()
-            raise self._failure
+        self._background.start()
         return self
 
     def stop(self) -> None:
         """Break off all connections, stop listening, and wait for the thread."""
-        if self._thread is None or self._loop is None or self._task is None:
-            return
-        with contextlib.suppress(RuntimeError):  # the loop may be closed already
-            self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(_PATIENCE)
-        self._thread = None
+        self._background.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -104,27 +82,10 @@ class Sandbox:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
 
-    def _run(self) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                asyncio.run(self._main())
-            except OSError as failure:
-                self._failure = failure
-                self._listening.set()
-
-    async def _main(self) -> None:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-
-        def ready(port: int) -> None:
-            self._port = port
-            self._listening.set()
-
-        await self._server.run(self._host, self._port, ready)
-
     def add_user(
         self, name: str, contents: int | Sequence[Content] = 0, permission: str = "user"
     ) -> User:
-        """Add an account that stores so many contents; `permission` is "user", "upload" or "admin"."""
+        """Add an account; `permission` is "user", "upload" or "admin"."""
         return self.state.add_user(name, LEVELS[permission], Holdings.of(contents), self._wall())
 
     def remove_user(self, user: User) -> None:
@@ -151,10 +112,16 @@ class Sandbox:
             raise ValueError(f"no such permission or era: {permission!r}, {era!r}")
         span = PERMANENT if lifetime is None else lifetime // timedelta(microseconds=1) * 1000
         moment = self._wall() + span if expiry is None else nanoseconds(expiry)
-        token = token or f"EST{uuid.UUID(int=self._random.getrandbits(128), version=4)}ARY"
+        token = token or self._new_token()
         upload, stored = permission == "upload", moment // 1000 * 1000
         self.state.add_key(Key(user, token, label, stored, upload, is_session, era))
         return token
+
+    def _new_token(self) -> str:
+        while True:
+            token = f"EST{uuid.UUID(int=self._random.getrandbits(128), version=4)}ARY"
+            if token not in self.state.keys:  # a state file may hold those of the same seed
+                return token
 
     def remove_key(self, token: str) -> None:
         """Revoke a key as if somebody had done it elsewhere; an unknown one is ignored."""

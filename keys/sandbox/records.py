@@ -11,6 +11,7 @@ Fields = dict[str, str]  # name -> JSON text, or a placeholder for it
 _NEVER = '"0001-01-01T00:00:00Z"'
 _NAMES = ("report.pdf", "Ärger & Übung.txt", "日本語/資料 🗂.zip")
 _ORIGINS = '["/ip4/203.0.113.7/tcp/4001/p2p/12D3KooWAbcdefghijklmnopqrstuvwxyzABCDEFGHJKLMNPQRST"]'
+_APART = 61 * SECOND + 17_000
 _HOUR, _DAY = 3600 * SECOND, 86_400 * SECOND
 _FAILS = 20  # every so many deals one failed
 
@@ -21,8 +22,9 @@ def recipe_name(index: str, position: int) -> str:
 
 
 def _moment(user: User, position: int, shift: int = 0) -> str:
-    # PostgreSQL keeps microseconds; records of one block differ, so that sorting has work to do.
-    return f'"{rfc3339((user.created + shift - position * 61 * SECOND - position * 17_000) // 1000 * 1000)}"'
+    # Records of one block differ in time; PostgreSQL keeps microseconds.
+    moment = user.created + shift - position * _APART
+    return f'"{rfc3339(moment // 1000 * 1000)}"'
 
 
 def _truth(value: bool) -> str:  # noqa: FBT001 - it is the value

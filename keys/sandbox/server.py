@@ -11,9 +11,10 @@ from .control import Control
 from .errors import ApiError, body_for, status_for
 from .faults import FaultBook
 from .generations import Generation
+from .handlers import UserApi
 from .limiter import Limiter, client_address
 from .misbehaviour import misbehave
-from .routes import Route, UserApi, find_route
+from .routing import Route, find_route
 from .state import State
 from .wire import HEAD_LIMIT, Reply, Request
 
@@ -92,7 +93,7 @@ class Server:
                 fault,
                 connection,
                 request,
-                lambda pretend: self._carry_out(request, route, pretend=pretend),
+                lambda *, pretend=False: self._carry_out(request, route, pretend=pretend),
                 lambda error: self._refuse(request, error),
             )
         else:

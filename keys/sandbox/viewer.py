@@ -12,10 +12,11 @@ _LIMITS = (
     '"contentAddingDisabled":false,"dealMakingDisabled":false,'
     '"uploadEndpoints":["http://localhost:3004/content/add"]'
 )
+_OLD = f'"maxStagingWait":28800000000000,"fileStagingThreshold":3835271577,{_LIMITS}'
 _SETTINGS = {
     "current": f'"fileStagingThreshold":1100000000,{_LIMITS},"flags":0',
-    "legacy": f'"maxStagingWait":28800000000000,"fileStagingThreshold":3835271577,{_LIMITS},"flags":0',
-    "vintage": f'"maxStagingWait":28800000000000,"fileStagingThreshold":3835271577,{_LIMITS}',
+    "legacy": f'{_OLD},"flags":0',
+    "vintage": _OLD,
 }
 
 

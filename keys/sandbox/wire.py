@@ -1,20 +1,16 @@
-"""HTTP/1.1 the way Go's `net/http` speaks it: reading requests, writing replies."""
+"""HTTP/1.1 the way Go's `net/http` reads it: requests, and what is refused before the API."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from http import HTTPStatus
 
 from .golang import has_bad_escape
 
 HEAD_LIMIT = (1 << 20) + 4096  # Go's DefaultMaxHeaderBytes and the slack it adds
 BODY_LIMIT = 1 << 20
 JSON = "application/json; charset=UTF-8"
-_BUFFERED = 2048  # Go's write buffer: what does not fit goes chunked
 
 
 class Malformed(Exception):  # noqa: N818 - it is an answer, given without the API seeing the request
@@ -127,64 +123,3 @@ async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> b
     if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > BODY_LIMIT:
         raise Malformed
     return await reader.readexactly(int(length)) if length != "0" else b""
-
-
-def wire_pieces(request: Request, reply: Reply) -> Iterator[bytes]:
-    """The answer as it goes over the wire; head and body of a short one in one piece."""
-    head = render_head(request, reply)
-    if request.method == "HEAD":
-        yield head
-        return
-    framed = _is_chunked(reply) and request.version != "HTTP/1.0"
-    if isinstance(reply.body, bytes):
-        yield head + (chunk(reply.body) + chunk(b"") if framed else reply.body)
-        return
-    yield head
-    for piece in reply.body:
-        yield chunk(piece) if framed else piece
-    if framed:
-        yield chunk(b"")
-
-
-def render_head(request: Request, reply: Reply) -> bytes:
-    """The status line and headers, in Go's order."""
-    old, chunked = request.version == "HTTP/1.0", _is_chunked(reply)
-    lines = [f"HTTP/1.{int(not old)} {reply.status} {HTTPStatus(reply.status).phrase}"]
-    headers = [*reply.headers]
-    if reply.body:
-        headers.append(("Content-Type", reply.content_type))
-    lines += [f"{name}: {value}" for name, value in sorted(headers, key=lambda pair: pair[0])]
-    lines.append(f"Date: {_http_date(int(time.time()))}")
-    if isinstance(reply.body, bytes) and not chunked and reply.status != HTTPStatus.NO_CONTENT:
-        lines.append(f"Content-Length: {len(reply.body)}")
-    closes = closes_after(request, reply)
-    if closes != old:  # each version says only what is not its habit
-        lines.append("Connection: close" if closes else "Connection: keep-alive")
-    if chunked and not old:
-        lines.append("Transfer-Encoding: chunked")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def closes_after(request: Request, reply: Reply) -> bool:
-    """Whether the connection ends with this answer."""
-    return not request.keeps_alive or (request.version == "HTTP/1.0" and _is_chunked(reply))
-
-
-def _is_chunked(reply: Reply) -> bool:
-    # Go knows the length of what fits its write buffer.
-    return not isinstance(reply.body, bytes) or (len(reply.body) > _BUFFERED and not reply.sized)
-
-
-def chunk(data: bytes) -> bytes:
-    """One piece of a chunked body; the empty piece ends it."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-_date = (0, "")
-
-
-def _http_date(now: int) -> str:
-    global _date
-    if _date[0] != now:
-        _date = (now, formatdate(now, usegmt=True))
-    return _date[1]

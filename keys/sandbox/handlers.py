@@ -1,73 +1,28 @@
-"""The routes of the user API: which handler a request meets, and what it answers."""
+"""The handlers of the API: what each endpoint does and answers."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 from .auth import Gate
 from .contents import LARGEST_EXPORT
-from .errors import ApiError, not_found, unforeseen
+from .errors import not_found, unforeseen
 from .export import export_body
 from .generations import Generation
 from .goduration import DurationError, parse_duration
-from .golang import SECOND, json_indented, postgres_objection, query_values, routed_path
-from .state import UPLOAD_LEVEL, USER_LEVEL, Key, State, User, key_json
+from .golang import SECOND, json_indented, postgres_objection, query_values
+from .routing import Route
+from .state import Key, State, User, key_json
 from .viewer import Viewer
 from .wire import Reply, Request
 
 DAY = 86_400 * SECOND
 DEFAULT_LIFETIME = 30 * DAY
 PERMANENT = 36_500 * DAY  # what `expiry=false` means
-_KEYS = b"/user/api-keys"
-# The methods echo registers for Any(); others never reach the authorization check.
-_METHODS = frozenset(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PROPFIND", "PUT", "TRACE", "REPORT"])
-_GATHER = 65_536
+_GATHER = 65_536  # bytes of an export made before the first of them is sent
 _LARGEST_INT = (1 << 63) - 1
-
-
-@dataclass(slots=True)
-class Route:
-    """What a request asks for: the endpoint's name, its parameter, the level it needs."""
-
-    endpoint: str
-    level: int = USER_LEVEL
-    parameter: bytes = b""
-
-
-def find_route(request: Request, generation: Generation) -> Route:
-    """Route a request as echo would; raises ApiError 404 or 405."""
-    path = routed_path(request.path)
-    if generation.strips_slash and len(path) > 1 and path.endswith(b"/"):
-        path = path[:-1]
-    method = request.method
-    if path in {b"/health", b"/viewer"}:
-        if method == "GET":
-            return Route(path[1:].decode(), 0 if path == b"/health" else UPLOAD_LEVEL)
-        raise _method_not_allowed(generation)
-    if path != b"/user" and not path.startswith(b"/user/"):
-        raise not_found()
-    if method not in _METHODS:
-        raise _method_not_allowed(generation)
-    found = {
-        ("GET", _KEYS): "list",
-        ("POST", _KEYS): "create",
-        ("GET", b"/user/stats"): "stats",
-        ("GET", b"/user/export"): "export",
-    }.get((method, path))
-    if found:
-        return Route(found)
-    parameter = path.removeprefix(_KEYS + b"/")
-    if method == "DELETE" and parameter and parameter != path:
-        return Route("revoke", parameter=parameter)
-    return Route("none")  # 404, but only for who may enter
-
-
-def _method_not_allowed(generation: Generation) -> ApiError:
-    allow = "OPTIONS, GET" if generation.tells_allow else ""
-    return ApiError(405, details="Method Not Allowed", allow=allow)
 
 
 class UserApi:
