@@ -11,14 +11,13 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-#: Seconds in a unit, largest first; console.js keeps the same table.
+#: Unit, its seconds, and from how many seconds on it is used; console.js keeps the same table.
 UNITS = [
-    (365 * 86_400, "year"),
-    (30 * 86_400, "month"),
-    (86_400, "day"),
-    (3_600, "hour"),
-    (60, "minute"),
-    (1, "second"),
+    ("year", 31_557_600, 63_115_200),
+    ("month", 2_629_800, 5_184_000),
+    ("day", 86_400, 172_800),
+    ("hour", 3_600, 3_600),
+    ("minute", 60, 60),
 ]
 
 
@@ -41,12 +40,12 @@ def exact_moment(value: datetime) -> str:
 
 
 def relative(value: datetime, now: datetime) -> str:
-    """`in 30 days`, `2 hours ago`, `now`; rounded down, so that nothing seems to last longer."""
-    seconds = int((value - now).total_seconds())
-    for size, unit in UNITS:
-        count = abs(seconds) // size
-        # Two units and more read better in the smaller one: 45 days, not 1 month.
-        if count >= (2 if unit in {"year", "month"} else 1):
+    """`in 30 days`, `2 hours ago`, `just now`."""
+    seconds = (value - now).total_seconds()
+    for unit, size, used_from in UNITS:
+        if abs(seconds) >= used_from:
+            # JavaScript's Math.round, which rounds halves up.
+            count = int(abs(seconds) / size + 0.5)
             words = f"{count} {unit}{'' if count == 1 else 's'}"
             return f"in {words}" if seconds > 0 else f"{words} ago"
-    return "now"
+    return "in less than a minute" if seconds > 0 else "just now"
