@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
@@ -37,17 +37,19 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     `reuse` allows a list of at most 15 seconds ago, if nothing was changed here since. Raises
     UpstreamError when Estuary gives no list and none is known, or when it refuses the token.
     """
-    kept = last_known(stored)
-    if reuse and kept and timezone.now() - kept.fetched_at <= REUSED_FOR:
-        return kept
+    if reuse and (recent := last_known(stored)) and _age(recent) <= REUSED_FOR:
+        return recent
     try:
         return remember(stored, client_for(stored, actor).list_keys())
     except UpstreamError as error:
-        if kept is None or error.is_about_token:
+        kept = None if error.is_about_token else last_known(stored)
+        if kept is None:
             raise
-        return Snapshot(
-            kept.keys, kept.unreadable, kept.fetched_at, kept.list_version, error.sentence
-        )
+        return replace(kept, stale_reason=error.sentence)
+
+
+def _age(snapshot: Snapshot) -> timedelta:
+    return timezone.now() - snapshot.fetched_at
 
 
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
