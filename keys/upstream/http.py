@@ -106,7 +106,8 @@ def read_reply(response: BaseHTTPResponse, most: int) -> Reply:
     if response.status != 200:
         most = min(most, _REFUSAL_MOST)
     pieces: list[bytes] = []
-    size = 0
+    announced = response.length_remaining or 0
+    size = announced if announced > most else 0
     try:
         while size <= most and (piece := response.read(READ, decode_content=False)):
             size += len(piece)
