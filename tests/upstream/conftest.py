@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from keys.upstream import EstuaryClient, KeySpec, Permission, pool
+from keys.upstream import EstuaryClient, KeySpec, Permission, calls, pool
 
 from .server import Action, ScriptedNode, reply
 
@@ -30,6 +30,11 @@ def _close_connections() -> Iterator[None]:
     for kept in pool._pools.values():
         kept.close()
     pool._pools.clear()
+
+
+@pytest.fixture(autouse=True)
+def _retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_PAUSES", (0.01, 0.01))
 
 
 @pytest.fixture

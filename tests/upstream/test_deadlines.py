@@ -39,7 +39,7 @@ def ends_after(seconds: float) -> Iterator[None]:
     with pytest.raises(UpstreamUnavailable, match="in time") as caught:
         yield
     assert caught.value.kind == "timeout"
-    assert seconds * 0.9 < time.monotonic() - start < seconds + 0.25
+    assert seconds * 0.9 < time.monotonic() - start < seconds + 1.0
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_16_a_404_is_no_answer_and_an_empty_key_is_not_sent(node: NodeFactory) -
 
 
 @pytest.mark.parametrize("header", [{}, {"X-Appversion": "v0.4.3"}, {"x_APPVERSION": "?"}])
-def test_17_no_version_header_is_needed(node: NodeFactory, header: dict[str, str]) -> None:
+def test_17_no_version_header_is_needed(node: NodeFactory, header: dict[str, Any]) -> None:
     assert client_of(node(json_reply(STATS, **header))).stats().pin_count == 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,6 +113,18 @@ def test_a_broken_connection_after_the_request_is_no_tls_problem(
     node: NodeFactory, tls: ssl.SSLContext
 ) -> None:
     estuary = node(close_at_once, tls=tls)
+
+    with pytest.raises(UpstreamUnavailable) as caught:
+        client_of(estuary).create_key(SPEC)
+    assert caught.value.kind == "reset"
+    assert caught.value.maybe_carried_out is True
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_rubbish_after_the_request_leaves_it_open_whether_it_was_carried_out(
+    node: NodeFactory, tls: ssl.SSLContext
+) -> None:
+    estuary = node(lambda sock: socket.socket.sendall(sock, b"not a TLS record at all"), tls=tls)
 
     with pytest.raises(UpstreamUnavailable) as caught:
         client_of(estuary).create_key(SPEC)
