@@ -8,17 +8,17 @@ from .deadlines import Patience
 from .diagnosis import attempt
 from .errors import (
     RateLimited,
+    UnexpectedReply,
     UpstreamError,
     UpstreamFailed,
     UpstreamUnavailable,
 )
-from .export import Export
-from .http import Node, Reply, read_reply
+from .export import Export, begin
+from .http import Node, Reply
 from .redaction import Secret
 from .refusals import refusal
 
 _PAUSES = (0.1, 0.4)  # seconds before the first and second retry of a GET
-_REFUSAL_MOST = 64 * 1024
 
 
 class Calls:
@@ -63,15 +63,14 @@ class Calls:
         """GET a long stream, once, with a patience of its own (seconds)."""
         now = time.monotonic()
         patience = Patience(now + first_byte, connect_until=now + self._timeout)
-        response = self._node.open("GET", Secret(path), patience)
-        try:
-            if response.status == 200:
-                return Export(response, patience, idle)
-            reply = attempt(lambda: read_reply(response, _REFUSAL_MOST), "GET", patience)
-        except BaseException:
-            response.close()
-            raise
-        raise refusal(reply, is_change=False)
+        begun = attempt(
+            lambda: begin(self._node.send("GET", Secret(path), patience), patience, idle),
+            "GET",
+            patience,
+        )
+        if isinstance(begun, Export):
+            return begun
+        raise UnexpectedReply(begun) if isinstance(begun, str) else refusal(begun, is_change=False)
 
     def _ends(self) -> float:
         """The moment by which all calls must have ended; the first call sets it."""

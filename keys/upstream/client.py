@@ -12,17 +12,11 @@ from urllib.parse import quote, urlencode
 
 from .calls import Calls
 from .durations import to_go
-from .errors import (
-    NotPermitted,
-    RateLimited,
-    TokenRejected,
-    UnexpectedReply,
-    UpstreamError,
-)
+from .errors import NotPermitted, RateLimited, TokenRejected, UnexpectedReply, UpstreamError
 from .export import Export
 from .http import Node
 from .redaction import Secret
-from .replies import read_created, read_keys, read_stats
+from .replies import Listing, read_created, read_keys, read_stats
 from .types import ApiKey, CreatedKey, KeyList, KeySpec, Stats
 
 _LIST_MOST = 64 * 1024 * 1024
@@ -49,7 +43,7 @@ class EstuaryClient:
 
     def list_keys(self) -> KeyList:
         """All keys of the account: expired ones, session keys and the calling key included."""
-        return self._list()[0]
+        return self._list().keys
 
     def create_key(self, spec: KeySpec) -> CreatedKey:
         """Make a key, once: never repeated by us, and not idempotent when the caller repeats it.
@@ -75,12 +69,7 @@ class EstuaryClient:
         True means no more than that Estuary answered 200, which it does for any key whatever:
         only a list taken afterwards tells. The key may work for 10 seconds more.
         """
-        keys, tokens = self._list([token_hash])
-        key = keys.find(token_hash)
-        if key is None:
-            return False
-        self._delete(key, tokens)
-        return True
+        return self._revoke(self._list([token_hash]), token_hash)
 
     def revoke_keys(
         self, token_hashes: Iterable[str]
@@ -92,9 +81,7 @@ class EstuaryClient:
         refused, Estuary is busy) is given for the rest without asking again.
         """
         wanted = list(dict.fromkeys(token_hashes))
-        keys, tokens = self._list(frozenset(wanted))
-        listed = {key.token_hash: key for key in keys.keys}
-        return self._revoke_each(wanted, listed, tokens)
+        return self._revoke_each(self._list(frozenset(wanted)), wanted)
 
     def stats(self) -> Stats:
         """How much the account stores. Also the cheapest way to test a token."""
@@ -113,47 +100,48 @@ class EstuaryClient:
         """
         return self._calls.open_export("/user/export", first_byte_timeout, idle_timeout)
 
-    def _list(self, wanted: Collection[str] = ()) -> tuple[KeyList, dict[str, Secret]]:
-        """The keys, and the tokens of those wanted that Estuary knows by no hash."""
+    def _list(self, wanted: Collection[str] = ()) -> Listing:
         reply = self._calls.get("/user/api-keys", _LIST_MOST)
-        found = read_keys(reply.body, wanted) if reply.is_json else "content-type"
-        if isinstance(found, str):
-            raise UnexpectedReply(found)
-        return found
+        listing = read_keys(reply.body, wanted) if reply.is_json else "content-type"
+        if isinstance(listing, str):
+            raise UnexpectedReply(listing)
+        return listing
 
-    def _revoke_each(
-        self, wanted: list[str], listed: dict[str, ApiKey], tokens: dict[str, Secret]
-    ) -> Iterator[tuple[str, bool | UpstreamError | None]]:
-        result: bool | UpstreamError | None = True
-        for token_hash in wanted:
-            if not isinstance(result, _HOLD_FOR_ALL):
-                result = self._revoke(listed.get(token_hash), tokens)
-            yield token_hash, result
-
-    def _revoke(self, key: ApiKey | None, tokens: dict[str, Secret]) -> bool | UpstreamError | None:
-        """Revoke one of several: the outcome instead of an exception."""
+    def _revoke(self, listing: Listing, token_hash: str) -> bool:
+        """Send one DELETE, whose only good answer is 200 with nothing in it."""
+        key = listing.keys.find(token_hash)
+        if key is None and listing.keys.unreadable:
+            raise UnexpectedReply("shape", maybe_carried_out=False)  # it may be one of those
         if key is None:
             return False
-        time.sleep(_PACE)
+        reply = self._calls.change("DELETE", _target(key, listing), _MOST)
+        if reply.body and not reply.is_json:
+            raise UnexpectedReply("content-type", maybe_carried_out=True)
+        return True
+
+    def _revoke_each(
+        self, listing: Listing, wanted: list[str]
+    ) -> Iterator[tuple[str, bool | UpstreamError | None]]:
+        result: bool | UpstreamError | None = False
+        for token_hash in wanted:
+            if not isinstance(result, _HOLD_FOR_ALL):
+                time.sleep(_PACE if result else 0)
+                result = self._try_to_revoke(listing, token_hash)
+            yield token_hash, result
+
+    def _try_to_revoke(self, listing: Listing, token_hash: str) -> bool | UpstreamError | None:
         if not self._calls.may_change():
             return None
         try:
-            self._delete(key, tokens)
+            return self._revoke(listing, token_hash)
         except UpstreamError as error:
             return error
-        return True
-
-    def _delete(self, key: ApiKey, tokens: dict[str, Secret]) -> None:
-        """Send one DELETE; its only good answer is 200 with nothing in it."""
-        reply = self._calls.change("DELETE", _target(key, tokens), _MOST)
-        if reply.body and not reply.is_json:
-            raise UnexpectedReply("content-type", maybe_carried_out=True)
 
 
-def _target(key: ApiKey, tokens: dict[str, Secret]) -> Secret:
+def _target(key: ApiKey, listing: Listing) -> Secret:
     """The path that revokes a key: the hash as it is, for Estuary decodes nothing in it.
 
     Of a key that Estuary knows by no hash (made before v0.1.11) only the token will do.
     """
-    name = tokens[key.token_hash].reveal() if key.needs_token else key.token_hash
+    name = listing.tokens[key.token_hash].reveal() if key.needs_token else key.token_hash
     return Secret(f"/user/api-keys/{name}")

@@ -1,7 +1,6 @@
 """What can go wrong between us and Estuary, each with a sentence for people.
 
-A sentence says what happened, what it means and what to do next. It never holds what Estuary
-wrote: its `details` leak database names and SQL (Estuary `util/http.go`, 2023-05).
+They never hold what Estuary wrote: its `details` leak SQL (seen on all nodes up to 2023-05).
 """
 # ruff: noqa: N818 -- they are named for what happened: `except TokenExpired` reads as a sentence
 
@@ -13,15 +12,15 @@ Kind = Literal["refused", "reset", "dns", "tls", "timeout"]
 Problem = Literal["shape", "json", "content-type", "too-large", "redirect", "status", "cut"]
 
 UNCHANGED = "Nothing was changed."
+CHECK_ADDRESS = "Try again; if this stays, ask your administrator to check Estuary's address."
 UNCERTAIN = "Estuary may have carried it out all the same: look at your keys before you try again."
 
 
 class UpstreamError(Exception):
     """Estuary could not be asked, refused, or answered with something we cannot use.
 
-    `maybe_carried_out` is True for a change (create, revoke) that Estuary may have made although
-    no good answer came, False for one that it surely did not make, and None for a mere question;
-    the attribute of that name is a plain bool.
+    `maybe_carried_out`: True for a change that Estuary may have made although no good answer
+    came, False for one that it surely did not make, None (as an attribute False) for a question.
     """
 
     code: ClassVar[str] = "upstream"
@@ -31,9 +30,8 @@ class UpstreamError(Exception):
 
     def __init__(self, *, maybe_carried_out: bool | None = None) -> None:
         self.maybe_carried_out = bool(maybe_carried_out)
-        middle = UNCHANGED if maybe_carried_out is False else ""
-        parts = [self.what, UNCERTAIN] if maybe_carried_out else [self.what, middle, self.then]
-        self.sentence = " ".join(part for part in parts if part)
+        ends = {True: [UNCERTAIN], False: [UNCHANGED, self.then], None: [self.then]}
+        self.sentence = " ".join([self.what, *ends[maybe_carried_out]])
         super().__init__(self.sentence)
 
 
@@ -61,8 +59,7 @@ class NotPermitted(UpstreamError):
     code = "not-permitted"
     is_about_token = True
     what = (
-        "Estuary knows this API key but does not permit this: "
-        "either the key is for uploads only, or its account may not do it."
+        "Estuary does not permit this: the key is for uploads only, or its account may not do it."
     )
     then = "Connect a key with all permissions, or ask whoever runs the Estuary node."
 
@@ -102,7 +99,7 @@ class UpstreamUnavailable(UpstreamError):
         "timeout": "Estuary did not answer in time.",
     }
     thens: ClassVar[dict[Kind, str]] = {
-        "dns": "Try again in a minute; if this stays, ask your administrator to check its address.",
+        "dns": CHECK_ADDRESS,
         "tls": "Ask your administrator to check Estuary's address and certificate.",
     }
 
@@ -138,7 +135,7 @@ class UnexpectedReply(UpstreamError):
     """An answer came that cannot be trusted; `problem` says in which respect."""
 
     code = "unexpected-reply"
-    then = "Try again in a minute; if this stays, ask your administrator to check its address."
+    then = CHECK_ADDRESS
     whats: ClassVar[dict[Problem, str]] = {
         "shape": "Estuary's answer does not hold what it should, so it is not shown.",
         "json": "Estuary's answer could not be read, so it is not shown.",

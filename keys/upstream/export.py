@@ -15,8 +15,8 @@ from urllib3 import BaseHTTPResponse
 
 from .deadlines import Patience
 from .diagnosis import attempt
-from .errors import UnexpectedReply, UpstreamUnavailable
-from .http import READ, is_json
+from .errors import Problem, UnexpectedReply, UpstreamUnavailable
+from .http import READ, Reply, is_json, read_reply
 
 _MARKS = re.compile(rb'\\.|["{}]', re.DOTALL)
 
@@ -27,19 +27,13 @@ class Export:
     Closing before the end closes the connection; Estuary finishes its work all the same.
     """
 
-    def __init__(self, response: BaseHTTPResponse, patience: Patience, idle_timeout: float) -> None:
-        """Wait for the first bytes. Raises UpstreamError when they are not those of an export."""
+    def __init__(self, response: BaseHTTPResponse, first: bytes, patience: Patience) -> None:
         self._response = response
+        self._first = first
         self._patience = patience
         self._is_closed = False
         is_framed = response.chunked or response.length_remaining is not None
         self._depth = None if is_framed else _Depth()
-        if not is_json(response):
-            raise UnexpectedReply("content-type")
-        self._first = attempt(lambda: response.read1(READ, decode_content=False), "GET", patience)
-        if not self._first.lstrip().startswith(b"{"):
-            raise UnexpectedReply("json")
-        patience.idle = idle_timeout
 
     def __iter__(self) -> Iterator[bytes]:
         return self.chunks()
@@ -86,6 +80,25 @@ class Export:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def begin(response: BaseHTTPResponse, patience: Patience, idle: float) -> Export | Reply | Problem:
+    """Wait for the first bytes: the export, or the refusal or problem that came instead of it.
+
+    From then on `idle` seconds are granted to each read. Raises what libraries raise.
+    """
+    begun: Export | Reply | Problem
+    if response.status != 200:
+        begun = read_reply(response, READ)
+    elif not is_json(response):
+        begun = "content-type"
+    elif (first := response.read1(READ, decode_content=False)).lstrip().startswith(b"{"):
+        patience.idle = idle
+        return Export(response, first, patience)
+    else:
+        begun = "json"
+    response.close()
+    return begun
 
 
 class _Depth:

@@ -51,25 +51,27 @@ class Node:
         self._token = Secret(token)
         self._forwarded_for = _address(forwarded_for)
 
-    def open(self, method: str, target: Secret, patience: Patience) -> BaseHTTPResponse:
-        """Send one request and return its reply with the body still unread.
-
-        `target` is the path below the base URL with its query. Raises TokenRejected, without
-        sending, for a token that no header can carry: Estuary would answer 500 for it.
-        """
-        if not _is_sendable(self._token.reveal()):
-            raise TokenRejected(maybe_carried_out=None if method == "GET" else False)
-        return attempt(lambda: self._send(method, target, patience), method, patience)
-
     def fetch(self, method: str, target: Secret, patience: Patience, most: int) -> Reply:
-        """Send one request and read its reply, of which the body has at most `most` bytes."""
-        response = self.open(method, target, patience)
-        reply = attempt(lambda: read_reply(response, most), method, patience)
+        """Send one request and read its reply, of which the body has at most `most` bytes.
+
+        `target` is the path below the base URL, with its query.
+        """
+        # In one go, so that no frame of a traceback holds the response: it knows the address.
+        reply = attempt(
+            lambda: read_reply(self.send(method, target, patience), most), method, patience
+        )
         if reply.status == 200 and not reply.is_whole:
             raise UnexpectedReply("too-large", maybe_carried_out=None if method == "GET" else True)
         return reply
 
-    def _send(self, method: str, target: Secret, patience: Patience) -> BaseHTTPResponse:
+    def send(self, method: str, target: Secret, patience: Patience) -> BaseHTTPResponse:
+        """Send one request and return its reply with the body still unread: for `attempt`.
+
+        Raises TokenRejected, without sending, for a token that no header can carry: Estuary would
+        answer 500 for it. Else raises what urllib3, http.client and sockets raise.
+        """
+        if not _is_sendable(self._token.reveal()):
+            raise TokenRejected(maybe_carried_out=None if method == "GET" else False)
         headers = {
             "Authorization": f"Bearer {self._token.reveal()}",
             "Accept": "application/json",
@@ -106,7 +108,8 @@ def read_reply(response: BaseHTTPResponse, most: int) -> Reply:
     if response.status != 200:
         most = min(most, _REFUSAL_MOST)
     pieces: list[bytes] = []
-    size = 0
+    announced = response.length_remaining or 0
+    size = announced if announced > most else 0
     try:
         while size <= most and (piece := response.read(READ, decode_content=False)):
             size += len(piece)

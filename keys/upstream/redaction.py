@@ -7,8 +7,8 @@ import re
 from typing import NoReturn
 
 MASK = "EST…"
-# Greedy, so that an "ARY" inside of a token does not leave its end standing.
-_TOKEN = re.compile(r"EST[0-9A-Za-z%._~-]+ARY")
+# Greedy, so that an "ARY" inside of a token does not leave its end standing; ESTUARY is none.
+_TOKEN = re.compile(r"EST(?!UARY)[0-9A-Za-z%._~-]+ARY")
 
 
 def redact(text: str) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Container
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 from .errors import Problem
 from .redaction import Secret
@@ -40,10 +40,15 @@ def loads(body: bytes) -> Any:
         return None
 
 
-def read_keys(
-    body: bytes, wanted: Container[str] = ()
-) -> tuple[KeyList, dict[str, Secret]] | Problem:
-    """The list of keys, and the tokens of those `wanted` that only their token revokes.
+class Listing(NamedTuple):
+    """The keys, and the tokens of those among the wanted ones that only their token revokes."""
+
+    keys: KeyList
+    tokens: dict[str, Secret]
+
+
+def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
+    """The list of keys; `wanted` are the hashes of those that are to be revoked.
 
     A row that cannot be trusted is counted and left out; when no row can, neither can the list.
     Of rows with the same hash the first counts.
@@ -64,7 +69,7 @@ def read_keys(
                 tokens[key.token_hash] = Secret(row["token"])
     if unreadable and not keys:
         return "shape"
-    return KeyList(tuple(keys.values()), unreadable), tokens
+    return Listing(KeyList(tuple(keys.values()), unreadable), tokens)
 
 
 def _key(row: Any) -> ApiKey | None:

@@ -42,9 +42,9 @@ ROUTES = {
 
 def call_of(case: dict[str, Any]) -> str:
     """Which call of ours could have met this reply; "" when none."""
-    request, response = case.get("request"), case.get("response")
+    request, response = case.get("request", {}), case.get("response", {})
     # Bodies that were too long to record are cut, and where no answer came there is none.
-    if not request or response.get("body") is None:
+    if response.get("body") is None:
         return ""
     if len(response["body"].encode()) != response["body_bytes"]:
         return ""
