@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .contents import Content, Holdings
 from .faults import Fault
 from .node import Sandbox
 
-__all__ = ["Fault", "Sandbox"]
+__all__ = ["Content", "Fault", "Holdings", "Sandbox"]

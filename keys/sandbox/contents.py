@@ -45,8 +45,10 @@ class Holdings:
     rows: tuple[Content, ...] = ()
 
     @classmethod
-    def of(cls, contents: int | Sequence[Content]) -> Holdings:
+    def of(cls, contents: int | Sequence[Content] | Holdings) -> Holdings:
         """A number gives that many contents with a deal each."""
+        if isinstance(contents, Holdings):
+            return contents
         if isinstance(contents, int):
             return cls(contents, contents)
         return cls(len(contents), rows=tuple(contents))

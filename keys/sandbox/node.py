@@ -83,9 +83,15 @@ class Sandbox:
         self.stop()
 
     def add_user(
-        self, name: str, contents: int | Sequence[Content] = 0, permission: str = "user"
+        self,
+        name: str,
+        contents: int | Sequence[Content] | Holdings = 0,
+        permission: str = "user",
     ) -> User:
-        """Add an account; `permission` is "user", "upload" or "admin"."""
+        """Add an account; `permission` is "user", "upload" or "admin".
+
+        A number of contents is made up by a recipe, with a deal for each; explicit ones have none.
+        """
         return self.state.add_user(name, LEVELS[permission], Holdings.of(contents), self._wall())
 
     def remove_user(self, user: User) -> None:
