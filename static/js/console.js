@@ -174,7 +174,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 document.addEventListener("htmx:beforeHistoryUpdate", (event) => {
   // Typing one search is one step for the Back button, not one per pause.
   const history = event.detail.history;
-  if (event.detail.elt?.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
+  if (event.detail.requestConfig.elt.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
 });
 
 document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
