@@ -221,6 +221,8 @@ function rememberTimeZone() {
 function prepare(root) {
   each(root, "form[data-summary]", updateSummary);
   if (root.matches?.("form[data-summary]")) updateSummary(root);
+  // On a narrow screen the filters scroll sideways: bring the chosen one into view without moving the page.
+  each(root, ".chip[aria-current]", (chip) => { chip.closest("ul").scrollLeft = chip.offsetLeft - 64; });
 }
 
 prepare(document);
