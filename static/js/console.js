@@ -174,7 +174,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 document.addEventListener("htmx:beforeHistoryUpdate", (event) => {
   // Typing one search is one step for the Back button, not one per pause.
   const history = event.detail.history;
-  if (event.detail.elt?.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
+  if (event.detail.requestConfig.elt.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
 });
 
 document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
@@ -221,6 +221,8 @@ function rememberTimeZone() {
 function prepare(root) {
   each(root, "form[data-summary]", updateSummary);
   if (root.matches?.("form[data-summary]")) updateSummary(root);
+  // On a narrow screen the filters scroll sideways: bring the chosen one into view without moving the page.
+  each(root, ".chip[aria-current]", (chip) => { chip.closest("ul").scrollLeft = chip.offsetLeft - 64; });
 }
 
 prepare(document);
