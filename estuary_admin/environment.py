@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import environ
@@ -13,7 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_env = environ.FileAwareEnv()
+# The mapping alone: its `Env` takes a value that begins with a dollar for another variable's name.
+_values = environ.FileAwareEnv.ENVIRON
 
 #: Every name that was asked for; a test compares them with the documentation.
 names_read: set[str] = set()
@@ -23,9 +24,11 @@ def text(name: str, default: str | None = None) -> str:
     """Read NAME, or the file that NAME_FILE names; without a default it must be set."""
     names_read.add(name)
     try:
-        value = str(_env.str(name, default="")).strip()
+        value = str(_values.get(name, "")).strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is no UTF-8 text.") from None
     if value:
         return value
     if default is None:
@@ -46,6 +49,13 @@ def seconds(name: str, default: float) -> float:
     if not 0 < number <= 86_400:
         raise _wrong(name, value, "a number of seconds between 0 and 86400, such as 15")
     return number
+
+
+def count(name: str, default: int) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and 0 < int(value) <= 100_000):
+        raise _wrong(name, value, f"a whole number from 1, such as {default}")
+    return int(value)
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -72,7 +82,7 @@ def networks(name: str) -> list[Network]:
 def url(name: str, default: str, *, http_anywhere: bool = False) -> SplitResult:
     """Read an http(s) address without a path query; plain http only for this machine."""
     value = text(name, default).rstrip("/")
-    parts = urlsplit(value)
+    parts = _parsed(name, value, _split, "an address such as https://example.com")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise _wrong(name, value, "an address such as https://example.com")
     if parts.username or parts.password:
@@ -82,6 +92,17 @@ def url(name: str, default: str, *, http_anywhere: bool = False) -> SplitResult:
     return parts
 
 
+def database(name: str, default: str) -> dict[str, Any]:
+    """Read a database's address; the sentence leaves it out, for it may hold a password."""
+    value = text(name, default)
+    try:
+        if urlsplit(value).scheme in environ.Env.DB_SCHEMES:
+            return dict(environ.Env.db_url_config(value))
+    except ValueError:  # the host or the port
+        pass
+    raise ImproperlyConfigured(f"{name} must look like sqlite:////path/to/file.sqlite3.")
+
+
 def is_loopback(hostname: str) -> bool:
     if hostname == "localhost":
         return True
@@ -89,6 +110,12 @@ def is_loopback(hostname: str) -> bool:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return False
+
+
+def _split(value: str) -> SplitResult:
+    parts = urlsplit(value)
+    parts.port  # noqa: B018 - looked at only to have it checked
+    return parts
 
 
 def _parsed(name: str, value: str, parse: Callable[[str], T], right: str) -> T:

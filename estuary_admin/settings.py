@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from zoneinfo import available_timezones
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -87,16 +86,9 @@ TEMPLATES = [
 ]
 
 # Keeping things
-try:
-    DATABASES = {
-        "default": environ.Env.db_url_config(
-            env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'estuary-admin.sqlite3'}")
-        )
-    }
-except (environ.ImproperlyConfigured, KeyError, ValueError):
-    raise ImproperlyConfigured(
-        "DATABASE_URL must look like sqlite:////path/to/file.sqlite3."
-    ) from None
+DATABASES = {
+    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'estuary-admin.sqlite3'}")
+}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
