@@ -13,7 +13,7 @@ BODY_LIMIT = 1 << 20
 JSON = "application/json; charset=UTF-8"
 
 
-class Malformed(Exception):  # noqa: N818 - it is an answer, given without the API seeing the request
+class Malformed(Exception):
     """What Go itself answers, as text/plain, before closing the connection."""
 
     def __init__(self, text: str = "400 Bad Request") -> None:

@@ -2,7 +2,7 @@
 
 They never hold what Estuary wrote: its `details` leak SQL (seen on all nodes up to 2023-05).
 """
-# ruff: noqa: N818 -- they are named for what happened: `except TokenExpired` reads as a sentence
+
 
 from __future__ import annotations
 
