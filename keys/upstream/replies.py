@@ -89,7 +89,7 @@ def _key(row: Any) -> ApiKey | None:
                 return None
             return ApiKey(token_hash, label, _moment(row["expiry"]), is_session)
         own = _hash(token, token_hash)
-        return ApiKey(own, label, _moment(row["expiry"]), is_session, True, not token_hash)  # noqa: FBT003
+        return ApiKey(own, label, _moment(row["expiry"]), is_session, True, not token_hash)
     except _UNTRUSTED:
         return None
 
