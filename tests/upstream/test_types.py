@@ -91,4 +91,4 @@ def test_every_error_has_a_word_of_its_own() -> None:
 def test_the_client_needs_no_django() -> None:
     code = "import sys, keys.upstream; sys.exit(any(m.startswith('django') for m in sys.modules))"
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
