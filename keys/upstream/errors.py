@@ -3,7 +3,6 @@
 They never hold what Estuary wrote: its `details` leak SQL (seen on all nodes up to 2023-05).
 """
 
-
 from __future__ import annotations
 
 from typing import ClassVar, Literal
@@ -11,7 +10,6 @@ from typing import ClassVar, Literal
 Kind = Literal["refused", "reset", "dns", "tls", "timeout"]
 Problem = Literal["shape", "json", "content-type", "too-large", "redirect", "status", "cut"]
 
-UNCHANGED = "Nothing was changed."
 CHECK_ADDRESS = "Try again; if this stays, ask your administrator to check Estuary's address."
 UNCERTAIN = "Estuary may have carried it out all the same: look at your keys before you try again."
 
@@ -30,7 +28,7 @@ class UpstreamError(Exception):
 
     def __init__(self, *, maybe_carried_out: bool | None = None) -> None:
         self.maybe_carried_out = bool(maybe_carried_out)
-        ends = {True: [UNCERTAIN], False: [UNCHANGED, self.then], None: [self.then]}
+        ends = {True: [UNCERTAIN], False: ["Nothing was changed.", self.then], None: [self.then]}
         self.sentence = " ".join([self.what, *ends[maybe_carried_out]])
         super().__init__(self.sentence)
 
@@ -58,9 +56,7 @@ class NotPermitted(UpstreamError):
 
     code = "not-permitted"
     is_about_token = True
-    what = (
-        "Estuary does not permit this: the key is for uploads only, or its account may not do it."
-    )
+    what = "Estuary does not permit this: the key may only upload, or its account may not do it."
     then = "Connect a key with all permissions, or ask whoever runs the Estuary node."
 
 

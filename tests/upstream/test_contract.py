@@ -56,7 +56,7 @@ def call_of(case: dict[str, Any]) -> str:
 def cases(call: str, *, ok: bool) -> list[Any]:
     return [
         pytest.param(case, id="-".join((case["variant"], *case["backends"], case["name"])))
-        for case in load_cases()
+        for case in load_cases(with_odd_databases=True)
         if call_of(case) == call and (case["response"]["status"] == 200) == ok
     ]
 

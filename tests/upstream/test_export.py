@@ -85,7 +85,7 @@ def test_an_export_that_stalls_ends_with_an_error(node: NodeFactory) -> None:
 def test_a_pause_shorter_than_the_idle_time_is_waited_for(node: NodeFactory) -> None:
     slowly = [part for piece in (CHUNKED[:300], CHUNKED[300:600], CHUNKED[600:])
               for part in (piece, lambda _: time.sleep(0.25))]  # fmt: skip
-    with opened(node, then(*slowly), idle=0.5) as export:
+    with opened(node, then(*slowly), idle=2.0) as export:
         assert b"".join(export) == BODY
 
 
