@@ -106,7 +106,7 @@ const LENGTHS = { d: "day", h: "hour", m: "minute", s: "second" };
 function lifetimeWords(form) {
   const chosen = form.querySelector("[name=lifetime]:checked");
   if (!chosen) return "";
-  if (chosen.value === "never") return " that never expires";
+  if (chosen.value === "never") return ", never expires";
   if (chosen.value !== "custom") return `, valid for ${chosen.closest("label").textContent.trim()}`;
   const text = form.elements.custom_lifetime.value.trim();
   if (!/^(\d+[dhms])+$/.test(text)) return ", valid for a lifetime of your choice";
@@ -158,6 +158,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "notices") event.detail.target.scrollIntoView({ block: "nearest" });
   const opener = event.detail.requestConfig?.elt;
   if (event.detail.target.id !== "dialog-body" || !opener?.dataset.dialog) return;
   document.getElementById("dialog-title").textContent = opener.dataset.dialog;

@@ -3,10 +3,13 @@
 const PLACEHOLDER = "EST…ARY";
 const say = (text) => document.dispatchEvent(new CustomEvent("say", { detail: text }));
 
-/* Masking: without scripts a token stays readable, so it is hidden from here. */
+/* Masking: without scripts a token stays readable, so it is hidden from here. A field to type into is masked by the
+   style sheet alone where that works: browsers offer to save what is sent from a password field. */
+
+const masksByStyle = CSS.supports("-webkit-text-security", "disc");
 
 function mask(field) {
-  field.type = "password";
+  if (field.readOnly || !masksByStyle) field.type = "password";
   field.classList.remove("is-shown");
 }
 
@@ -17,7 +20,7 @@ function reveal(field) {
 
 function toggle(button) {
   const field = document.querySelector(button.dataset.reveal);
-  const shown = field.type === "text";
+  const shown = field.classList.contains("is-shown");
   if (shown) mask(field); else reveal(field);
   button.setAttribute("aria-pressed", String(!shown));
 }
