@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import msgspec
 from django.core.cache import cache
 from django.utils import timezone
 
@@ -17,8 +17,7 @@ REUSED_FOR = timedelta(seconds=15)
 KEPT_FOR = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """What Estuary listed, and when. It holds no token: none passes `keys.upstream`."""
 
     keys: tuple[ApiKey, ...]
@@ -29,6 +28,9 @@ class Snapshot:
 
     def find(self, token_hash: str) -> ApiKey | None:
         return next((key for key in self.keys if key.token_hash == token_hash), None)
+
+
+_packed = msgspec.msgpack.Decoder(Snapshot)
 
 
 def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
@@ -45,7 +47,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
         kept = None if error.is_about_token else last_known(stored)
         if kept is None:
             raise
-        return replace(kept, stale_reason=error.sentence)
+        return msgspec.structs.replace(kept, stale_reason=error.sentence)
 
 
 def _age(snapshot: Snapshot) -> timedelta:
@@ -55,17 +57,16 @@ def _age(snapshot: Snapshot) -> timedelta:
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, under the version that was current when it was asked for."""
     snapshot = Snapshot(listed.keys, listed.unreadable, timezone.now(), stored.list_version)
-    cache.set(_name(stored), snapshot, KEPT_FOR.total_seconds())
+    cache.set(_name(stored), msgspec.msgpack.encode(snapshot), KEPT_FOR.total_seconds())
     return snapshot
 
 
 def last_known(stored: StoredToken) -> Snapshot | None:
     """The list as it was last fetched, however old, unless something was changed here since."""
-    kept = cache.get(_name(stored))
-    if isinstance(kept, Snapshot) and kept.list_version == stored.list_version:
-        return kept
-    return None
+    packed = cache.get(_name(stored))
+    kept = _packed.decode(packed) if packed else None
+    return kept if kept and kept.list_version == stored.list_version else None
 
 
 def _name(stored: StoredToken) -> str:
-    return f"key-list:{stored.pk}"
+    return f"key-list:1:{stored.pk}"  # the number rises with the shape of Snapshot

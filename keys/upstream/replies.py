@@ -6,37 +6,31 @@ passed, and theirs hold what Estuary sent, tokens included.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, NoReturn, TypeGuard
+from typing import NamedTuple
 
+import msgspec
+
+from . import documents
+from .documents import Row
 from .errors import Problem
 from .redaction import Secret
 from .types import ApiKey, CreatedKey, KeyList, Stats, hash_of
 
-_is_moment = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-).fullmatch
 _is_hash = re.compile(r"[0-9A-Za-z_-]{43}").fullmatch
 # Nothing else has ever been a token; and only this may go into a path as it is.
 _is_token = re.compile(r"EST[0-9A-Za-z_-]{1,250}ARY").fullmatch
-_UNTRUSTED = (KeyError, TypeError, ValueError, AttributeError)
+#: Bad JSON, bad UTF-8, a wrong shape, thousands of digits or of levels.
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
 
-def _refuse(_constant: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON.")
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse)
-
-
-def loads(body: bytes) -> Any:
-    """The JSON document, or None when it is none: bad UTF-8, NaN, thousands of digits or levels."""
+def loads(body: bytes) -> object:
+    """The JSON document, or None when it is none: bad UTF-8, NaN, thousands of levels."""
     try:
-        return _decoder.decode(body.decode())
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(body)
+    except _UNREADABLE:
         return None
 
 
@@ -53,94 +47,100 @@ def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
     A row that cannot be trusted is counted and left out; when no row can, neither can the list.
     Of rows with the same hash the first counts.
     """
-    rows = loads(body)
-    if type(rows) is not list:
-        return "json" if rows is None else "shape"
     keys: dict[str, ApiKey] = {}
     tokens: dict[str, Secret] = {}
     unreadable = 0
-    for row in rows:
-        key = _key(row)
-        if key is None:
-            unreadable += 1
-        elif key.token_hash not in keys:
-            keys[key.token_hash] = key
-            if key.needs_token and key.token_hash in wanted:
-                tokens[key.token_hash] = Secret(row["token"])
+    try:
+        for row in _each(body):
+            key = _key(row)
+            if key is None:
+                unreadable += 1
+            elif key.token_hash not in keys:
+                keys[key.token_hash] = key
+                if row and key.needs_token and key.token_hash in wanted:
+                    tokens[key.token_hash] = Secret(row.token)
+    except _UNREADABLE as error:
+        return _problem(error)
     if unreadable and not keys:
         return "shape"
     return Listing(KeyList(tuple(keys.values()), unreadable), tokens)
 
 
-def _key(row: Any) -> ApiKey | None:
-    """One row, or None when it cannot be trusted.
-
-    Rows made by v0.1.10 and before have the token in clear and no hash, by v0.1.11 both, by later
-    ones the hash alone; a current node lists all three side by side.
-    """
+def _each(body: bytes) -> Iterator[Row | None]:
+    """All rows at once; or one by one, with None for a bad one, when one of them is bad."""
     try:
-        token, token_hash = row.get("token", ""), row.get("tokenHash", "")
-        label, is_session = row.get("label", ""), row.get("isSession", False)
-        label.encode()  # half a character would fail only when the page is written
-        if type(is_session) is not bool or type(token_hash) is not str:
-            return None
-        if token == "":
-            if not _is_hash(token_hash):
-                return None
-            return ApiKey(token_hash, label, _moment(row["expiry"]), is_session)
-        own = _hash(token, token_hash)
-        return ApiKey(own, label, _moment(row["expiry"]), is_session, True, not token_hash)
-    except _UNTRUSTED:
+        yield from documents.rows.decode(body)
+    except _UNREADABLE:
+        for raw in documents.raw_rows.decode(body):
+            yield _decoded(raw)
+
+
+def _decoded(raw: msgspec.Raw) -> Row | None:
+    try:
+        return documents.row.decode(raw)
+    except _UNREADABLE:
         return None
 
 
-def _hash(token: Any, told: Any) -> str:
-    """Our own hash of a token; ValueError when it is no token, or Estuary's hash is another."""
-    if not _is_token(token):
-        raise ValueError("This is no token.")
-    own = hash_of(token)
-    if told not in ("", own):
-        raise ValueError("This is not the hash of that token.")
-    return own
+def _problem(error: Exception) -> Problem:
+    return "shape" if isinstance(error, msgspec.ValidationError) else "json"
 
 
-def _moment(text: Any) -> datetime:
-    """RFC 3339 with up to 9 fraction digits, in UTC; ValueError for anything else.
+def _key(row: Row | None) -> ApiKey | None:
+    """One row, or None when it cannot be trusted.
 
-    The outermost years are refused: shown in a local time they would leave the calendar.
+    Rows made by v0.1.10 and before have the token in clear and no hash, by v0.1.11 both, by later
+    ones the hash alone; a current node lists all three side by side. The outermost years are
+    refused: shown in a local time they would leave the calendar.
     """
-    if not _is_moment(text):
-        raise ValueError("This is no moment.")
-    moment = datetime.fromisoformat(text)
-    if not 1 < moment.year < 9999:
-        raise ValueError("This year is out of range.")
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    if row is None or not 1 < row.expiry.year < 9999:
+        return None
+    expiry = row.expiry if row.expiry.tzinfo is UTC else row.expiry.astimezone(UTC)
+    if not row.token:
+        if not _is_hash(row.token_hash):
+            return None
+        return ApiKey(row.token_hash, row.label, expiry, row.is_session)
+    if own := _hash(row):
+        return ApiKey(
+            own, row.label, expiry, row.is_session, is_legacy=True, needs_token=not row.token_hash
+        )
+    return None
+
+
+def _hash(row: Row) -> str:
+    """Our own hash of a row's token; "" when it is no token, or Estuary's hash is another."""
+    if not _is_token(row.token):
+        return ""
+    own = hash_of(row.token)
+    return own if row.token_hash in {"", own} else ""
 
 
 def read_created(body: bytes) -> CreatedKey | Problem:
     """The key just made, with its token."""
-    data = loads(body)
-    if data is None:
-        return "json"
     try:
-        token, label = data["token"], data.get("label", "")
-        label.encode()
-        own = _hash(token, data.get("tokenHash", ""))
-        return CreatedKey(own, label, _moment(data["expiry"]), token)
-    except _UNTRUSTED:
-        return "shape"
+        made = documents.made.decode(body)
+        row = Row(_moment(made.expiry), made.token, made.token_hash, made.label)
+    except _UNREADABLE as error:
+        return _problem(error)
+    key = _key(row) if row.token else None
+    return CreatedKey(key.token_hash, key.label, key.expiry, row.token) if key else "shape"
+
+
+def _moment(text: str) -> datetime:
+    """A moment with up to 9 digits of fraction, cut to microseconds as PostgreSQL keeps them."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise msgspec.ValidationError("This is no moment.") from None
+    if moment.tzinfo is None:
+        raise msgspec.ValidationError("This moment has no zone.")
+    return moment
 
 
 def read_stats(body: bytes) -> Stats | Problem:
     """The two numbers, which go beyond 2^53 but not beyond 63 bits."""
-    data = loads(body)
-    if data is None:
-        return "json"
-    if type(data) is not dict:
-        return "shape"
-    size, pins = data.get("totalSize"), data.get("numPins")
-    return Stats(size, pins) if _is_count(size) and _is_count(pins) else "shape"
-
-
-def _is_count(number: Any) -> TypeGuard[int]:
-    return type(number) is int and 0 <= number < 2**63
+    try:
+        figures = documents.figures.decode(body)
+    except _UNREADABLE as error:
+        return _problem(error)
+    return Stats(figures.total_size, figures.num_pins)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from .durations import to_go
 
 _LONG = timedelta(days=50 * 365)
@@ -21,8 +23,7 @@ class Permission(StrEnum):
     UPLOAD = "upload"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(msgspec.Struct, frozen=True, gc=False):
     """A key as Estuary lists it, without its token.
 
     `token_hash` is always there: our own hash of the token where Estuary lists one in clear
