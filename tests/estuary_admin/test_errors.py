@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 from django.views.defaults import server_error
@@ -13,7 +14,7 @@ from estuary_admin.urls import urlpatterns as ours
 from tests.keys.evidence import words_of
 
 
-def broken(_request: Any) -> None:
+def broken(_request: Any) -> HttpResponse:
     raise RuntimeError("in a test")
 
 
