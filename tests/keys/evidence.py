@@ -32,5 +32,6 @@ def labels_at(node: Sandbox) -> list[str]:
 
 def words_of(response: Any) -> str:
     """A page as people read it: without tags, blanks run together."""
-    text = re.sub(r"<[^>]*>", "", response.content.decode())
+    text = re.sub(r"</(dt|dd|td|th|p|li|h\d)>", " ", response.content.decode())
+    text = re.sub(r"<[^>]*>", "", text)
     return " ".join(html.unescape(text).split())
