@@ -19,8 +19,9 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={value}" for name, value in fields_of(record).items())
         line = f"{moment(record)} {record.levelname} {record.name} {record.getMessage()} {fields}"
-        line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line.rstrip())
-        return redact("\n".join([line, *trace(self, record)]))
+        # What follows is indented: what an error quotes must not pass for a line of its own.
+        lines = [line.rstrip(), *(f"    {part}" for part in trace(self, record))]
+        return redact("\n".join(printable(part) for part in lines))
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,6 +36,10 @@ class JsonFormatter(logging.Formatter):
         if lines := trace(self, record):
             line["trace"] = "\n".join(lines)
         return redact(json.dumps(line, default=str))
+
+
+def printable(text: str) -> str:
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def moment(record: logging.LogRecord) -> str:

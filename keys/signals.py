@@ -35,5 +35,5 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
         return
     # Only a name that exists is kept: people type passwords and tokens into this field too.
     name = str(credentials.get("username", ""))
-    member = get_user_model().objects.filter(username=name).first()
+    member = get_user_model().objects.filter(username__iexact=name).first()
     audit.record(actor_of(request, member), Action.SIGN_IN_FAILED, AuditEntry.Outcome.REFUSED)

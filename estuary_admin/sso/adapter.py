@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.signals import user_login_failed
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from estuary_admin.addresses import client_address
@@ -14,6 +18,15 @@ class LocalAccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            # Throttled: no password is compared, but somebody tried, and the audit must say so.
+            name = {"username": credentials.get("username", "")}
+            user_login_failed.send(__name__, credentials=name, request=request)
+            raise
 
     def add_message(self, *args: object, **kwargs: object) -> None:
         """Say nothing on sign-in and sign-out: the page that follows shows it."""

@@ -14,6 +14,7 @@ from keys.forms import TokenConnectForm, TokenDisconnectForm
 from keys.http import AppRequest, go_to, render_page
 from keys.models import StoredToken
 from keys.services import api_keys
+from keys.services.key_rows import name_of
 from keys.services.stored_tokens import connect_token, disconnect_token
 from keys.upstream import UpstreamError
 from keys.views.key_revoke import tell
@@ -53,4 +54,4 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
         return go_to(request, "keys:token_connect")
     own_hash = request.stored_token.token_hash
     result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)
-    return tell(request, result, f"Key {own_hash[:8]}, and disconnected it")
+    return tell(request, result, name_of(None, own_hash))

@@ -12,8 +12,8 @@ from keys.services.audit import Action
 
 
 def audited() -> list[tuple[str, str]]:
-    """Action and outcome of every row, oldest first."""
-    rows = AuditEntry.objects.order_by("pk")
+    """Action and outcome of every row, oldest first; without sign-ins, which tests begin with."""
+    rows = AuditEntry.objects.exclude(action=Action.SIGNED_IN).order_by("pk")
     return [(row.action, row.outcome) for row in rows]
 
 
@@ -32,5 +32,6 @@ def labels_at(node: Sandbox) -> list[str]:
 
 def words_of(response: Any) -> str:
     """A page as people read it: without tags, blanks run together."""
-    text = re.sub(r"<[^>]*>", "", response.content.decode())
+    text = re.sub(r"</(dt|dd|td|th|p|li|h\d)>", " ", response.content.decode())
+    text = re.sub(r"<[^>]*>", "", text)
     return " ".join(html.unescape(text).split())

@@ -28,7 +28,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if User.objects.filter(username=options["name"]).exists():
+        # Without regard to case, as at sign-in.
+        if User.objects.filter(username__iexact=options["name"]).exists():
             raise CommandError(f"There is a member called {options['name']} already.")
         member = User(username=options["name"], email=options["email"])
         password = read_password(from_stdin=options["password_stdin"])

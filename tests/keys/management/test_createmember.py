@@ -1,0 +1,94 @@
+"""Members are made on the command line."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import sys
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from keys.roles import is_admin
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is typed at the prompts for a password."""
+    answers: list[str] = []
+    monkeypatch.setattr(getpass, "getpass", lambda _prompt: answers.pop(0))
+    yield answers
+    assert answers == []
+
+
+def make(monkeypatch: pytest.MonkeyPatch, *arguments: str, password: str = PASSWORD) -> str:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
+    out = io.StringIO()
+    call_command("createmember", *arguments, "--password-stdin", stdout=out)
+    return out.getvalue()
+
+
+def test_a_member_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = make(monkeypatch, "alice", "--email", "alice@example.com")
+
+    assert said == "Made member alice.\n"
+    alice = User.objects.get(username="alice")
+    assert alice.check_password(PASSWORD)
+    assert alice.email == "alice@example.com"
+    assert not is_admin(alice)
+    assert not alice.is_staff
+    assert not alice.is_superuser
+
+
+def test_an_admin_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = make(monkeypatch, "carol", "--admin")
+
+    assert said == "Made admin carol.\n"
+    assert is_admin(User.objects.get(username="carol"))
+
+
+def test_the_password_is_asked_for_twice(typed: list[str]) -> None:
+    typed += [PASSWORD, PASSWORD]
+
+    call_command("createmember", "alice", stdout=io.StringIO())
+
+    assert User.objects.get(username="alice").check_password(PASSWORD)
+
+
+def test_a_slip_in_the_second_makes_nobody(typed: list[str]) -> None:
+    typed += [PASSWORD, "something else"]
+
+    with pytest.raises(CommandError, match="The two passwords differ"):
+        call_command("createmember", "alice")
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("password", ["short", "password1234", "alice-smith-1", ""])
+def test_a_weak_password_makes_nobody(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    with pytest.raises(CommandError, match="password"):
+        make(monkeypatch, "alice-smith", password=password)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 151, "<script>"])
+def test_a_wrong_name_makes_nobody(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(CommandError):
+        make(monkeypatch, name)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["alice", "Alice"])
+def test_an_existing_member_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, alice: User, name: str
+) -> None:
+    with pytest.raises(CommandError, match=f"There is a member called {name} already"):
+        make(monkeypatch, name, password="quite another password")
+
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+    assert User.objects.count() == 1

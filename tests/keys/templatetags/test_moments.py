@@ -1,0 +1,52 @@
+"""Moments as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from keys.templatetags.moments import exact_moment, moment, relative
+
+NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("away", "words"),
+    [
+        (timedelta(0), "now"),
+        (timedelta(milliseconds=900), "now"),
+        (timedelta(seconds=1), "in 1 second"),
+        (timedelta(seconds=-59), "59 seconds ago"),
+        (timedelta(seconds=119), "in 1 minute"),
+        (timedelta(hours=2), "in 2 hours"),
+        (timedelta(hours=-23, minutes=-59), "23 hours ago"),
+        (timedelta(days=1), "in 1 day"),
+        (timedelta(days=30), "in 30 days"),
+        (timedelta(days=59), "in 59 days"),
+        (timedelta(days=60), "in 2 months"),
+        (timedelta(days=-729), "24 months ago"),
+        (timedelta(days=730), "in 2 years"),
+    ],
+)
+def test_how_far_away_a_moment_is(away: timedelta, words: str) -> None:
+    assert relative(NOW + away, NOW) == words
+
+
+def test_an_exact_moment_is_in_the_members_zone() -> None:
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        assert exact_moment(NOW) == "24 Nov 2026, 19:00 CET"
+    assert exact_moment(NOW) == "24 Nov 2026, 18:00 UTC"
+
+
+def test_a_moment_shows_both_and_is_readable_to_programs() -> None:
+    with time_machine.travel(NOW, tick=False):
+        tag = moment(NOW + timedelta(days=2))
+
+    assert tag == (
+        '<time datetime="2026-11-26T18:00:00+00:00" title="26 Nov 2026, 18:00 UTC" data-relative>'
+        "in 2 days</time>"
+    )
