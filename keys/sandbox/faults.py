@@ -71,7 +71,8 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         """The parameters that are set, for the control path."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, 0.0)}
+        unset = {None, 0.0} if self.kind == "redirect" else {None, 0.0, self.location}
+        return {name: value for name, value in asdict(self).items() if value not in unset}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Fault:

@@ -20,6 +20,7 @@ from .wire import HEAD_LIMIT, Reply, Request
 
 _LOGGED = 5_000  # requests remembered
 _METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
+_ACCEPT_STEPS = 3  # turns of the loop until an accepted socket is a connection
 _WRITE_AHEAD = 1 << 20  # bytes written before a slow reader is waited for
 
 
@@ -43,27 +44,29 @@ class Server:
         self._generation = generation
         self._limiter = Limiter(rate_limit if generation.rate_limited else None, clock)
         self._control = Control(self.faults, lambda: tuple(self.requests))
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], Connection] = {}
 
     async def run(self, host: str, port: int, ready: Callable[[int], None]) -> None:
         """Serve until cancelled; calls `ready` with the port once it listens."""
-        server = await asyncio.start_server(self._serve, host, port, limit=HEAD_LIMIT, backlog=1024)
+        server = await asyncio.start_server(self._take, host, port, limit=HEAD_LIMIT, backlog=1024)
         ready(server.sockets[0].getsockname()[1])
         try:
             await asyncio.Event().wait()
         finally:
-            server.close()
-            tasks = tuple(self._tasks)
-            for task in tasks:
+            await _stop_accepting(server)
+            for task, connection in tuple(self._open.items()):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                connection.abort()
+            await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task
-        self._tasks.add(task)
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(_WRITE_AHEAD)
         connection = Connection(reader, writer)
+        task = asyncio.create_task(self._serve(connection))
+        self._open[task] = connection
+        task.add_done_callback(self._open.pop)
+
+    async def _serve(self, connection: Connection) -> None:
         try:
             while connection.open and (request := await connection.next_request()):
                 await self._respond(request, connection)
@@ -72,7 +75,6 @@ class Server:
             pass  # the client is gone, which Estuary does not mind, or the node stops
         finally:
             connection.abort()
-            self._tasks.discard(task)
 
     async def _respond(self, request: Request, connection: Connection) -> None:
         if (control := self._control.answer(request)) is not None:
@@ -139,3 +141,12 @@ class Server:
             if asked := request.headers.get("access-control-request-headers"):
                 reply.headers.append(("Access-Control-Allow-Headers", asked))
         return reply
+
+
+async def _stop_accepting(server: asyncio.Server) -> None:
+    """Close a server without losing sockets that it accepted but did not hand over yet."""
+    for sock in server.sockets:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
+    for _ in range(_ACCEPT_STEPS):
+        await asyncio.sleep(0)
+    server.close()
