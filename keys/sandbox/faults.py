@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass, fields
+from dataclasses import KW_ONLY, asdict, dataclass, fields
 from typing import Any
 
 ENDPOINTS = ("list", "create", "revoke", "stats", "export", "viewer", "health", "any")
@@ -54,6 +54,7 @@ class Fault:
     """
 
     kind: str
+    _: KW_ONLY
     seconds: float = 0.0
     times: int | None = None
     retry_after: int | None = None

@@ -12,6 +12,7 @@ from .errors import ApiError, body_for, status_for
 from .faults import FaultBook
 from .generations import Generation
 from .handlers import UserApi
+from .headers import dressed, preflight
 from .limiter import Limiter, client_address
 from .misbehaviour import misbehave
 from .routing import Route, find_route
@@ -19,7 +20,6 @@ from .state import State
 from .wire import HEAD_LIMIT, Reply, Request
 
 _LOGGED = 5_000  # requests remembered
-_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 _ACCEPT_STEPS = 3  # turns of the loop until an accepted socket is a connection
 _WRITE_AHEAD = 1 << 20  # bytes written before a slow reader is waited for
 
@@ -89,7 +89,7 @@ class Server:
             await connection.send(request, self._refuse(request, error))
             return
         if route is None:
-            await connection.send(request, self._preflight(request))
+            await connection.send(request, preflight(request, self._generation))
         elif (fault := self.faults.strike(route.endpoint)) is not None:
             await misbehave(
                 fault,
@@ -111,7 +111,8 @@ class Server:
 
     def _carry_out(self, request: Request, route: Route, *, pretend: bool = False) -> Reply:
         try:
-            return self._dressed(request, self.api.answer(request, route, pretend=pretend))
+            reply = self.api.answer(request, route, pretend=pretend)
+            return dressed(request, reply, self._generation)
         except ApiError as error:
             return self._refuse(request, error)
 
@@ -119,28 +120,7 @@ class Server:
         reply = Reply(status_for(error, self._generation), body_for(error, self._generation))
         if error.allow:
             reply.headers.append(("Allow", error.allow))
-        return self._dressed(request, reply)
-
-    def _dressed(self, request: Request, reply: Reply) -> Reply:
-        """Add the headers every answer of Estuary has."""
-        reply.headers.append(("Vary", "Origin"))
-        if self._generation.version:
-            reply.headers.append(("X-Appversion", self._generation.version))
-        if "origin" in request.headers:
-            reply.headers.append(("Access-Control-Allow-Origin", "*"))
-        return reply
-
-    def _preflight(self, request: Request) -> Reply:
-        reply = self._dressed(request, Reply(204))
-        if "origin" in request.headers:
-            reply.headers += [
-                ("Access-Control-Allow-Methods", _METHODS),
-                ("Vary", "Access-Control-Request-Method"),
-                ("Vary", "Access-Control-Request-Headers"),
-            ]
-            if asked := request.headers.get("access-control-request-headers"):
-                reply.headers.append(("Access-Control-Allow-Headers", asked))
-        return reply
+        return dressed(request, reply, self._generation)
 
 
 async def _stop_accepting(server: asyncio.Server) -> None:
