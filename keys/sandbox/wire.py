@@ -15,7 +15,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\s*(?:;.*)?\r\n")
 JSON = "application/json; charset=UTF-8"
 
 
-class Malformed(Exception):  # noqa: N818 - it is an answer, given without the API seeing the request
+class Malformed(Exception):
     """What Go itself answers, as text/plain, before closing the connection."""
 
     def __init__(self, text: str = "400 Bad Request") -> None:

@@ -1,0 +1,48 @@
+"""The only code that speaks HTTP to Estuary; it imports no Django."""
+
+from __future__ import annotations
+
+from .client import EstuaryClient
+from .durations import DurationError, describe, parse_lifetime, to_go
+from .errors import (
+    NotPermitted,
+    RateLimited,
+    TokenExpired,
+    TokenRejected,
+    TooManyContents,
+    UnexpectedReply,
+    UploadOnlyToken,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamUnavailable,
+)
+from .export import Export
+from .redaction import redact
+from .types import ApiKey, CreatedKey, KeyList, KeySpec, Permission, Stats, hash_of
+
+__all__ = [
+    "ApiKey",
+    "CreatedKey",
+    "DurationError",
+    "EstuaryClient",
+    "Export",
+    "KeyList",
+    "KeySpec",
+    "NotPermitted",
+    "Permission",
+    "RateLimited",
+    "Stats",
+    "TokenExpired",
+    "TokenRejected",
+    "TooManyContents",
+    "UnexpectedReply",
+    "UploadOnlyToken",
+    "UpstreamError",
+    "UpstreamFailed",
+    "UpstreamUnavailable",
+    "describe",
+    "hash_of",
+    "parse_lifetime",
+    "redact",
+    "to_go",
+]

@@ -1,0 +1,38 @@
+PYTHON ?= python3.11
+VENV ?= .venv
+PORT ?= 8000
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/runtime
+	@exec $(BIN)/python -m keys.demo --port $(PORT)
+
+test: $(VENV)/development
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+lint: $(VENV)/development
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python -m tests.lint_environment makemigrations --check --dry-run
+	$(BIN)/python -m tests.lint_environment check --deploy --fail-level WARNING
+
+format: $(VENV)/development
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/development: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ $(VENV)/runtime
+
+clean:
+	rm -rf $(VENV) var

@@ -1,0 +1,65 @@
+"""Log lines: one event a line, as text or JSON, and never a token in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from keys.upstream.redaction import redact
+
+#: What `extra=` may add to a line; anything else a caller passes is left out.
+FIELDS = ("request_id", "member", "method", "route", "status", "ms", "fingerprint", "reason")
+
+
+class LineFormatter(logging.Formatter):
+    """`2026-11-24T18:13:56Z INFO estuary_admin.request request status=200 …`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in fields_of(record).items())
+        line = f"{moment(record)} {record.levelname} {record.name} {record.getMessage()} {fields}"
+        line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line.rstrip())
+        return redact("\n".join([line, *trace(self, record)]))
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": moment(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **fields_of(record),
+        }
+        if lines := trace(self, record):
+            line["trace"] = "\n".join(lines)
+        return redact(json.dumps(line, default=str))
+
+
+def moment(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: vars(record)[name] for name in FIELDS if name in vars(record)}
+
+
+def trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    return formatter.formatException(record.exc_info).splitlines() if record.exc_info else []
+
+
+def logging_config(level: str, style: str) -> dict[str, Any]:
+    formatter = JsonFormatter if style == "json" else LineFormatter
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+        },
+    }

@@ -1,0 +1,82 @@
+"""What holds for every request: an id and a log line, our headers, and sign-in by default."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+
+logger = logging.getLogger("estuary_admin.request")
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class RequestLogMiddleware:
+    """Give the request an id and write one line when it is answered."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.request_id = uuid.uuid4().hex  # type: ignore[attr-defined]
+        started = time.monotonic()
+        response = self.get_response(request)
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        logger.info("request", extra=self.line(request, response, time.monotonic() - started))
+        return response
+
+    @staticmethod
+    def line(request: HttpRequest, response: HttpResponseBase, took: float) -> dict[str, Any]:
+        match = request.resolver_match
+        return {
+            "request_id": request.request_id,  # type: ignore[attr-defined]
+            "method": request.method,
+            # The pattern, not the path: people paste tokens into address bars.
+            "route": match.route if match else "-",
+            "member": getattr(getattr(request, "_cached_user", None), "pk", None) or "-",
+            "status": response.status_code,
+            "ms": round(took * 1000),
+        }
+
+
+class ResponseHeadersMiddleware:
+    """The headers that neither Django nor django-csp sets, on every answer there is."""
+
+    HEADERS = {
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in self.HEADERS.items():
+            response.headers.setdefault(name, value)
+        # Static files bring their own; everything else may be somebody's page.
+        if "max-age" not in response.headers.get("Cache-Control", "") or self.is_private(response):
+            response["Cache-Control"] = "no-store"
+        return response
+
+    @staticmethod
+    def is_private(response: HttpResponseBase) -> bool:
+        return "private" in response.headers.get("Cache-Control", "")
+
+
+class MemberRequiredMiddleware(LoginRequiredMiddleware):
+    """Sign-in is needed unless a view says otherwise; htmx is told to leave the page."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        if getattr(request, "htmx", False):
+            there = resolve_url(self.get_login_url(view_func))
+            return HttpResponseClientRedirect(there)  # type: ignore[return-value]
+        return super().handle_no_permission(request, view_func)

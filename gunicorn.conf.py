@@ -1,0 +1,28 @@
+"""The production server; numbers come from the environment (docs/configuration.md)."""
+
+from __future__ import annotations
+
+from estuary_admin import environment as env
+
+bind = env.text("BIND", "127.0.0.1:8000")
+worker_class = "gthread"
+workers = env.count("WEB_CONCURRENCY", 2)
+threads = env.count("WEB_THREADS", 16)
+
+# A thread waits for Estuary up to ESTUARY_TIMEOUT, or streams an export for as long as it takes;
+# the worker itself answers the arbiter in between.
+timeout = 60
+graceful_timeout = env.count("WEB_GRACEFUL_TIMEOUT", 30)
+keepalive = 5
+
+# Everything this app is asked fits into these; more is an attack or a mistake.
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+
+# Believe X-Forwarded-Proto from the proxies we name, and from nobody else.
+forwarded_allow_ips = env.text("TRUSTED_PROXIES", "127.0.0.1,::1")
+
+# The app writes one line per request itself, without paths.
+accesslog = None
+errorlog = "-"

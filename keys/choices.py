@@ -1,0 +1,13 @@
+"""What a member can choose from; plain values for models, forms and middleware alike."""
+
+from __future__ import annotations
+
+from functools import cache
+from zoneinfo import available_timezones
+
+THEMES = [("system", "Like my system"), ("light", "Light"), ("dark", "Dark")]
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # reading the list from disk takes milliseconds

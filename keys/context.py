@@ -1,0 +1,39 @@
+"""What every page's frame needs, worked out only when a page uses it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from estuary_admin import VERSION
+from keys.roles import is_admin
+
+
+class Console:
+    """An error page may come while the database is away, so nothing here is asked beforehand."""
+
+    version = VERSION
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def estuary_host(self) -> str:
+        return settings.ESTUARY_API_URL.netloc
+
+    @property
+    def is_sandbox(self) -> bool:
+        return settings.IS_SANDBOX
+
+    @property
+    def theme(self) -> str:
+        session = getattr(self._request, "session", None)
+        return str(session.get("theme", "system")) if session else "system"
+
+    @property
+    def is_admin(self) -> bool:
+        return is_admin(getattr(self._request, "user", None))
+
+
+def console(request: HttpRequest) -> dict[str, Console]:
+    return {"console": Console(request)}

@@ -1,0 +1,90 @@
+"""Who may use a view, declared on the view; and what it shows when Estuary has trouble."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+from keys.actors import actor_of
+from keys.http import AppRequest, go_to, render_trouble
+from keys.roles import is_admin
+from keys.sealing import SealBroken
+from keys.services import audit, stored_tokens
+from keys.services.audit import Action, Outcome
+from keys.upstream import RateLimited, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
+
+View = Callable[..., HttpResponseBase]
+
+
+def signed_in(view: View) -> View:
+    """For every member. MemberRequiredMiddleware has seen to it; this states it."""
+    view.access = "member"  # type: ignore[attr-defined]
+    return view
+
+
+def connected(view: View) -> View:
+    """For members with a stored token, which the view finds at `request.stored_token`."""
+
+    @wraps(view)
+    def wrapper(request: AppRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            request.stored_token = stored_tokens.of_member(request.user)
+        except stored_tokens.NotConnected:
+            return go_to(request, "keys:token_connect")
+        return view(request, *args, **kwargs)
+
+    return signed_in(cast(View, wrapper))
+
+
+def deny_unless_admin(request: AppRequest, wanted: str) -> None:
+    """Let admins pass; for anybody else write an audit row and answer 403."""
+    if not is_admin(request.user):
+        audit.record(
+            actor_of(request), Action.ACCESS_DENIED, Outcome.REFUSED, detail={"wanted": wanted}
+        )
+        raise PermissionDenied
+
+
+def upstream_errors_shown(view: View) -> View:
+    """Turn trouble with Estuary, or with the stored token, into a page with a way on."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except UpstreamError as error:
+            logger.warning("upstream_error", extra={"reason": error.code})
+            return _upstream_error(request, error)
+        except stored_tokens.NotConnected:
+            return go_to(request, "keys:token_connect")
+        except SealBroken:
+            logger.error("stored_token_unreadable", extra={"member": request.user.pk})  # noqa: TRY400
+            return render_trouble(request, "keys/token_unreadable.html", {}, 500)
+
+    return cast(View, wrapper)
+
+
+def _upstream_error(request: HttpRequest, error: UpstreamError) -> HttpResponseBase:
+    status = 429 if isinstance(error, RateLimited) else 502
+    response = render_trouble(
+        request,
+        "keys/upstream_error.html",
+        {
+            "title": "Estuary refuses your key" if error.is_about_token else "Estuary unreachable",
+            "sentence": error.sentence,
+            "is_about_token": error.is_about_token,
+            # After a POST there is nothing to repeat by a link: it may have been carried out.
+            "retry_url": request.get_full_path() if request.method == "GET" else "",
+        },
+        status,
+    )
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)
+    return response

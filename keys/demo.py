@@ -1,0 +1,127 @@
+"""`make demo`: a sandbox node and the console in front of it, seeded, on this machine only."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from keys.sandbox import Sandbox
+from keys.sandbox.seeding import seed_showcase
+
+PASSWORD = "sandbox"  # noqa: S105 - printed on the screen, reachable from this machine only
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    port = read_port()
+    # A terminal's Ctrl-C reaches the whole group; a supervisor's SIGTERM only us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="estuary-admin-demo-") as data_dir, Sandbox() as node:
+        os.environ.update(environment(data_dir, port, node.url))
+        bobs_token = prepare(node)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"], cwd=ROOT
+        )
+        try:
+            if not answers(port, server):
+                return 1
+            print_welcome(port, node.url, bobs_token)
+            return server.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def read_port() -> int:
+    parser = argparse.ArgumentParser(prog="make demo")
+    parser.add_argument("--port", type=int, default=8000)
+    port: int = parser.parse_args().port
+    return port
+
+
+def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
+        "SECRET_KEY": secrets.token_urlsafe(64),
+        "TOKEN_SEALING_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "DATA_DIR": data_dir,
+        "PUBLIC_URL": f"http://localhost:{port}",
+        "ESTUARY_API_URL": node_url,
+        "SANDBOX": "true",
+        "BIND": f"127.0.0.1:{port}",
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+    }
+
+
+def prepare(node: Sandbox) -> str:
+    """Make the database and the static files; seed the node and the team.
+
+    Returns the token of bob's account, which nobody has connected yet.
+    """
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import Group, User
+    from django.core.management import call_command
+
+    from keys.actors import Actor
+    from keys.roles import ADMINS
+    from keys.services.stored_tokens import connect_token
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    tokens, members = {}, {}
+    for name, contents in (("alice", 1200), ("bob", 3), ("carol", 40)):
+        account = node.add_user(name, contents=contents)
+        tokens[name] = node.add_key(account, label="console")
+        members[name] = User.objects.create_user(name, password=PASSWORD)
+        if name == "alice":
+            seed_showcase(node, account)
+    members["carol"].groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+    for name in ("alice", "carol"):
+        connect_token(Actor(members[name], "", ""), tokens[name])
+    return tokens["bob"]
+
+
+def answers(port: int, server: subprocess.Popen[bytes]) -> bool:
+    """Wait until the app serves; False when it ended instead."""
+    while server.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def print_welcome(port: int, node_url: str, bobs_token: str) -> None:
+    lines = [
+        "",
+        f"  Estuary Admin   http://localhost:{port}/",
+        f"  Sandbox node    {node_url}",
+        "",
+        "  Sign in as alice (connected), bob (not connected) or carol (admin);",
+        f"  the password is {PASSWORD} for all.",
+        f"  A key for bob to connect: {bobs_token}",
+        "  Ctrl-C ends both.",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Page or part: what the server answers to a browser, and to htmx in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.middleware import HtmxDetails
+
+from keys.models import StoredToken
+
+
+class AppRequest(HttpRequest):
+    """A request that passed our decorators: signed in and, where said so, connected."""
+
+    user: User
+    htmx: HtmxDetails
+    stored_token: StoredToken
+
+
+def wants_part(request: HttpRequest) -> bool:
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
+    return htmx is not None and bool(htmx) and not htmx.boosted
+
+
+def render_page(
+    request: HttpRequest, page: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """Render a page in full, or for htmx only its underscored body."""
+    if wants_part(request):
+        # htmx shows no answer with an error's status.
+        page, status = page.replace("keys/", "keys/_"), 200
+    response = render(request, page, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def render_trouble(
+    request: HttpRequest, page: str, context: dict[str, Any], status: int
+) -> HttpResponse:
+    """Render trouble as a page, or for htmx as a notice that leaves the page as it was."""
+    response = render_page(request, page, context, status)
+    if wants_part(request):
+        return reswap(retarget(response, "#notices"), "innerHTML")
+    return response
+
+
+def go_to(request: HttpRequest, to: str) -> HttpResponse:
+    """Lead on to another page; htmx is told to leave, lest it swaps that page into a part."""
+    if wants_part(request):
+        return HttpResponseClientRedirect(resolve_url(to))
+    return redirect(to)

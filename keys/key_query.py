@@ -1,0 +1,65 @@
+"""What a member asks of the key list, as it stands in the address bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+
+class Status(StrEnum):
+    ALL = "all"
+    ACTIVE = "active"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    PERMANENT = "permanent"
+    LEGACY = "legacy"
+    SESSION = "session"
+
+
+class Sort(StrEnum):
+    LABEL = "label"
+    LABEL_DOWN = "-label"
+    EXPIRY = "expiry"
+    EXPIRY_DOWN = "-expiry"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyQuery:
+    """Search text, status, sort and page; anything unknown falls back to the plain list."""
+
+    q: str = ""
+    status: Status = Status.ALL
+    sort: Sort = Sort.LABEL
+    page: int = 1
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> KeyQuery:
+        status, sort, page = (params.get(name, "") for name in ("status", "sort", "page"))
+        return cls(
+            q=params.get("q", "").strip()[:200],
+            status=Status(status) if status in set(Status) else Status.ALL,
+            sort=Sort(sort) if sort in set(Sort) else Sort.LABEL,
+            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        )
+
+    def url(self, **changes: str | int) -> str:
+        """The list's address with some answers changed; a change leads back to the first page."""
+        return _address(replace(self, **{"page": 1, **changes}).said())  # type: ignore[arg-type]
+
+    def fresh_url(self) -> str:
+        """The same list, asked of Estuary anew."""
+        said = self.said()
+        return _address(said | {"fresh": "1"} if said else said)
+
+    def said(self) -> dict[str, str | int]:
+        """What differs from the plain list."""
+        plain = asdict(KeyQuery())
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+
+def _address(parameters: dict[str, str | int]) -> str:
+    return reverse("keys:key_list") + (f"?{urlencode(parameters)}" if parameters else "")

@@ -1,0 +1,93 @@
+"""Stored tokens at rest: AES-256-GCM, versioned, bound to the member, under several keys.
+
+A sealed token reads `v1.<key id>.<base64url of nonce and ciphertext>`. The first of
+TOKEN_SEALING_KEYS seals; all of them unseal, so keys can be rotated without losing a token.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+VERSION = "v1"
+NONCE_BYTES = 12  # what NIST SP 800-38D recommends for GCM
+
+
+class SealBroken(Exception):
+    """A sealed token that none of the keys opens for this member."""
+
+
+def seal(token: str, member_id: int) -> str:
+    """Seal a token for one member under the newest key."""
+    key_id = newest_key_id()
+    nonce = os.urandom(NONCE_BYTES)
+    box = nonce + AESGCM(sealing_keys()[key_id]).encrypt(
+        nonce, token.encode(), _bound_to(member_id, key_id)
+    )
+    return f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(box).decode()}"
+
+
+def unseal(sealed: str, member_id: int) -> str:
+    """Open what `seal` made for the same member; raises SealBroken for anything else."""
+    try:
+        version, key_id, body = sealed.split(".")
+        box = base64.urlsafe_b64decode(body)
+        key = sealing_keys()[key_id]
+        if version != VERSION:
+            raise SealBroken
+        opened = AESGCM(key).decrypt(
+            box[:NONCE_BYTES], box[NONCE_BYTES:], _bound_to(member_id, key_id)
+        )
+    except (ValueError, KeyError, InvalidTag, binascii.Error):
+        raise SealBroken from None
+    return opened.decode()
+
+
+def is_newest(sealed: str) -> bool:
+    """Whether a sealed token is already under the newest key."""
+    return sealed.startswith(f"{VERSION}.{newest_key_id()}.")
+
+
+def newest_key_id() -> str:
+    return next(iter(sealing_keys()))
+
+
+def sealing_keys() -> dict[str, bytes]:
+    """The keys by their ids, newest first; raises ImproperlyConfigured when one is no key."""
+    return _parsed(tuple(settings.TOKEN_SEALING_KEYS))
+
+
+@cache
+def _parsed(texts: tuple[str, ...]) -> dict[str, bytes]:
+    if not texts:
+        raise ImproperlyConfigured(
+            "Set TOKEN_SEALING_KEYS: 32 random bytes in base64, as `openssl rand -base64 32` makes."
+        )
+    keys = [_decoded(text) for text in texts]
+    return {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        # The value stays out of the sentence: it is a secret, even when it is a wrong one.
+        raise ImproperlyConfigured(
+            "Each of TOKEN_SEALING_KEYS must be 32 random bytes in base64, "
+            "as `openssl rand -base64 32` makes."
+        )
+    return key
+
+
+def _bound_to(member_id: int, key_id: str) -> bytes:
+    return f"{VERSION}.{key_id}.member:{member_id}".encode()

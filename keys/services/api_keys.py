@@ -1,0 +1,127 @@
+"""Revoking keys, honestly: Estuary's 200 proves nothing, so the list is asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keys.actors import Actor
+from keys.models import StoredToken
+from keys.services import audit, key_lists
+from keys.services.audit import Action
+from keys.services.stored_tokens import client_for, disconnect_token, forget_list
+from keys.upstream import ApiKey, EstuaryClient, TokenRejected, UpstreamError
+
+
+class Outcome(StrEnum):
+    REVOKED = "revoked"
+    GONE = "gone"  # Estuary did not list it any more
+    STILL_LISTED = "still-listed"
+    UNKNOWN = "unknown"
+    FAILED = "failed"  # surely not carried out
+    NOT_TRIED = "not-tried"
+
+
+ENDED = {Outcome.REVOKED, Outcome.GONE}
+AUDITED = {
+    Outcome.REVOKED: audit.Outcome.DONE,
+    Outcome.GONE: audit.Outcome.DONE,
+    Outcome.STILL_LISTED: audit.Outcome.FAILED,
+    Outcome.UNKNOWN: audit.Outcome.UNKNOWN,
+    Outcome.FAILED: audit.Outcome.FAILED,
+}
+#: What the client says of each key: sent, not listed any more, failed, or not tried.
+Answer = bool | UpstreamError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What became of one key."""
+
+    token_hash: str
+    outcome: Outcome
+    sentence: str = ""  # the trouble on the way, if there was any
+
+
+def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation:
+    """Revoke one key and find out whether it is gone.
+
+    When it was the member's own stored token, and it is gone, that token is disconnected too.
+    Raises UpstreamError when surely nothing was done.
+    """
+    client = client_for(stored, actor)
+    try:
+        answer: Answer = client.revoke_key(token_hash)
+    except UpstreamError as error:
+        if not error.maybe_carried_out:
+            _record(actor, Revocation(token_hash, Outcome.FAILED), error.code)
+            raise
+        answer = error
+    forget_list(stored)
+    result = _judged(token_hash, answer, *_list_after(client, stored))
+    _record(actor, result)
+    if token_hash == stored.token_hash and result.outcome in ENDED:
+        disconnect_token(actor)
+    return result
+
+
+def revoke_keys(actor: Actor, stored: StoredToken, keys: list[ApiKey]) -> list[Revocation]:
+    """Revoke several keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
+
+    Keys for which no time was left come back as NOT_TRIED. Raises UpstreamError when the first
+    call already fails, and nothing was done.
+    """
+    client = client_for(stored, actor)
+    answers = list(client.revoke_keys(key.token_hash for key in keys))
+    forget_list(stored)
+    after, trouble = _list_after(client, stored)
+    results = [_judged(token_hash, answer, after, trouble) for token_hash, answer in answers]
+    for result in results:
+        if result.outcome is not Outcome.NOT_TRIED:
+            _record(actor, result)
+    return results
+
+
+def _list_after(
+    client: EstuaryClient, stored: StoredToken
+) -> tuple[key_lists.Snapshot | None, UpstreamError | None]:
+    try:
+        return key_lists.remember(stored, client.list_keys()), None
+    except UpstreamError as error:
+        return None, error
+
+
+def _judged(
+    token_hash: str,
+    answer: Answer,
+    after: key_lists.Snapshot | None,
+    trouble: UpstreamError | None,
+) -> Revocation:
+    """What one key's answer and the list taken after it say together."""
+    sentence = answer.sentence if isinstance(answer, UpstreamError) else ""
+    if answer is None:
+        return Revocation(token_hash, Outcome.NOT_TRIED)
+    if answer is False:
+        return Revocation(token_hash, Outcome.GONE)
+    if isinstance(answer, UpstreamError) and not answer.maybe_carried_out:
+        return Revocation(token_hash, Outcome.FAILED, sentence)
+    if after is None:
+        # Our own token, revoked a moment ago and now refused: that is the proof.
+        proved = answer is True and isinstance(trouble, TokenRejected)
+        outcome = Outcome.REVOKED if proved else Outcome.UNKNOWN
+        return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
+    if after.find(token_hash):
+        return Revocation(token_hash, Outcome.STILL_LISTED, sentence)
+    if after.unreadable:
+        return Revocation(token_hash, Outcome.UNKNOWN, "Estuary's list could not be read whole.")
+    return Revocation(token_hash, Outcome.REVOKED)
+
+
+def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
+    audit.record(
+        actor,
+        Action.KEY_REVOKED,
+        AUDITED[result.outcome],
+        token_hash=result.token_hash,
+        detail={"result": result.outcome} | ({"reason": reason} if reason else {}),
+    )

@@ -1,0 +1,132 @@
+"""Creating a key exactly once, and finding out what happened when the answer is lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, transaction
+
+from keys.actors import Actor
+from keys.models import KeyCreation, StoredToken
+from keys.services import audit
+from keys.services.audit import Action
+from keys.services.stored_tokens import client_for, forget_list
+from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
+
+Outcome = KeyCreation.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What became of one submitted form. Only the answer to the first submit holds `created`."""
+
+    record: KeyCreation
+    created: CreatedKey | None = field(default=None, repr=False)
+    is_repeated: bool = False
+    sentence: str = ""  # the trouble on the way, if there was any
+
+
+def create_key(actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str) -> Creation:
+    """Create one key for one nonce, however often the form arrives.
+
+    The list is asked before, so that a key whose answer was lost can be told from those that were
+    there. Raises UpstreamError when surely no key was made.
+    """
+    if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
+        return _repeated(first)
+    client = client_for(stored, actor)
+    before = client.list_keys()
+    try:
+        record = _claim(actor, spec, nonce)
+    except IntegrityError:
+        return _repeated(KeyCreation.objects.get(nonce=nonce))
+    try:
+        created = client.create_key(spec)
+    except UpstreamError as error:
+        if not error.maybe_carried_out:
+            _conclude(actor, stored, record, Outcome.NOT_CREATED, reason=error.code)
+            raise
+        outcome, token_hash = _find_out(client, spec, before)
+        _conclude(actor, stored, record, outcome, token_hash, reason=error.code)
+        return Creation(record, sentence=error.sentence)
+    _conclude(actor, stored, record, Outcome.CREATED, created.token_hash)
+    return Creation(record, created)
+
+
+def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
+    with transaction.atomic():
+        record = KeyCreation.objects.create(
+            nonce=nonce,
+            member=actor.known_member,
+            label=spec.label,
+            permission=spec.permission,
+            lifetime=spec.lifetime,
+        )
+        audit.record(actor, Action.KEY_CREATE_REQUESTED, audit.Outcome.STARTED)
+    return record
+
+
+def _find_out(client: EstuaryClient, spec: KeySpec, before: KeyList) -> tuple[Outcome, str]:
+    """Look for a key that was not there before and bears our label (or none, on old nodes)."""
+    try:
+        after = client.list_keys()
+    except UpstreamError:
+        return Outcome.UNKNOWN, ""
+    known = {key.token_hash for key in before.keys}
+    has_labels = any(key.label for key in after.keys)
+    label = spec.label if has_labels else ""
+    new = [key for key in after.keys if key.token_hash not in known and key.label == label]
+    if not new:
+        return Outcome.NOT_CREATED, ""
+    # Two at once mean another form, too: which one is ours cannot be told.
+    return Outcome.LOST, new[0].token_hash if len(new) == 1 else ""
+
+
+def _conclude(
+    actor: Actor,
+    stored: StoredToken,
+    record: KeyCreation,
+    outcome: Outcome,
+    token_hash: str = "",
+    reason: str = "",
+) -> None:
+    record.outcome, record.token_hash = outcome, token_hash
+    try:
+        with transaction.atomic():
+            record.save(update_fields=["outcome", "token_hash"])
+            forget_list(stored)
+            audit.record(
+                actor,
+                Action.KEY_CREATED,
+                AUDITED[outcome],
+                token_hash=token_hash,
+                detail={"reason": reason} if reason else None,
+            )
+    except DatabaseError:
+        # The key exists and its token must reach the member: what we note of it comes second.
+        logger.exception("key_creation_not_recorded", extra={"fingerprint": token_hash[:8]})
+
+
+AUDITED = {
+    Outcome.CREATED: audit.Outcome.DONE,
+    Outcome.LOST: audit.Outcome.FAILED,
+    Outcome.NOT_CREATED: audit.Outcome.FAILED,
+    Outcome.UNKNOWN: audit.Outcome.UNKNOWN,
+}
+
+
+def _repeated(record: KeyCreation) -> Creation:
+    """Wait for the first submit's outcome, as long as that may take."""
+    patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
+    while record.outcome == Outcome.REQUESTED and not record.is_overdue(patience):
+        time.sleep(0.1)
+        record.refresh_from_db()
+    if record.outcome == Outcome.REQUESTED:
+        record.outcome = Outcome.UNKNOWN  # not saved: the first submit may still conclude
+    return Creation(record, is_repeated=True)

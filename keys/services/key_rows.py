@@ -1,0 +1,127 @@
+"""A key as the pages show it: Estuary's facts beside what we recorded ourselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+
+from keys.key_query import Status
+from keys.models import KeyCreation
+from keys.upstream import ApiKey
+
+EXPIRES_SOON = timedelta(days=7)
+
+STATUS_TEXT = {
+    Status.ALL: "All",
+    Status.ACTIVE: "Active",
+    Status.EXPIRING: "Expiring",
+    Status.EXPIRED: "Expired",
+    Status.PERMANENT: "Permanent",
+    Status.LEGACY: "Legacy",
+    Status.SESSION: "Sessions",
+}
+PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    key: ApiKey
+    status: Status
+    label: str
+    permission: str  # "upload", "all", or "" when the key was not created here
+    is_own: bool  # the member's own stored token
+    is_new: bool = False  # created a moment ago
+
+    @property
+    def token_hash(self) -> str:
+        return self.key.token_hash
+
+    @property
+    def fingerprint(self) -> str:
+        return self.key.fingerprint
+
+    @property
+    def expiry(self) -> datetime:
+        return self.key.expiry
+
+    @property
+    def is_permanent(self) -> bool:
+        return self.key.is_permanent
+
+    @property
+    def is_expired(self) -> bool:
+        return self.status is Status.EXPIRED
+
+    @property
+    def is_session(self) -> bool:
+        return self.key.is_session
+
+    @property
+    def is_legacy(self) -> bool:
+        return self.key.is_legacy
+
+    @property
+    def needs_token(self) -> bool:
+        return self.key.needs_token
+
+    @property
+    def status_text(self) -> str:
+        return STATUS_TEXT[self.status]
+
+    @property
+    def permission_text(self) -> str:
+        return PERMISSION_TEXT[self.permission]
+
+    @property
+    def url(self) -> str:
+        return reverse("keys:key_detail", args=[self.token_hash])
+
+    @property
+    def revoke_url(self) -> str:
+        return reverse("keys:key_revoke", args=[self.token_hash])
+
+
+def status_of(key: ApiKey, now: datetime) -> Status:
+    """How long a key still works, in one word."""
+    if key.expiry <= now:
+        return Status.EXPIRED
+    if key.expiry - now <= EXPIRES_SOON:
+        return Status.EXPIRING
+    return Status.PERMANENT if key.is_permanent else Status.ACTIVE
+
+
+def name_of(key: ApiKey | None, token_hash: str) -> str:
+    """A key in a sentence: by its label if it has one, else by its fingerprint."""
+    return f"“{key.label}”" if key and key.label else f"Key {token_hash[:8]}"
+
+
+def rows_of(
+    keys: Iterable[ApiKey], own_hash: str, now: datetime, new_hash: str = ""
+) -> list[KeyRow]:
+    """Put our records beside the keys of one page, with one query for all of them."""
+    keys = list(keys)
+    records = {
+        record.token_hash: record
+        for record in KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
+    }
+    return [
+        _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, now))
+        for key in keys
+    ]
+
+
+def _row(
+    key: ApiKey, record: KeyCreation | None, own_hash: str, new_hash: str, status: Status
+) -> KeyRow:
+    return KeyRow(
+        key=key,
+        status=status,
+        # Nodes before v0.1.11 keep no labels: ours is better than none.
+        label=key.label or (record.label if record else ""),
+        permission=record.permission if record else "",
+        is_own=key.token_hash == own_hash,
+        is_new=key.token_hash == new_hash,
+    )

@@ -1,0 +1,39 @@
+"""Sign-ins and sign-outs, as Django tells of them, become audit entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from keys.actors import actor_of
+from keys.models import AuditEntry
+from keys.preferences import take_into_session
+from keys.services import audit
+from keys.services.audit import Action
+
+
+@receiver(user_logged_in)
+def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+    take_into_session(request, user)
+    audit.record(actor_of(request, user), Action.SIGNED_IN)
+
+
+@receiver(user_logged_out)
+def on_sign_out(request: HttpRequest, user: User | None, **_: Any) -> None:
+    if user is not None:
+        audit.record(actor_of(request, user), Action.SIGNED_OUT)
+
+
+@receiver(user_login_failed)
+def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], **_: Any) -> None:
+    if request is None:
+        return
+    # Only a name that exists is kept: people type passwords and tokens into this field too.
+    name = str(credentials.get("username", ""))
+    member = get_user_model().objects.filter(username=name).first()
+    audit.record(actor_of(request, member), Action.SIGN_IN_FAILED, AuditEntry.Outcome.REFUSED)

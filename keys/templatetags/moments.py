@@ -1,0 +1,51 @@
+"""Moments as people read them: relative in words, exact with the zone in the title."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+#: Unit, its seconds, and from how many seconds on it is used; console.js keeps the same table.
+UNITS = [
+    ("year", 31_557_600, 63_115_200),
+    ("month", 2_629_800, 5_184_000),
+    ("day", 86_400, 172_800),
+    ("hour", 3_600, 3_600),
+    ("minute", 60, 60),
+]
+
+
+@register.simple_tag
+def moment(value: datetime) -> SafeString:
+    """A `<time>` that says how far away it is, and exactly when on asking."""
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        value.isoformat(timespec="seconds"),
+        exact_moment(value),
+        relative(value, timezone.now()),
+    )
+
+
+@register.filter
+def exact_moment(value: datetime) -> str:
+    """`24 Dec 2026, 18:13 CET`, in the member's zone."""
+    local = timezone.localtime(value)
+    return f"{local.day} {local:%b %Y, %H:%M %Z}"
+
+
+def relative(value: datetime, now: datetime) -> str:
+    """`in 30 days`, `2 hours ago`, `just now`."""
+    seconds = (value - now).total_seconds()
+    for unit, size, used_from in UNITS:
+        if abs(seconds) >= used_from:
+            # JavaScript's Math.round, which rounds halves up.
+            count = int(abs(seconds) / size + 0.5)
+            words = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"in {words}" if seconds > 0 else f"{words} ago"
+    return "in less than a minute" if seconds > 0 else "just now"

@@ -1,0 +1,129 @@
+"""An account's export, passed on as it comes.
+
+Estuary builds the whole document in memory before it sends the first byte, and says no length
+(Estuary `handlers.go`, 2023-05). Whether it came whole is told by its end alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from urllib3 import BaseHTTPResponse
+
+from .deadlines import Patience
+from .diagnosis import attempt
+from .errors import Problem, UnexpectedReply, UpstreamUnavailable
+from .http import READ, Reply, is_json, read_reply
+
+_MARKS = re.compile(rb'\\.|["{}]', re.DOTALL)
+
+
+class Export:
+    """A running export: iterate it once for its bytes, and close it in any case.
+
+    Closing before the end closes the connection; Estuary finishes its work all the same.
+    """
+
+    def __init__(self, response: BaseHTTPResponse, first: bytes, patience: Patience) -> None:
+        self._response = response
+        self._first = first
+        self._patience = patience
+        self._is_closed = False
+        is_framed = response.chunked or response.length_remaining is not None
+        self._depth = None if is_framed else _Depth()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.chunks()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The document in pieces. Raises UpstreamError when it broke off, stalled or is not whole.
+
+        Only an iteration that ends without an error has passed a complete document.
+        """
+        if self._is_closed:
+            raise UpstreamUnavailable("reset")
+        try:
+            chunk, end = self._first, b""
+            while chunk:
+                if self._depth:
+                    self._depth.add(chunk)
+                end = chunk.rstrip()[-1:] or end
+                yield chunk
+                chunk = self._next()
+            if end != b"}" or (self._depth and not self._depth.is_closed):
+                raise UnexpectedReply("cut")
+        finally:
+            self.close()
+
+    def _next(self) -> bytes:
+        if self._is_closed:
+            raise UpstreamUnavailable("reset")
+        return attempt(
+            lambda: self._response.read(READ, decode_content=False), "GET", self._patience
+        )
+
+    def close(self) -> None:
+        """Let go of the connection; closing twice does no harm."""
+        self._is_closed = True
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def begin(response: BaseHTTPResponse, patience: Patience, idle: float) -> Export | Reply | Problem:
+    """Wait for the first bytes: the export, or the refusal or problem that came instead of it.
+
+    From then on `idle` seconds are granted to each read. Raises what libraries raise.
+    """
+    begun: Export | Reply | Problem
+    if response.status != 200:
+        begun = read_reply(response, READ)
+    elif not is_json(response):
+        begun = "content-type"
+    elif (first := response.read1(READ, decode_content=False)).lstrip().startswith(b"{"):
+        patience.idle = idle
+        return Export(response, first, patience)
+    else:
+        begun = "json"
+    response.close()
+    return begun
+
+
+class _Depth:
+    """Counts open braces, for a reply whose end nothing marks: neither a length nor a last chunk.
+
+    Slow (some 10 MB a second), and never needed with Estuary itself.
+    """
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._in_text = False
+        self._rest = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Go on with the next piece."""
+        chunk = self._rest + chunk
+        backslashes = len(chunk) - len(chunk.rstrip(b"\\"))
+        self._rest = chunk[len(chunk) - backslashes % 2 :]
+        for mark in _MARKS.findall(chunk[: len(chunk) - backslashes % 2]):
+            if mark == b'"':
+                self._in_text = not self._in_text
+            elif not self._in_text and len(mark) == 1:
+                self._open += 1 if mark == b"{" else -1
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every brace and text that was opened is closed."""
+        return not (self._open or self._in_text or self._rest)

@@ -1,0 +1,121 @@
+"""What the client takes and gives: frozen values that hold only what pages may show."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from .durations import to_go
+
+_LONG = timedelta(days=50 * 365)
+_FINGERPRINT = 8
+
+
+class Permission(StrEnum):
+    """What a key may do; the values are Estuary's own words."""
+
+    ALL = "all"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as Estuary lists it, without its token.
+
+    `token_hash` is always there: our own hash of the token where Estuary lists one in clear
+    (`is_legacy`), else Estuary's. With `needs_token` Estuary knows no hash of it, so that only
+    the token itself, in the path of the request, revokes it.
+    """
+
+    token_hash: str
+    label: str
+    expiry: datetime
+    is_session: bool
+    is_legacy: bool = False
+    needs_token: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 8 characters of the hash: what people, logs and audit rows see."""
+        return self.token_hash[:_FINGERPRINT]
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether it lives more than 50 years from now: Estuary's "never" is 100 years."""
+        return self.expiry - datetime.now(UTC) > _LONG
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether its expiry has come at the moment `now` (aware)."""
+        return self.expiry <= now
+
+
+@dataclass(frozen=True, slots=True)
+class KeyList:
+    """All keys of the account in Estuary's order, expired and session keys included.
+
+    `unreadable` counts the rows that could not be trusted and are not among `keys`: while it is
+    not 0, that a key is missing from the list proves nothing.
+    """
+
+    keys: tuple[ApiKey, ...]
+    unreadable: int = 0
+
+    def find(self, token_hash: str) -> ApiKey | None:
+        """The key with that hash, or None."""
+        return next((key for key in self.keys if key.token_hash == token_hash), None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """A key to be made; `lifetime` None means never to expire.
+
+    Raises ValueError for what Estuary would answer with 500 or make a dead key of: a label with
+    NUL or half a character, a lifetime under a second.
+    """
+
+    label: str
+    lifetime: timedelta | None
+    permission: Permission
+
+    def __post_init__(self) -> None:
+        if "\0" in self.label:
+            raise ValueError("A label cannot hold a NUL character.")
+        self.label.encode()
+        to_go(self.lifetime)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A key just made, with the token that Estuary tells only now.
+
+    `expiry` and `label` are what Estuary answered; nodes before v0.1.11 have no labels ("").
+    """
+
+    token_hash: str
+    label: str
+    expiry: datetime
+    token: str = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 8 characters of the hash."""
+        return self.token_hash[:_FINGERPRINT]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What the account stores: bytes in total, and how many pins."""
+
+    total_size: int
+    pin_count: int
+
+
+def hash_of(token: str) -> str:
+    """Estuary's hash of a token: SHA-256 in unpadded base64url, 43 characters.
+
+    Raises ValueError for text that is no valid Unicode.
+    """
+    return urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode().rstrip("=")

@@ -1,0 +1,37 @@
+"""The console's routes (public interface: proxies, bookmarks and scripts rely on them)."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+
+from keys.views import account, exports, key_create, key_list, key_revoke, stats, token
+
+
+class TokenHash:
+    """43 characters of unpadded base64url: a SHA-256."""
+
+    regex = r"[A-Za-z0-9_-]{43}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(TokenHash, "token_hash")
+
+app_name = "keys"
+urlpatterns = [
+    path("keys/", key_list.key_list, name="key_list"),
+    path("keys/new/", key_create.key_create, name="key_create"),
+    path("keys/revoke-expired/", key_revoke.key_revoke_expired, name="key_revoke_expired"),
+    path("keys/<token_hash:token_hash>/", key_list.key_detail, name="key_detail"),
+    path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),
+    path("stats/", stats.stats, name="stats"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/download/", exports.export_download, name="export_download"),
+    path("account/", account.account, name="account"),
+    path("account/token/", token.token_connect, name="token_connect"),
+    path("account/token/disconnect/", token.token_disconnect, name="token_disconnect"),
+]

@@ -1,0 +1,61 @@
+"""The page about exports, and the download itself."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actors import actor_of
+from keys.decorators import deny_unless_admin, signed_in, upstream_errors_shown
+from keys.http import AppRequest
+from keys.models import StoredToken
+from keys.roles import is_admin
+from keys.services import audit
+from keys.services.exports import ExportRunning, is_running, open_download
+from keys.services.stored_tokens import connected_members, of_member
+
+
+@require_safe
+@signed_in
+def exports(request: AppRequest) -> HttpResponse:
+    return _exports_page(request)
+
+
+@require_POST
+@signed_in
+@upstream_errors_shown
+def export_download(request: AppRequest) -> HttpResponseBase:
+    member_id = request.POST.get("member", "")
+    if member_id in {"", str(request.user.pk)}:
+        stored = of_member(request.user)
+    else:
+        deny_unless_admin(request, wanted="export")
+        stored = get_object_or_404(
+            StoredToken.objects.select_related("member"),
+            member=member_id if member_id.isdigit() else None,
+        )
+    try:
+        download = open_download(actor_of(request), stored)
+    except ExportRunning:
+        return _exports_page(request, status=409, busy=True)
+    return StreamingHttpResponse(
+        download,
+        content_type="application/json",
+        headers={
+            "Content-Disposition": content_disposition_header(True, download.filename) or "",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )
+
+
+def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False) -> HttpResponse:
+    stored = StoredToken.objects.filter(member=request.user).first()
+    context = {
+        "stored_token": stored,
+        "busy": busy or (stored is not None and is_running(stored)),
+        "members": connected_members(but=request.user) if is_admin(request.user) else [],
+        "last_exports": audit.of_exports(request.user),
+    }
+    return render(request, "keys/exports.html", context, status=status)

@@ -1,0 +1,85 @@
+"""The list of keys, and one key."""
+
+from __future__ import annotations
+
+import re
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from keys.actors import actor_of
+from keys.decorators import connected, upstream_errors_shown
+from keys.http import AppRequest, go_to, render_page
+from keys.key_query import KeyQuery, Status
+from keys.models import KeyCreation
+from keys.services import audit, key_lists
+from keys.services.key_rows import rows_of
+from keys.services.key_table import table_of
+from keys.upstream import hash_of
+
+TOKEN = re.compile(r"EST[0-9A-Za-z-]{8,}ARY")
+
+
+@require_safe
+@connected
+@upstream_errors_shown
+def key_list(request: AppRequest) -> HttpResponse:
+    query = KeyQuery.from_params(request.GET)
+    if token := TOKEN.search(query.q):
+        return _searched_for_a_token(request, query, token.group())
+    # A bare address is a new look; anything asked of the list is asked of the same list.
+    reuse = bool(request.GET) and "fresh" not in request.GET
+    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
+    own_hash = request.stored_token.token_hash
+    table = table_of(listed.keys, query, own_hash, timezone.now(), request.GET.get("new", ""))
+    context = {
+        "list_query": query,
+        "table": table,
+        "page": table.page,
+        "chips": table.chips,
+        "label_sort": table.label_sort,
+        "expiry_sort": table.expiry_sort,
+        "fetched_at": listed.fetched_at,
+        "refresh_url": query.fresh_url(),
+        "stale_reason": listed.stale_reason,
+        "unreadable": listed.unreadable,
+        "expired_count": table.counts[Status.EXPIRED],
+        "legacy_count": table.counts[Status.LEGACY],
+        "has_keys": bool(listed.keys),
+        "clear_url": KeyQuery().url(),
+    }
+    return render_page(request, "keys/key_list.html", context)
+
+
+def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> HttpResponse:
+    messages.warning(
+        request,
+        "You searched for a whole token. It now stands in your browser's history, so clear that. "
+        "Here is what the list has under its fingerprint.",
+        extra_tags="sticky",
+    )
+    return go_to(request, query.url(q=hash_of(token)[:8]))
+
+
+@require_safe
+@connected
+@upstream_errors_shown
+def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
+    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    key = listed.find(token_hash)
+    if key is None:
+        raise Http404("Estuary does not list this key")
+    [row] = rows_of([key], request.stored_token.token_hash, timezone.now())
+    made_here = KeyCreation.objects.filter(token_hash=token_hash).select_related("member").first()
+    context = {
+        "row": row,
+        "creation": made_here,
+        "audit_rows": audit.of_key(token_hash),
+        "revoke_url": row.revoke_url,
+        "fetched_at": listed.fetched_at,
+        "stale_reason": listed.stale_reason,
+    }
+    return render(request, "keys/key_detail.html", context)

@@ -1,0 +1,91 @@
+"""Revoking one key, or all expired ones: ask, act, and say what Estuary's list says after it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from keys.actors import actor_of
+from keys.decorators import connected, upstream_errors_shown
+from keys.forms import KeyRevokeForm
+from keys.http import AppRequest, go_to, render_page
+from keys.key_query import Status
+from keys.services import api_keys, key_lists
+from keys.services.api_keys import Outcome, Revocation
+from keys.services.key_rows import KeyRow, name_of, rows_of, status_of
+
+NEWS = {
+    Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
+    "nodes that have seen it until it expires.",
+    Outcome.GONE: "{name} was already gone: Estuary did not list it any more.",
+    Outcome.STILL_LISTED: "{name} is not revoked: Estuary still lists it. {sentence}",
+    Outcome.UNKNOWN: "We do not know whether {name} was revoked. {sentence}",
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@connected
+@upstream_errors_shown
+def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
+    form = KeyRevokeForm(request.POST if request.method == "POST" else None)
+    is_own = token_hash == request.stored_token.token_hash
+    if request.method == "POST" and (form.is_valid() or not is_own):
+        known = key_lists.last_known(request.stored_token)
+        name = name_of(known.find(token_hash) if known else None, token_hash)
+        result = api_keys.revoke_key(actor_of(request), request.stored_token, token_hash)
+        return tell(request, result, name)
+    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    key = listed.find(token_hash)
+    if key is None:
+        return tell(request, Revocation(token_hash, Outcome.GONE), name_of(None, token_hash))
+    [row] = rows_of([key], request.stored_token.token_hash, timezone.now())
+    context = {"row": row, "form": form if is_own else None, "stale_reason": listed.stale_reason}
+    return render_page(request, "keys/key_revoke.html", context)
+
+
+def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
+    """Say what happened on the page that shows it: the list, or connecting anew."""
+    is_ended = result.outcome in api_keys.ENDED
+    messages.add_message(
+        request,
+        messages.SUCCESS if is_ended else messages.ERROR,
+        NEWS[result.outcome].format(name=name, sentence=result.sentence).strip(),
+        extra_tags="sticky",
+    )
+    is_own = result.token_hash == request.stored_token.token_hash
+    return go_to(request, "keys:token_connect" if is_own and is_ended else "keys:key_list")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@connected
+@upstream_errors_shown
+def key_revoke_expired(request: AppRequest) -> HttpResponse:
+    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    rows = expired_rows(request, listed)
+    context: dict[str, object] = {"rows": rows, "stale_reason": listed.stale_reason}
+    if request.method == "POST":
+        keys = [row.key for row in rows]
+        done = api_keys.revoke_keys(actor_of(request), request.stored_token, keys)
+        counts = Counter(result.outcome for result in done)
+        results = [
+            {"row": row, "outcome": result.outcome, "sentence": result.sentence}
+            for row, result in zip(rows, done, strict=True)
+        ]
+        context |= {
+            "results": results,
+            "counts": counts,
+            "remaining": counts[Outcome.NOT_TRIED],
+        }
+    return render_page(request, "keys/key_revoke_expired.html", context)
+
+
+def expired_rows(request: AppRequest, listed: key_lists.Snapshot) -> list[KeyRow]:
+    now = timezone.now()
+    expired = [
+        key for key in listed.keys if status_of(key, now) is Status.EXPIRED and not key.is_session
+    ]
+    return rows_of(expired, request.stored_token.token_hash, now)

@@ -1,0 +1,56 @@
+"""Connecting and disconnecting the stored token."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.actors import actor_of
+from keys.decorators import connected, signed_in, upstream_errors_shown
+from keys.forms import TokenConnectForm, TokenDisconnectForm
+from keys.http import AppRequest, go_to, render_page
+from keys.models import StoredToken
+from keys.services import api_keys
+from keys.services.stored_tokens import connect_token, disconnect_token
+from keys.upstream import UpstreamError
+from keys.views.key_revoke import tell
+
+
+@sensitive_post_parameters("token")
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+@sensitive_variables("form")
+def token_connect(request: AppRequest) -> HttpResponse:
+    form = TokenConnectForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            stored = connect_token(actor_of(request), form.cleaned_data["token"])
+        except UpstreamError as error:
+            form.add_error("token", f"{error.sentence} Nothing was stored.")
+        else:
+            messages.success(request, f"Connected with key {stored.fingerprint}.")
+            return go_to(request, "keys:key_list")
+    stored_token = StoredToken.objects.filter(member=request.user).first()
+    return render_page(
+        request, "keys/token_connect.html", {"form": form, "stored_token": stored_token}
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@connected
+@upstream_errors_shown
+def token_disconnect(request: AppRequest) -> HttpResponse:
+    form = TokenDisconnectForm(request.POST if request.method == "POST" else None)
+    context = {"form": form, "stored_token": request.stored_token}
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "keys/token_disconnect.html", context)
+    if not form.cleaned_data["revoke"]:
+        disconnect_token(actor_of(request))
+        messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
+        return go_to(request, "keys:token_connect")
+    own_hash = request.stored_token.token_hash
+    result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)
+    return tell(request, result, f"Key {own_hash[:8]}, and disconnected it")

@@ -1,0 +1,114 @@
+"""A real Chromium in front of the console as it runs in production."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from keys.sandbox import Sandbox
+from keys.sandbox.state import User as Account
+from tests.browser.console import PASSWORD, Console
+
+# Tests take one each, so that they cannot disturb one another.
+NEW = [f"newcomer-{number}" for number in range(20)]
+CONNECTED = [f"member-{number}" for number in range(60)]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@dataclass
+class Member:
+    name: str
+    account: Account
+    token: str
+
+    @property
+    def is_connected(self) -> bool:
+        return self.name in CONNECTED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        if not path and Path(playwright.chromium.executable_path).exists():
+            path = playwright.chromium.executable_path
+        if not path:
+            if os.environ.get("CI") == "true":
+                pytest.fail("CI must have a Chromium: install Debian's package chromium")
+            pytest.skip("no Chromium: set CHROMIUM or install Debian's package chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS + QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with Sandbox(rate_limit=None) as node:
+        members = [{"name": name} for name in NEW]
+        for name in CONNECTED:
+            token = node.add_key(node.add_user(name), label="console")
+            members.append({"name": name, "token": token})
+        with Console(tmp_path_factory.mktemp("console"), node, members) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def _unused() -> dict[str, list[str]]:
+    return {"new": list(NEW), "connected": list(CONNECTED)}
+
+
+@pytest.fixture
+def newcomer(console: Console, _unused: dict[str, list[str]]) -> Member:
+    """A member who has an Estuary account but has not connected it."""
+    name = _unused["new"].pop()
+    account = console.node.add_user(name)
+    return Member(name, account, console.node.add_key(account, label="console"))
+
+
+@pytest.fixture
+def member(console: Console, _unused: dict[str, list[str]]) -> Member:
+    """A member who is connected."""
+    account = console.node.state.users[_unused["connected"].pop()]
+    return Member(account.name, account, next(iter(account.keys)))
+
+
+@pytest.fixture
+def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Page]]:
+    """Open pages in a fresh profile; whatever the browser complains of fails the test."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def note_error(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            complaints.append(said.text)
+
+    def open_one(**options: Any) -> Page:
+        context = chromium.new_context(base_url=console.url, **options)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", note_error)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def sign_in(page: Page, member: Member) -> None:
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill(member.name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/keys/" if member.is_connected else "**/account/token/")

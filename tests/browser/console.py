@@ -1,0 +1,90 @@
+"""The console as it runs in production: gunicorn, SQLite in a file, collected static files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+from keys.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "correct horse battery"
+
+
+class Console:
+    """Starts on entering, ends on leaving; `members` are dicts of name, token and admin."""
+
+    def __init__(self, data_dir: Path, node: Sandbox, members: list[dict[str, Any]]) -> None:
+        self.node = node
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.log = data_dir / "log.txt"
+        self._members = members
+        self._environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "TOKEN_SEALING_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "DATA_DIR": str(data_dir),
+            "PUBLIC_URL": self.url,
+            "ESTUARY_API_URL": node.url,
+            "ESTUARY_TIMEOUT": "5",
+            "SANDBOX": "true",
+            "BIND": f"127.0.0.1:{self.port}",
+            "WEB_CONCURRENCY": "1",
+            "LOG_LEVEL": "INFO",
+        }
+
+    def __enter__(self) -> Self:
+        wanted = json.dumps({"password": PASSWORD, "members": self._members})
+        self._run("-m", "tests.browser.prepare", standard_input=wanted)
+        with self.log.open("wb") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
+                cwd=ROOT,
+                env=self._environment,
+                stderr=log,
+            )
+        self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.terminate()
+        self._server.wait()
+
+    def _run(self, *arguments: str, standard_input: str) -> None:
+        subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            input=standard_input.encode(),
+            check=True,
+        )
+
+    def _wait(self) -> None:
+        for _ in range(200):
+            if self._server.poll() is not None:
+                raise RuntimeError(self.log.read_text())
+            try:
+                urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError("the console does not answer")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

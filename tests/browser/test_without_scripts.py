@@ -1,0 +1,72 @@
+"""The daily job with scripts blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from keys.sandbox import Fault
+from tests.browser.conftest import Member, sign_in
+from tests.browser.console import Console
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_whole_job_works_without_scripts(
+    open_page: Callable[..., Page], newcomer: Member
+) -> None:
+    page = open_page(java_script_enabled=False)
+    sign_in(page, newcomer)
+    page.get_by_label("Estuary API key").fill(newcomer.token)
+    page.get_by_role("button", name="Connect").click()
+    page.wait_for_url("**/keys/")
+
+    page.get_by_role("link", name="New key").first.click()
+    page.get_by_label("Label").fill("by hand")
+    page.get_by_text("Custom", exact=True).click()
+    page.get_by_label("Custom lifetime").fill("36h")
+    page.get_by_role("button", name="Create key").click()
+    token = list(newcomer.account.keys)[-1]
+    expect(page.get_by_label("Token", exact=True)).to_have_value(token)
+    page.get_by_role("link", name="I have saved it").click()
+
+    page.get_by_role("searchbox").fill("hand")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.get_by_role("table")).to_contain_text("by hand")
+    expect(page.get_by_role("table")).not_to_contain_text("console")
+    page.get_by_role("link", name="Revoke").first.click()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_text("Revoked “by hand”")).to_be_visible()
+
+    page.get_by_role("link", name="Stats").click()
+    expect(page.get_by_text("Pins", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Exports").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download now").click()
+    assert download.value.suggested_filename.startswith("estuary-export-newcomer-")
+
+    page.goto("/account/token/disconnect/")
+    page.get_by_role("button", name="Disconnect").click()
+    page.wait_for_url("**/account/token/")
+    page.goto("/accounts/logout/")
+    page.get_by_role("main").get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/accounts/login/**")
+
+
+def test_two_clicks_without_scripts_make_one_key_and_says_so(
+    console: Console, open_page: Callable[..., Page], member: Member
+) -> None:
+    console.node.set_fault("create", Fault("delay", seconds=0.5, times=1))
+    page = open_page(java_script_enabled=False)
+    sign_in(page, member)
+    page.goto("/keys/new/")
+    page.get_by_label("Label").fill("twice")
+    box = page.get_by_role("button", name="Create key").bounding_box()
+    assert box
+    for _ in range(2):  # by the mouse itself: a locator waits for the page that is coming
+        page.mouse.click(box["x"] + 5, box["y"] + 5)
+        page.wait_for_timeout(150)
+    expect(page.get_by_role("heading", name="This key was created already")).to_be_visible()
+    assert [key.label for key in member.account.keys.values()] == ["console", "twice"]

@@ -1,0 +1,73 @@
+"""A member at a browser (Django's test client) and an Estuary node on a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from keys.actors import Actor
+from keys.models import StoredToken
+from keys.roles import ADMINS
+from keys.sandbox import Sandbox
+from keys.sandbox.state import User as Account
+from keys.services.stored_tokens import connect_token
+
+PASSWORD = "correct horse battery"
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def node(settings: Any) -> Iterator[Sandbox]:
+    """A current Estuary node, which the app talks to."""
+    with Sandbox(rate_limit=None) as running:
+        settings.ESTUARY_API_URL = urlsplit(running.url)
+        settings.ESTUARY_TIMEOUT = 3
+        yield running
+
+
+@pytest.fixture
+def account(node: Sandbox) -> Account:
+    """Alice's account at the node."""
+    return node.add_user("alice")
+
+
+@pytest.fixture
+def token(node: Sandbox, account: Account) -> str:
+    """A token of Alice's account with every permission."""
+    return node.add_key(account, label="console")
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice", password=PASSWORD)
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    """An admin."""
+    member = User.objects.create_user("carol", password=PASSWORD)
+    member.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+    return member
+
+
+def signed_in(member: User, **options: Any) -> Client:
+    client = Client(**options)
+    client.force_login(member)
+    return client
+
+
+def connect(member: User, token: str) -> StoredToken:
+    return connect_token(Actor(member, "192.0.2.1", "made-by-a-test"), token)
+
+
+@pytest.fixture
+def browser(alice: User, token: str, node: Sandbox) -> Client:
+    """Alice, signed in and connected; the node has forgotten that it was asked."""
+    connect(alice, token)
+    node.forget_requests()
+    return signed_in(alice)

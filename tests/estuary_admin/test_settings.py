@@ -1,0 +1,133 @@
+"""The settings as they come out of an environment, and the starts that they stop."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from estuary_admin import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def settings_of(monkeypatch: pytest.MonkeyPatch, **values: str) -> dict[str, Any]:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(ROOT / "estuary_admin" / "settings.py"))
+
+
+def test_https_brings_locked_cookies_and_hsts(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings_of(monkeypatch, PUBLIC_URL="https://keys.example.com")
+
+    assert found["SESSION_COOKIE_NAME"] == "__Host-sessionid"
+    assert found["CSRF_COOKIE_NAME"] == "__Host-csrftoken"
+    assert found["SESSION_COOKIE_SECURE"]
+    assert found["CSRF_COOKIE_SECURE"]
+    assert found["SECURE_HSTS_SECONDS"] >= 31_536_000
+    assert found["SECURE_SSL_REDIRECT"]
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://keys.example.com"]
+    assert "keys.example.com" in found["ALLOWED_HOSTS"]
+
+
+def test_http_on_this_machine_works_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings_of(monkeypatch, PUBLIC_URL="http://localhost:8000")
+
+    assert found["SESSION_COOKIE_NAME"] == "sessionid"
+    assert not found["SESSION_COOKIE_SECURE"]
+    assert found["SECURE_HSTS_SECONDS"] == 0
+    assert not found["SECURE_SSL_REDIRECT"]
+
+
+def test_sqlite_writers_wait_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings_of(monkeypatch, DATABASE_URL="sqlite:////tmp/some.sqlite3")
+
+    assert found["DATABASES"]["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def test_another_database_gets_no_sqlite_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings_of(monkeypatch, DATABASE_URL="postgres://keys@db.example/keys")
+
+    assert "transaction_mode" not in found["DATABASES"]["default"].get("OPTIONS", {})
+
+
+def test_the_data_folder_is_for_us_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings_of(monkeypatch, DATA_DIR=str(tmp_path / "data"))
+
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("PUBLIC_URL", "http://keys.example.com"),
+        ("PUBLIC_URL", "keys.example.com"),
+        ("DEBUG", "1"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("ESTUARY_API_URL", "http://node.example.com"),
+        ("ESTUARY_ALLOW_HTTP", "perhaps"),
+        ("ESTUARY_TIMEOUT", "15s"),
+        ("ESTUARY_EXPORT_TIMEOUT", "-1"),
+        ("ESTUARY_FORWARD_CLIENT_IP", "on"),
+        ("SANDBOX", "x"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "oracle9://x"),
+        ("DATABASE_URL", "postgres://keys@db.example:port/keys"),
+        ("TIME_ZONE", "Mars/Olympus"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name):
+        settings_of(monkeypatch, **{name: value})
+
+
+def test_every_variable_is_documented_and_every_documented_one_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(environment, "names_read", set())
+    settings_of(monkeypatch)
+    runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.M)) == environment.names_read
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) == environment.names_read
+
+
+def test_only_the_one_reader_looks_at_the_environment() -> None:
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("estuary_admin", "keys")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"os\.(environ\b(?!\.(setdefault|update))|getenv)", path.read_text("utf-8"))
+    ]
+
+    assert readers == ["keys/demo.py"]  # which passes LOG_LEVEL on
+
+
+def test_the_server_takes_its_numbers_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8")
+
+    server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+    assert server["workers"] == 4
+    assert server["forwarded_allow_ips"] == "10.0.0.0/8"
+
+
+def test_a_wrong_number_of_workers_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")
+
+    with pytest.raises(ImproperlyConfigured, match="WEB_CONCURRENCY is 'many'"):
+        runpy.run_path(str(ROOT / "gunicorn.conf.py"))

@@ -1,0 +1,36 @@
+"""What tests look at afterwards: the audit, and what the node was asked."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from keys.models import AuditEntry
+from keys.sandbox import Sandbox
+from keys.services.audit import Action
+
+
+def audited() -> list[tuple[str, str]]:
+    """Action and outcome of every row, oldest first."""
+    rows = AuditEntry.objects.order_by("pk")
+    return [(row.action, row.outcome) for row in rows]
+
+
+def last_row(action: Action) -> AuditEntry:
+    return AuditEntry.objects.filter(action=action).latest("pk")
+
+
+def asked(node: Sandbox) -> list[str]:
+    """The requests that reached the node, as `GET /user/stats`."""
+    return [f"{request.method} {request.path}" for request in node.requests]
+
+
+def labels_at(node: Sandbox) -> list[str]:
+    return sorted(key.label for key in node.state.keys.values())
+
+
+def words_of(response: Any) -> str:
+    """A page as people read it: without tags, blanks run together."""
+    text = re.sub(r"<[^>]*>", "", response.content.decode())
+    return " ".join(html.unescape(text).split())

@@ -1,0 +1,64 @@
+"""`make demo` as a newcomer meets it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
+
+import pytest
+
+from tests.browser.console import ROOT, free_port
+
+
+@pytest.fixture
+def demo() -> Iterator[tuple[int, str]]:
+    """The port of a running demo, and what it printed."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keys.demo", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    printed = ""
+    while "Ctrl-C" not in printed:
+        line = process.stdout.readline()
+        assert line, f"the demo ended after: {printed}"
+        printed += line
+    yield port, printed
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+    process.stdout.close()
+
+
+def sign_in(browser: OpenerDirector, port: int, name: str) -> str:
+    where = f"http://localhost:{port}/accounts/login/"
+    page = browser.open(where).read().decode()
+    secret = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert secret
+    form = {"login": name, "password": "sandbox", "csrfmiddlewaretoken": secret[1]}
+    request = Request(where, urlencode(form).encode(), headers={"Referer": where})
+    answer: str = browser.open(request).read().decode()
+    return answer
+
+
+def test_a_newcomer_finds_a_seeded_team(demo: tuple[int, str]) -> None:
+    port, printed = demo
+    browser = build_opener(HTTPCookieProcessor(CookieJar()))
+    keys = sign_in(browser, port, "alice")
+    assert f"http://localhost:{port}/" in printed
+    assert "Sandbox" in keys
+    assert len(re.findall(r'href="/keys/[\w-]{43}/"', keys)) >= 25
+    assert "&lt;" in keys  # the label that holds HTML
+
+    bob = sign_in(build_opener(HTTPCookieProcessor(CookieJar())), port, "bob")
+    assert "Estuary API key" in bob
+    assert re.search(r"EST[\w-]+ARY", printed)

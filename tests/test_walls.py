@@ -1,0 +1,142 @@
+"""Who may import whom: the walls between the rooms, seen in the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted([*(ROOT / "keys").rglob("*.py"), *(ROOT / "estuary_admin").rglob("*.py")])
+
+
+def imports_of(path: Path) -> set[str]:
+    """The full names a module imports, relative ones resolved, wherever they stand in it."""
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def breaches(folder: str, *allowed: str) -> list[tuple[str, str]]:
+    """Imports of a folder's (or file's) modules that are neither allowed nor `__future__`."""
+    return [
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in MODULES
+        if path.relative_to(ROOT).as_posix().startswith(folder)
+        for name in imports_of(path)
+        if not any(name == one or name.startswith(f"{one}.") for one in (*allowed, "__future__"))
+    ]
+
+
+def importers_of(name: str) -> list[str]:
+    return [
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES
+        if any(found == name or found.startswith(f"{name}.") for found in imports_of(path))
+    ]
+
+
+def test_the_client_of_estuary_stands_alone() -> None:
+    standard = sys.stdlib_module_names
+
+    assert breaches("keys/upstream/", "keys.upstream", "requests", "urllib3", *standard) == []
+
+
+def test_nobody_else_speaks_http() -> None:
+    speakers = [*importers_of("requests"), *importers_of("urllib3"), *importers_of("http.client")]
+
+    assert {path for path in speakers if not path.startswith("keys/upstream/")} == set()
+    assert importers_of("urllib.request") == ["keys/demo.py"]  # which waits for the app itself
+
+
+def test_the_sandbox_knows_no_django() -> None:
+    assert breaches("keys/sandbox/", "keys.sandbox", *sys.stdlib_module_names) == []
+
+
+def test_forms_know_neither_the_network_nor_the_database() -> None:
+    ours = {name for _, name in breaches("keys/forms.py", "django", *sys.stdlib_module_names)}
+
+    assert {name for name in ours if not name.startswith(("keys.upstream.", "keys.choices."))} == (
+        set()
+    )
+    assert "keys.upstream.EstuaryClient" not in ours
+    assert not {name for name in imports_of(ROOT / "keys/forms.py") if name.startswith("django.db")}
+
+
+def test_services_know_no_pages() -> None:
+    above = ("keys.views", "keys.forms", "keys.http", "keys.decorators", "django.http")
+    services = [path for path in MODULES if "services" in path.parts]
+
+    assert {
+        (path.name, name)
+        for path in services
+        for name in imports_of(path)
+        if name.startswith(above)
+    } == set()
+
+
+def test_services_never_see_a_request() -> None:
+    seen = [
+        path.name
+        for path in MODULES
+        if "services" in path.parts
+        and any(
+            isinstance(node, ast.Name | ast.arg)
+            and "request" in (node.id if isinstance(node, ast.Name) else node.arg).split("_")
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+    ]
+
+    assert seen == []
+
+
+def test_the_frame_knows_nothing_about_keys() -> None:
+    inner = {
+        (path, name)
+        for path, name in breaches("estuary_admin/", "django", *sys.stdlib_module_names)
+        if name.startswith("keys.")
+    }
+
+    # Health needs the sealing keys; log lines must not hold tokens.
+    assert {name for _, name in inner} <= {
+        "keys.sealing.sealing_keys",
+        "keys.upstream.redaction.redact",
+    }
+
+
+def test_a_stored_token_is_unsealed_in_one_place() -> None:
+    users = [path.name for path in MODULES if re.search(r"\bunseal\(", path.read_text("utf-8"))]
+
+    assert users == ["sealing.py", "stored_tokens.py"]
+
+
+def test_a_token_stands_in_one_template() -> None:
+    templates = sorted((ROOT / "templates").rglob("*.html"))
+    holders = [
+        path.name
+        for path in templates
+        if re.search(r"{{[^}]*\.token\b(?!\.)", path.read_text(encoding="utf-8"))
+    ]
+
+    assert holders == ["_key_created.html"]
+
+
+def test_templates_hold_nothing_inline() -> None:
+    inline = re.compile(
+        r"""\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc=)|(src|href)="https?:"""
+    )
+    offenders = [
+        path.name
+        for path in (ROOT / "templates").rglob("*.html")
+        if inline.search(path.read_text(encoding="utf-8"))
+    ]
+
+    assert offenders == []

@@ -1,0 +1,147 @@
+"""An export comes whole, or ends with an error."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+
+import pytest
+
+from keys.upstream import Export, UnexpectedReply, UpstreamError, UpstreamUnavailable
+
+from .conftest import NodeFactory, client_of
+from .server import Action, chunked, close_at_once, json_reply, reply, reset, then
+
+CONTENT = {"id": 1, "name": 'a "quoted" {name\\', "pinMeta": "{}", "origins": '["/ip4"]'}
+DOCUMENT = {"Version": "v0.0.1", "Version1": {"Contents": [CONTENT] * 40, "Deals": []}}
+BODY = json.dumps(DOCUMENT).encode() + b"\n"
+CHUNKED = reply(200, BODY, {"Transfer-Encoding": "chunked"})
+UNFRAMED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+
+def opened(node: NodeFactory, action: Action, idle: float = 5.0) -> Export:
+    return client_of(node(action), timeout=1.0).open_export(5.0, idle)
+
+
+def test_bytes_come_as_they_are_on_the_wire(node: NodeFactory) -> None:
+    with opened(node, CHUNKED) as export:
+        assert b"".join(export.chunks()) == BODY
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 100_000])
+def test_a_document_without_any_framing_is_whole_when_its_braces_are(
+    node: NodeFactory, size: int
+) -> None:
+    pieces = [BODY[start : start + size] for start in range(0, len(BODY), size)]
+    with opened(node, then(UNFRAMED, *pieces, close_at_once)) as export:
+        assert b"".join(export) == BODY
+
+
+def test_a_whole_export_leaves_its_connection_to_the_next_request(node: NodeFactory) -> None:
+    estuary = node(CHUNKED, json_reply([]))
+    client = client_of(estuary)
+    with client.open_export() as export:
+        assert b"".join(export) == BODY
+    client.list_keys()
+
+    assert estuary.connections == 1
+
+
+CUT = CHUNKED[: len(CHUNKED) // 2]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(then(CUT, close_at_once), id="within a chunk"),
+        pytest.param(then(CUT, reset), id="by a reset"),
+        pytest.param(then(CHUNKED.removesuffix(b"0\r\n\r\n"), close_at_once), id="no last chunk"),
+        pytest.param(then(reply(200, BODY)[:-10], close_at_once), id="short of its length"),
+        pytest.param(then(UNFRAMED, BODY[: BODY.index(b"},") + 1], close_at_once), id="unframed"),
+        pytest.param(then(UNFRAMED, BODY[:40], close_at_once), id="unframed, at its start"),
+        pytest.param(reply(200, BODY[:-3]), id="a document that does not close"),
+        pytest.param(reply(200, b"{", {"Transfer-Encoding": "chunked"}), id="one brace"),
+    ],
+)
+def test_an_export_that_broke_off_never_seems_complete(node: NodeFactory, broken: Action) -> None:
+    with opened(node, broken) as export, pytest.raises(UpstreamError):
+        for _ in export:
+            pass
+
+
+def test_an_export_that_stalls_ends_with_an_error(node: NodeFactory) -> None:
+    estuary = node()
+    estuary.actions.append(then(CUT, estuary.hang))
+    with client_of(estuary).open_export(5.0, idle_timeout=0.3) as export:
+        start = time.monotonic()
+        with pytest.raises(UpstreamUnavailable) as caught:
+            list(export)
+
+    assert caught.value.kind == "timeout"
+    assert time.monotonic() - start < 1.5
+
+
+def test_a_pause_shorter_than_the_idle_time_is_waited_for(node: NodeFactory) -> None:
+    slowly = [part for piece in (CHUNKED[:300], CHUNKED[300:600], CHUNKED[600:])
+              for part in (piece, lambda _: time.sleep(0.25))]  # fmt: skip
+    with opened(node, then(*slowly), idle=2.0) as export:
+        assert b"".join(export) == BODY
+
+
+def test_closing_early_ends_the_connection_and_the_iteration(node: NodeFactory) -> None:
+    endless = then(CHUNKED[:200], lambda sock: gone.append(sock.recv(1)))
+    gone: list[bytes] = []
+    export = opened(node, endless)
+    chunks = iter(export)
+    next(chunks)
+    export.close()
+    export.close()
+
+    with pytest.raises(UpstreamUnavailable):
+        next(chunks)
+    deadline = time.monotonic() + 2
+    while not gone and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert gone == [b""]
+
+
+def test_an_export_can_be_read_only_once(node: NodeFactory) -> None:
+    with opened(node, CHUNKED) as export:
+        list(export)
+        with pytest.raises(UpstreamUnavailable):
+            list(export)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(200, b"<html>", kind="text/html"),
+        reply(200, b"[]"),
+        reply(200, b""),
+        reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}),
+        reply(302, b"", {"Location": "http://elsewhere.example/"}),
+    ],
+)
+def test_what_is_no_export_is_said_before_the_response_begins(
+    node: NodeFactory, answer: bytes
+) -> None:
+    with pytest.raises(UnexpectedReply):
+        opened(node, answer)
+
+
+def test_memory_does_not_grow_with_the_export(node: NodeFactory) -> None:
+    piece = chunked(b'"' + b"x" * 1_000_000 + b'",', 32_768).removesuffix(b"0\r\n\r\n")
+    head = UNFRAMED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+    start, end = chunked(b'{"a":[', 6).removesuffix(b"0\r\n\r\n"), chunked(b'""]}', 4)
+
+    with opened(node, then(head, start, *[piece] * 30, end)) as export:
+        tracemalloc.start()
+        try:
+            size = sum(len(chunk) for chunk in export)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert size == 30 * 1_000_003 + 10
+    assert peak < 2_000_000
