@@ -21,7 +21,7 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self.peer: str = writer.get_extra_info("peername")[0]
+        self.peer: str = (writer.get_extra_info("peername") or [""])[0]  # none if it left already
         self.open = True
 
     async def next_request(self) -> Request | None:

@@ -45,7 +45,7 @@ class Holdings:
     rows: tuple[Content, ...] = ()
 
     @classmethod
-    def of(cls, contents: int | Sequence[Content] | Holdings) -> Holdings:
+    def of(cls, contents: Contents) -> Holdings:
         """A number gives that many contents with a deal each."""
         if isinstance(contents, Holdings):
             return contents
@@ -64,6 +64,9 @@ class Holdings:
         last = _FIRST + _STEP * (_CYCLE - 1)  # size of the first inactive content
         idle_total = last * idle + _STEP * _CYCLE * idle * (idle - 1) // 2
         return total - idle_total, self.contents - idle
+
+
+Contents = int | Sequence[Content] | Holdings  # how many, or which
 
 
 def _stats_of_rows(rows: Sequence[Content], generation: Generation) -> tuple[int, int]:

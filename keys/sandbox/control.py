@@ -49,10 +49,11 @@ class Control:
 
 
 def _is_loopback(peer: str) -> bool:
-    address = ip_address(peer.partition("%")[0])
-    return address.is_loopback or bool(
-        getattr(address, "ipv4_mapped", None) and peer[7:11] == "127."
-    )
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _line(request: Request) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from .contents import is_active, size_of
+from .contents import size_of
 from .generations import Generation
 from .golang import rfc3339
-from .records import Fields, content_fields, deal_fields, recipe_name, row_fields
+from .records import Fields, content_fields, deal_fields, recipe_name, recipe_row, row_fields
 from .state import User
 
 _BLOCK = 240  # records rendered at once: about 100 KB; a multiple of every cycle in the recipe
@@ -70,12 +70,11 @@ def _contents(user: User, generation: Generation, write: _Write) -> Iterator[byt
         content_fields(
             user,
             position,
+            recipe_row(position),
             id="%d",
             cid=f'"{_V0}%b%b"' if position % 3 == 0 else f'"{_V1}%b%be"',
             name=recipe_name("%d", position),
             size="%d",
-            kind=position % 3,
-            active=is_active(position),
         )
         for position in range(_BLOCK)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass, fields
+from dataclasses import KW_ONLY, asdict, dataclass, fields
 from typing import Any
 
 ENDPOINTS = ("list", "create", "revoke", "stats", "export", "viewer", "health", "any")
@@ -54,6 +54,7 @@ class Fault:
     """
 
     kind: str
+    _: KW_ONLY
     seconds: float = 0.0
     times: int | None = None
     retry_after: int | None = None
@@ -71,7 +72,8 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         """The parameters that are set, for the control path."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, 0.0)}
+        unset = {None, 0.0} if self.kind == "redirect" else {None, 0.0, self.location}
+        return {name: value for name, value in asdict(self).items() if value not in unset}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Fault:

@@ -62,14 +62,19 @@ async def _spoil(fault: Fault, connection: Connection, request: Request, reply: 
 
 
 def _broken_off(fault: Fault, request: Request, reply: Reply) -> Iterator[bytes]:
-    body = reply.body
-    part = b"".join(cut(body, fault.size))
-    if fault.kind == "truncated" and isinstance(body, bytes):
+    part = cut(reply.body, fault.size)
+    if fault.kind == "truncated" and isinstance(reply.body, bytes):
         reply.sized = True
-        return iter([render_head(request, reply), part])
-    reply.body = iter([part])
-    *pieces, _end = wire_pieces(request, reply)
-    return iter(pieces)
+        return chain([render_head(request, reply)], part)
+    reply.body = part
+    return _all_but_last(wire_pieces(request, reply))
+
+
+def _all_but_last(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    held = next(pieces)
+    for piece in pieces:
+        yield held
+        held = piece
 
 
 async def _drip(fault: Fault, connection: Connection, request: Request, reply: Reply) -> None:

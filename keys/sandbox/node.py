@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from .background import Background
-from .contents import Content, Holdings
+from .contents import Contents, Holdings
 from .faults import Fault
 from .generations import GENERATIONS
 from .golang import nanoseconds
@@ -82,12 +81,7 @@ class Sandbox:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
 
-    def add_user(
-        self,
-        name: str,
-        contents: int | Sequence[Content] | Holdings = 0,
-        permission: str = "user",
-    ) -> User:
+    def add_user(self, name: str, contents: Contents = 0, permission: str = "user") -> User:
         """Add an account; `permission` is "user", "upload" or "admin".
 
         A number of contents is made up by a recipe, with a deal for each; explicit ones have none.
@@ -118,16 +112,10 @@ class Sandbox:
             raise ValueError(f"no such permission or era: {permission!r}, {era!r}")
         span = PERMANENT if lifetime is None else lifetime // timedelta(microseconds=1) * 1000
         moment = self._wall() + span if expiry is None else nanoseconds(expiry)
-        token = token or self._new_token()
+        token = token or self.state.unused_token(self._random)
         upload, stored = permission == "upload", moment // 1000 * 1000
         self.state.add_key(Key(user, token, label, stored, upload, is_session, era))
         return token
-
-    def _new_token(self) -> str:
-        while True:
-            token = f"EST{uuid.UUID(int=self._random.getrandbits(128), version=4)}ARY"
-            if token not in self.state.keys:  # a state file may hold those of the same seed
-                return token
 
     def remove_key(self, token: str) -> None:
         """Revoke a key as if somebody had done it elsewhere; an unknown one is ignored."""

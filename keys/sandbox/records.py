@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .contents import Content
+from .contents import Content, is_active
 from .golang import SECOND, json_string, rfc3339
 from .state import User
 
@@ -14,6 +14,11 @@ _ORIGINS = '["/ip4/203.0.113.7/tcp/4001/p2p/12D3KooWAbcdefghijklmnopqrstuvwxyzAB
 _APART = 61 * SECOND + 17_000
 _HOUR, _DAY = 3600 * SECOND, 86_400 * SECOND
 _FAILS = 20  # every so many deals one failed
+
+
+def recipe_row(position: int) -> Content:
+    """What the recipe says of a content beyond what differs from record to record."""
+    return Content(0, origins=_ORIGINS, active=is_active(position), kind=position % len(_NAMES))
 
 
 def recipe_name(index: str, position: int) -> str:
@@ -34,18 +39,14 @@ def _truth(value: bool) -> str:  # noqa: FBT001 - it is the value
 def content_fields(
     user: User,
     position: int,
+    row: Content,
     *,
     id: str,  # noqa: A002 - the name on the wire
     cid: str,
     name: str,
     size: str,
-    kind: int = 0,
-    active: bool = True,
-    aggregate: bool = False,
-    aggregated_in: int = 0,
-    origins: str = _ORIGINS,
 ) -> Fields:
-    """A content; what is given as text is JSON text. `kind`: 0 unknown, 1 file, 2 directory."""
+    """A content; id, CID, name and size as JSON texts or placeholders, the rest from `row`."""
     created = _moment(user, position)
     return {
         "id": id,
@@ -56,16 +57,16 @@ def content_fields(
         "userId": str(user.id),
         "description": '""',
         "size": size,
-        "type": str(kind),
-        "active": _truth(active),
+        "type": str(row.kind),
+        "active": _truth(row.active),
         "offloaded": "false",
         "replication": "6",
-        "aggregatedIn": str(aggregated_in),
-        "aggregate": _truth(aggregate),
+        "aggregatedIn": str(row.aggregated_in),
+        "aggregate": _truth(row.aggregate),
         "pinning": "false",
         "pinMeta": '"{}"',
         "replace": "false",
-        "origins": json_string(origins),
+        "origins": json_string(row.origins or ""),
         "failed": "false",
         "location": '"local"',
         "dagSplit": "false",
@@ -77,19 +78,8 @@ def content_fields(
 
 def row_fields(user: User, id_: int, row: Content) -> Fields:
     """A content that was given explicitly; a missing CID shows as the letter b."""
-    return content_fields(
-        user,
-        0,
-        id=str(id_),
-        cid=json_string(row.cid or "b"),
-        name=json_string(row.name or ""),
-        size=str(row.size),
-        kind=row.kind,
-        active=row.active,
-        aggregate=row.aggregate,
-        aggregated_in=row.aggregated_in,
-        origins=row.origins or "",
-    )
+    cid, name = json_string(row.cid or "b"), json_string(row.name or "")
+    return content_fields(user, 0, row, id=str(id_), cid=cid, name=name, size=str(row.size))
 
 
 def deal_fields(

@@ -12,6 +12,7 @@ from .errors import ApiError, body_for, status_for
 from .faults import FaultBook
 from .generations import Generation
 from .handlers import UserApi
+from .headers import dressed, preflight
 from .limiter import Limiter, client_address
 from .misbehaviour import misbehave
 from .routing import Route, find_route
@@ -19,7 +20,7 @@ from .state import State
 from .wire import HEAD_LIMIT, Reply, Request
 
 _LOGGED = 5_000  # requests remembered
-_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
+_ACCEPT_STEPS = 3  # turns of the loop until an accepted socket is a connection
 _WRITE_AHEAD = 1 << 20  # bytes written before a slow reader is waited for
 
 
@@ -43,27 +44,29 @@ class Server:
         self._generation = generation
         self._limiter = Limiter(rate_limit if generation.rate_limited else None, clock)
         self._control = Control(self.faults, lambda: tuple(self.requests))
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], Connection] = {}
 
     async def run(self, host: str, port: int, ready: Callable[[int], None]) -> None:
         """Serve until cancelled; calls `ready` with the port once it listens."""
-        server = await asyncio.start_server(self._serve, host, port, limit=HEAD_LIMIT, backlog=1024)
+        server = await asyncio.start_server(self._take, host, port, limit=HEAD_LIMIT, backlog=1024)
         ready(server.sockets[0].getsockname()[1])
         try:
             await asyncio.Event().wait()
         finally:
-            server.close()
-            tasks = tuple(self._tasks)
-            for task in tasks:
+            await _stop_accepting(server)
+            for task, connection in tuple(self._open.items()):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                connection.abort()
+            await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task
-        self._tasks.add(task)
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(_WRITE_AHEAD)
         connection = Connection(reader, writer)
+        task = asyncio.create_task(self._serve(connection))
+        self._open[task] = connection
+        task.add_done_callback(self._open.pop)
+
+    async def _serve(self, connection: Connection) -> None:
         try:
             while connection.open and (request := await connection.next_request()):
                 await self._respond(request, connection)
@@ -72,7 +75,6 @@ class Server:
             pass  # the client is gone, which Estuary does not mind, or the node stops
         finally:
             connection.abort()
-            self._tasks.discard(task)
 
     async def _respond(self, request: Request, connection: Connection) -> None:
         if (control := self._control.answer(request)) is not None:
@@ -87,7 +89,7 @@ class Server:
             await connection.send(request, self._refuse(request, error))
             return
         if route is None:
-            await connection.send(request, self._preflight(request))
+            await connection.send(request, preflight(request, self._generation))
         elif (fault := self.faults.strike(route.endpoint)) is not None:
             await misbehave(
                 fault,
@@ -109,7 +111,8 @@ class Server:
 
     def _carry_out(self, request: Request, route: Route, *, pretend: bool = False) -> Reply:
         try:
-            return self._dressed(request, self.api.answer(request, route, pretend=pretend))
+            reply = self.api.answer(request, route, pretend=pretend)
+            return dressed(request, reply, self._generation)
         except ApiError as error:
             return self._refuse(request, error)
 
@@ -117,25 +120,13 @@ class Server:
         reply = Reply(status_for(error, self._generation), body_for(error, self._generation))
         if error.allow:
             reply.headers.append(("Allow", error.allow))
-        return self._dressed(request, reply)
+        return dressed(request, reply, self._generation)
 
-    def _dressed(self, request: Request, reply: Reply) -> Reply:
-        """Add the headers every answer of Estuary has."""
-        reply.headers.append(("Vary", "Origin"))
-        if self._generation.version:
-            reply.headers.append(("X-Appversion", self._generation.version))
-        if "origin" in request.headers:
-            reply.headers.append(("Access-Control-Allow-Origin", "*"))
-        return reply
 
-    def _preflight(self, request: Request) -> Reply:
-        reply = self._dressed(request, Reply(204))
-        if "origin" in request.headers:
-            reply.headers += [
-                ("Access-Control-Allow-Methods", _METHODS),
-                ("Vary", "Access-Control-Request-Method"),
-                ("Vary", "Access-Control-Request-Headers"),
-            ]
-            if asked := request.headers.get("access-control-request-headers"):
-                reply.headers.append(("Access-Control-Allow-Headers", asked))
-        return reply
+async def _stop_accepting(server: asyncio.Server) -> None:
+    """Close a server without losing sockets that it accepted but did not hand over yet."""
+    for sock in server.sockets:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
+    for _ in range(_ACCEPT_STEPS):
+        await asyncio.sleep(0)
+    server.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
+import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -117,6 +119,13 @@ class State:
             key.user.keys[key.token] = key
             self.on_change("key", key)
         return key
+
+    def unused_token(self, chance: random.Random) -> str:
+        """A token of Estuary's form; a state file may hold those of the same seed already."""
+        while True:
+            token = f"EST{uuid.UUID(int=chance.getrandbits(128), version=4)}ARY"
+            if token not in self.keys:
+                return token
 
     def listed_as(self, name: str, generation: Generation) -> Key | None:
         """The key a DELETE means: by token, and in the current generation by listed hash."""

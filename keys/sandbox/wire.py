@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from .golang import has_bad_escape
 
 HEAD_LIMIT = (1 << 20) + 4096  # Go's DefaultMaxHeaderBytes and the slack it adds
 BODY_LIMIT = 1 << 20
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\s*(?:;.*)?\r\n")
 JSON = "application/json; charset=UTF-8"
 
 
@@ -112,14 +114,20 @@ def _headers(fields: list[str]) -> dict[str, str]:
 
 async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = b""
-        while size := int((await reader.readline()).split(b";")[0] or b"0", 16):
-            body += (await reader.readexactly(size + 2))[:-2]
-            if len(body) > BODY_LIMIT:
-                raise Malformed
-        await reader.readuntil(b"\r\n")
-        return body
+        return await _read_chunks(reader)
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > BODY_LIMIT:
         raise Malformed
     return await reader.readexactly(int(length)) if length != "0" else b""
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while True:
+        size = _CHUNK_SIZE.match(await reader.readuntil(b"\n"))
+        if size is None or len(body) + int(size[1], 16) > BODY_LIMIT:
+            raise Malformed
+        # Trailers are not understood: nobody sends them to this API.
+        body += (await reader.readexactly(int(size[1], 16) + 2))[:-2]
+        if int(size[1], 16) == 0:
+            return body
