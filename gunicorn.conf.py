@@ -26,3 +26,7 @@ forwarded_allow_ips = env.text("TRUSTED_PROXIES", "127.0.0.1,::1")
 # The app writes one line per request itself, without paths.
 accesslog = None
 errorlog = "-"
+loglevel = env.text("LOG_LEVEL", "INFO").lower()
+
+# gunicorn's own control interface writes into a home directory that a service has not.
+control_socket_disable = True

@@ -26,6 +26,8 @@ def main() -> int:
     port = read_port()
     # A terminal's Ctrl-C reaches the whole group; a supervisor's SIGTERM only us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Started in the background, Python would leave SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="estuary-admin-demo-") as data_dir, Sandbox() as node:
         os.environ.update(environment(data_dir, port, node.url))
         bobs_token = prepare(node)
