@@ -35,9 +35,9 @@ class Visitor:
         """Ask for the keys and the stats."""
         url = self.out.getvalue().split(" on ")[1].split()[0]
         for path in ("/user/api-keys", "/user/stats"):
-            request = Request(url + path, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310
+            request = Request(url + path, headers={"Authorization": f"Bearer {TOKEN}"})
             try:
-                with urlopen(request) as reply:  # noqa: S310
+                with urlopen(request) as reply:
                     self.answers[path] = json.loads(reply.read())
             except HTTPError as error:
                 with error:
@@ -115,7 +115,7 @@ def test_a_wrong_option_is_said_in_a_sentence(options: tuple[str, str]) -> None:
 def _process() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "manage.py", "sandbox", "--listen", "127.0.0.1:0", "--keys", "0"]
     root = Path(__file__).parents[2]
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         command, cwd=root, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     ) as process:
         yield process
