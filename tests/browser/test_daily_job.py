@@ -37,8 +37,9 @@ def test_a_new_key_is_shown_masked_and_copied_whole(open_page: OpenPage, member:
     page = open_page()
     sign_in(page, member)
     create(page, "ci upload")
-    token = list(member.account.keys)[-1]
     field = page.get_by_label("Token", exact=True)
+    expect(field).to_be_visible()
+    token = list(member.account.keys)[-1]
     expect(field).to_have_value(token)
     expect(field).to_have_attribute("type", "password")
     page.get_by_role("button", name="Copy", exact=True).first.click()

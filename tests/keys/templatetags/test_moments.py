@@ -17,19 +17,18 @@ NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("away", "words"),
     [
-        (timedelta(0), "now"),
-        (timedelta(milliseconds=900), "now"),
-        (timedelta(seconds=1), "in 1 second"),
-        (timedelta(seconds=-59), "59 seconds ago"),
-        (timedelta(seconds=119), "in 1 minute"),
+        (timedelta(0), "just now"),
+        (timedelta(milliseconds=900), "in less than a minute"),
+        (timedelta(seconds=-59), "just now"),
+        (timedelta(seconds=89), "in 1 minute"),
         (timedelta(hours=2), "in 2 hours"),
-        (timedelta(hours=-23, minutes=-59), "23 hours ago"),
-        (timedelta(days=1), "in 1 day"),
-        (timedelta(days=30), "in 30 days"),
+        (timedelta(hours=-23, minutes=-59), "24 hours ago"),
+        (timedelta(days=2), "in 2 days"),
+        (timedelta(days=30) - timedelta(seconds=1), "in 30 days"),
         (timedelta(days=59), "in 59 days"),
         (timedelta(days=60), "in 2 months"),
         (timedelta(days=-729), "24 months ago"),
-        (timedelta(days=730), "in 2 years"),
+        (timedelta(days=731), "in 2 years"),
     ],
 )
 def test_how_far_away_a_moment_is(away: timedelta, words: str) -> None:
