@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,8 @@ from .wire import Answer, ask, connect, exchange, render
 
 
 def test_it_starts_again_at_the_same_address() -> None:
-    node = Sandbox()
+    # Below the range from which the system gives ports to others in the meantime.
+    node = Sandbox(f"127.0.0.1:{random.randint(20_000, 32_000)}")
     node.stop()
     with node:
         url = node.url
