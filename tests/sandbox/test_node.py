@@ -21,7 +21,7 @@ from .wire import Answer, ask, connect, exchange, render
 
 def test_it_starts_again_at_the_same_address() -> None:
     # Below the range from which the system gives ports to others in the meantime.
-    node = Sandbox(f"127.0.0.1:{random.randint(20_000, 32_000)}")
+    node = Sandbox(f"127.0.0.1:{random.randint(20_000, 32_000)}")  # noqa: S311
     node.stop()
     with node:
         url = node.url
