@@ -1,0 +1,73 @@
+"""The documentation names only what is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+#: Drawn by the browser tests, which may run after these.
+DRAWN = ROOT / "docs/images"
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(
+    r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|html|js|css|json|txt|toml))`|`((?:[\w.-]+/)+)`"
+)
+#: Where a bare file name may be meant to be.
+ROOMS = ["", "docs", "templates", "estuary_admin", "keys/upstream"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    targets = [target.partition("#")[0] for target in LINK.findall(prose(page))]
+    local = [page.parent / target for target in targets if target and "://" not in target]
+
+    assert [str(path) for path in local if path.parent != DRAWN and not path.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_named_is_there(page: Path) -> None:
+    named = {file or folder for file, folder in FILE.findall(prose(page))}
+
+    assert {name for name in named if not is_somewhere(name)} == set()
+
+
+def is_somewhere(name: str) -> bool:
+    made_up = {"_part.html", "__Host-"}
+    return name in made_up or any((ROOT / room / name).exists() for room in ROOMS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_lines_outside_of_tables_fit_a_screen(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
+
+
+def prose(page: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [("At run time", "requirements.txt"), ("For tests and linters", "requirements-dev.txt")],
+)
+def test_every_direct_dependency_has_a_row(heading: str, file: str) -> None:
+    section = (ROOT / "docs/dependencies.md").read_text().partition(f"## {heading}")[2]
+    table = section.partition("\n## ")[0]
+    rows = re.findall(r"^\| ([\w.-]+) \|", table, re.MULTILINE)
+
+    assert rows[0] == "Package"
+    assert rows[1:] == list(direct(file))
+
+
+def direct(file: str) -> Iterator[str]:
+    for line in (ROOT / file).read_text().splitlines():
+        if line.startswith("# What they bring along"):
+            return
+        if "==" in line:
+            yield line.partition("==")[0]
