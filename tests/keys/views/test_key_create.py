@@ -32,7 +32,7 @@ def form_of(client: Client, **changes: str) -> dict[str, str]:
 
 
 def token_in(response: Any) -> str:
-    tokens = set(re.findall(r"EST[0-9a-f-]{36}ARY", response.content.decode()))
+    tokens: set[str] = set(re.findall(r"EST[0-9a-f-]{36}ARY", response.content.decode()))
     [token] = tokens
     return token
 
