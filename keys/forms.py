@@ -125,6 +125,12 @@ class KeyRevokeForm(forms.Form):
     )
 
 
+class ExportForm(forms.Form):
+    """Whose data: the member's own when nobody is named."""
+
+    member = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
 class PreferencesForm(forms.Form):
     theme = forms.ChoiceField(label="Theme", choices=THEMES, widget=forms.RadioSelect)
     time_zone = forms.ChoiceField(label="Time zone", required=False)

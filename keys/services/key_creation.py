@@ -83,7 +83,8 @@ def _find_out(client: EstuaryClient, spec: KeySpec, before: KeyList) -> tuple[Ou
     label = spec.label if has_labels else ""
     new = [key for key in after.keys if key.token_hash not in known and key.label == label]
     if not new:
-        return Outcome.NOT_CREATED, ""
+        # A row that could not be read may be the one we look for.
+        return Outcome.UNKNOWN if after.unreadable else Outcome.NOT_CREATED, ""
     # Two at once mean another form, too: which one is ours cannot be told.
     return Outcome.LOST, new[0].token_hash if len(new) == 1 else ""
 

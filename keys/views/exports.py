@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from keys.actors import actor_of
 from keys.decorators import deny_unless_admin, signed_in, upstream_errors_shown
+from keys.forms import ExportForm
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.roles import is_admin
@@ -27,15 +28,13 @@ def exports(request: AppRequest) -> HttpResponse:
 @signed_in
 @upstream_errors_shown
 def export_download(request: AppRequest) -> HttpResponseBase:
-    member_id = request.POST.get("member", "")
-    if member_id in {"", str(request.user.pk)}:
+    form = ExportForm(request.POST)
+    wanted = form.cleaned_data["member"] if form.is_valid() else 0  # which nobody is
+    if wanted in {None, request.user.pk}:
         stored = of_member(request.user)
     else:
         deny_unless_admin(request, wanted="export")
-        stored = get_object_or_404(
-            StoredToken.objects.select_related("member"),
-            member=member_id if member_id.isdigit() else None,
-        )
+        stored = get_object_or_404(StoredToken.objects.select_related("member"), member=wanted)
     try:
         download = open_download(actor_of(request), stored)
     except ExportRunning:

@@ -1,0 +1,126 @@
+"""Two submits at the same moment, and a database that fails at the worst one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import connection
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.models import AuditEntry, KeyCreation
+from keys.sandbox import Fault, Sandbox
+from keys.services.key_creation import Creation, create_key
+from keys.upstream import KeySpec, Permission
+from tests.conftest import connect
+from tests.keys.evidence import audited, labels_at
+
+SPEC = KeySpec("backup", timedelta(days=30), Permission.UPLOAD)
+
+
+@pytest.fixture
+def shared_database(transactional_db: None) -> Iterator[None]:
+    yield
+    cache.clear()  # its table is none of Django's models, so it would outlive the test
+
+
+def actor_of(member: User) -> Actor:
+    return Actor(member, "192.0.2.1", "made-by-a-test")
+
+
+def at_once(count: int, action: Any) -> list[Any]:
+    """Run an action in several threads that begin together."""
+    barrier, results = threading.Barrier(count), []
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            results.append(action())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_two_submits_at_once_make_one_key(
+    shared_database: None, alice: User, node: Sandbox, token: str
+) -> None:
+    stored = connect(alice, token)
+    node.set_fault("create", Fault("delay", seconds=0.3))
+
+    results: list[Creation] = at_once(4, lambda: create_key(actor_of(alice), stored, SPEC, "n"))
+
+    assert len(results) == 4
+    assert labels_at(node) == ["backup", "console"]
+    assert [result.is_repeated for result in results].count(False) == 1
+    assert [result.created is not None for result in results].count(True) == 1
+    assert {result.record.outcome for result in results} == {"created"}
+    assert KeyCreation.objects.count() == 1
+    assert AuditEntry.objects.filter(action="key:created").count() == 1
+
+
+def test_a_repeat_waits_for_the_first_and_then_says_unknown(
+    alice: User, node: Sandbox, token: str, settings: Any
+) -> None:
+    settings.ESTUARY_TIMEOUT = 0.3
+    stored = connect(alice, token)
+    KeyCreation.objects.create(nonce="n", member=alice, label="backup", permission="upload")
+    node.forget_requests()
+
+    result = create_key(actor_of(alice), stored, SPEC, "n")
+
+    assert result.is_repeated
+    assert result.record.outcome == "unknown"
+    assert KeyCreation.objects.get().outcome == "requested"  # the first may still conclude
+    assert node.requests == []
+
+
+def test_a_repeat_after_a_crash_does_not_wait(alice: User, node: Sandbox, token: str) -> None:
+    stored = connect(alice, token)
+    KeyCreation.objects.create(
+        nonce="n",
+        member=alice,
+        label="backup",
+        permission="upload",
+        requested_at=timezone.now() - timedelta(minutes=5),
+    )
+
+    assert create_key(actor_of(alice), stored, SPEC, "n").record.outcome == "unknown"
+
+
+def test_the_token_reaches_the_member_though_nothing_can_be_noted(
+    alice: User, node: Sandbox, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = connect(alice, token)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TRIGGER full BEFORE UPDATE ON keys_keycreation "
+            "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+
+    result = create_key(actor_of(alice), stored, SPEC, "n")
+
+    assert result.created is not None
+    assert result.created.token in node.state.keys
+    assert "key_creation_not_recorded" in caplog.text
+    assert result.created.token not in caplog.text
+    assert audited()[-1] == ("key:create-requested", "started")
+
+
+def test_a_creation_keeps_its_token_to_itself(alice: User, node: Sandbox, token: str) -> None:
+    result = create_key(actor_of(alice), connect(alice, token), SPEC, "n")
+
+    assert result.created is not None
+    assert result.created.token not in repr(result)
+    assert str(result.record) == f"creation {result.record.pk}: created"

@@ -1,0 +1,221 @@
+"""Revoking one key: asked first, carried out once, and told only as far as the list proves it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.state import User as Account
+from keys.services.audit import Action
+from keys.upstream import hash_of
+from tests.conftest import HTMX, connect, signed_in
+from tests.keys.evidence import asked, audited, labels_at, last_row, words_of
+
+LIST = "GET /user/api-keys"
+
+
+@pytest.fixture
+def backup(node: Sandbox, account: Account) -> str:
+    """Another key of Alice's account."""
+    return node.add_key(account, label="backup")
+
+
+def url_of(token: str) -> str:
+    return f"/keys/{hash_of(token)}/revoke/"
+
+
+def test_the_page_asks_first(browser: Client, node: Sandbox, backup: str) -> None:
+    response = browser.get(url_of(backup))
+
+    assert "backup" in words_of(response)
+    assert "This cannot be undone." in words_of(response)
+    assert "about 10 seconds" in words_of(response)
+    assert asked(node) == [LIST]
+
+
+def test_htmx_gets_the_question_for_its_dialog(browser: Client, backup: str) -> None:
+    response = browser.get(url_of(backup), headers=HTMX)
+
+    assert response.content.decode().lstrip().startswith('<section id="key-revoke"')
+
+
+def test_a_key_is_revoked_and_the_list_is_the_proof(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    browser.get(url_of(backup))
+    node.forget_requests()
+
+    response = browser.post(url_of(backup), follow=True)
+
+    assert response.redirect_chain == [("/keys/", 302)]
+    assert "Revoked “backup”. It may go on working for about 10 seconds" in words_of(response)
+    assert labels_at(node) == ["console"]
+    assert asked(node)[:3] == [LIST, f"DELETE /user/api-keys/{hash_of(backup)}", LIST]
+    assert audited()[-1] == ("key:revoked", "done")
+    assert last_row(Action.KEY_REVOKED).detail == {"result": "revoked"}
+
+
+def test_a_key_without_label_is_called_by_its_fingerprint(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    token = node.add_key(account)
+
+    page = words_of(browser.post(url_of(token), follow=True))
+
+    assert f"Revoked Key {hash_of(token)[:8]}." in page
+
+
+def test_revoking_again_says_that_it_is_gone(browser: Client, node: Sandbox, backup: str) -> None:
+    browser.post(url_of(backup))
+    node.forget_requests()
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert f"Key {hash_of(backup)[:8]} was already gone" in page
+    assert not any(request.method == "DELETE" for request in node.requests)
+    assert last_row(Action.KEY_REVOKED).detail == {"result": "gone"}
+
+
+def test_asking_to_revoke_a_key_that_is_gone_says_so(browser: Client, node: Sandbox) -> None:
+    response = browser.get(f"/keys/{'x' * 43}/revoke/", follow=True)
+
+    assert "Key xxxxxxxx was already gone" in words_of(response)
+    assert audited()[-1][0] != "key:revoked"
+
+
+def test_a_200_that_did_nothing_is_not_believed(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    node.set_fault("revoke", Fault("silent-ok"))
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "is not revoked: Estuary still lists it." in page
+    assert audited()[-1] == ("key:revoked", "failed")
+    assert "backup" in labels_at(node)
+
+
+@pytest.mark.parametrize("fault", ["reset-after", "500-after"])
+def test_a_lost_answer_is_made_good_by_the_list(
+    browser: Client, node: Sandbox, backup: str, fault: str
+) -> None:
+    node.set_fault("revoke", Fault(fault))
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "Revoked" in page
+    assert audited()[-1] == ("key:revoked", "done")
+    assert labels_at(node) == ["console"]
+
+
+@pytest.mark.parametrize("fault", ["reset-before", "500", "never", "html"])
+def test_what_was_not_carried_out_is_told_with_its_reason(
+    browser: Client, node: Sandbox, backup: str, settings: Any, fault: str
+) -> None:
+    settings.ESTUARY_TIMEOUT = 1
+    node.set_fault("revoke", Fault(fault))
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "is not revoked: Estuary still lists it. " in page
+    assert "Estuary" in page.split("still lists it.")[1][:60]
+    assert sum(request.method == "DELETE" for request in node.requests) == 1
+
+
+@pytest.mark.parametrize("answer", ["reset-after", None])
+def test_when_the_list_fails_afterwards_it_is_unknown(
+    browser: Client, node: Sandbox, backup: str, answer: str | None
+) -> None:
+    if answer:
+        node.set_fault("revoke", Fault(answer))
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
+
+    response = browser.post(url_of(backup))
+    node.clear_faults()
+
+    page = words_of(browser.get(response["Location"]))
+    assert "We do not know whether" in page
+    assert audited()[-1] == ("key:revoked", "unknown")
+
+
+def test_a_list_with_unreadable_rows_proves_nothing(
+    browser: Client, node: Sandbox, account: Account, backup: str
+) -> None:
+    node.state.keys[node.add_key(account)].row = b'{"tokenHash":"x"}'
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "We do not know whether" in page
+    assert "list could not be read whole." in page
+
+
+def test_a_busy_node_revokes_nothing_and_says_when(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    node.set_fault("revoke", Fault("429", retry_after=9))
+
+    response = browser.post(url_of(backup))
+
+    assert response.status_code == 429
+    assert response["Retry-After"] == "9"
+    assert "Nothing was changed." in words_of(response)
+    assert last_row(Action.KEY_REVOKED).detail == {"result": "failed", "reason": "rate-limited"}
+
+
+def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, backup: str) -> None:
+    node.stop()
+
+    response = browser.post(url_of(backup))
+
+    assert response.status_code == 502
+    assert audited()[-1] == ("key:revoked", "failed")
+
+
+def test_htmx_is_led_to_the_list_afterwards(browser: Client, backup: str) -> None:
+    response = browser.post(url_of(backup), headers=HTMX)
+
+    assert response["HX-Redirect"] == "/keys/"
+
+
+def test_somebody_elses_key_is_left_alone(browser: Client, carol: User, node: Sandbox) -> None:
+    theirs = node.add_key(node.add_user("carol"), label="of carol")
+    connect(carol, theirs)
+
+    page = words_of(browser.post(url_of(theirs), follow=True))
+
+    assert "was already gone" in page
+    assert "of carol" not in page
+    assert theirs in node.state.keys
+
+
+def test_an_old_key_warns_that_its_token_will_be_logged(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    old = node.add_key(account, era="legacy")
+
+    asked_first = browser.get(url_of(old))
+    assert "Its token will stand in the node" in words_of(asked_first)
+    assert old not in asked_first.content.decode()
+
+    page = browser.post(url_of(old), follow=True)
+    assert "Revoked Key" in words_of(page)
+    assert old not in node.state.keys
+    assert old not in page.content.decode()
+
+
+@pytest.mark.parametrize("generation", ["legacy", "vintage"])
+def test_old_nodes_revoke_by_the_token(alice: User, settings: Any, generation: str) -> None:
+    with Sandbox(generation=generation) as old:
+        settings.ESTUARY_API_URL = urlsplit(old.url)
+        account = old.add_user("alice")
+        connect(alice, old.add_key(account))
+        backup = old.add_key(account)
+        page = words_of(signed_in(alice).post(url_of(backup), follow=True))
+        assert backup not in old.state.keys
+
+    assert "Revoked Key" in page

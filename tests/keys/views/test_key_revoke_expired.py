@@ -1,0 +1,185 @@
+"""Revoking all expired keys at once: asked first, and told for each key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from keys.models import AuditEntry
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.state import User as Account
+from keys.upstream import hash_of
+from tests.keys.evidence import asked, labels_at, words_of
+
+URL = "/keys/revoke-expired/"
+PAST = timedelta(days=-1)
+
+
+@pytest.fixture
+def expired(node: Sandbox, account: Account) -> list[str]:
+    """Three expired keys beside one that works and an expired session."""
+    node.add_key(account, label="works")
+    node.add_key(account, label="session", lifetime=PAST, is_session=True)
+    return [node.add_key(account, label=f"ended-{n}", lifetime=PAST) for n in range(3)]
+
+
+def deletes(node: Sandbox) -> list[str]:
+    return [request.path for request in node.requests if request.method == "DELETE"]
+
+
+def test_the_page_names_the_keys_first(browser: Client, node: Sandbox, expired: list[str]) -> None:
+    page = words_of(browser.get(URL))
+
+    assert "3 expired keys will be revoked" in page
+    assert "ended-0" in page
+    assert "works" not in page.replace("Expired keys work nowhere", "")
+    assert "session" not in page
+    assert deletes(node) == []
+
+
+def test_expired_keys_are_revoked_and_told_one_by_one(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    browser.get(URL)
+    node.forget_requests()
+
+    page = words_of(browser.post(URL))
+
+    assert "3 of 3 keys revoked" in page
+    assert page.count("Revoked") == 3
+    assert labels_at(node) == ["console", "session", "works"]
+    assert deletes(node) == [f"/user/api-keys/{hash_of(token)}" for token in expired]
+    assert asked(node).count("GET /user/api-keys") == 2  # before and after, whatever their number
+    rows = AuditEntry.objects.filter(action="key:revoked", outcome="done")
+    assert {row.token_hash for row in rows} == {hash_of(token) for token in expired}
+
+
+def test_without_expired_keys_there_is_nothing_to_do(browser: Client, node: Sandbox) -> None:
+    assert "You have no expired keys." in words_of(browser.get(URL))
+
+    browser.post(URL)
+
+    assert deletes(node) == []
+    assert labels_at(node) == ["console"]
+
+
+def test_a_second_submit_revokes_nothing_more(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    browser.post(URL)
+    node.forget_requests()
+
+    browser.post(URL)
+
+    assert deletes(node) == []
+
+
+def test_a_key_that_went_meanwhile_is_told(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    browser.get(URL)
+    node.remove_key(expired[1])
+
+    page = words_of(browser.post(URL))
+
+    assert "2 of 3 keys revoked" in page
+    assert page.count("Was gone already") == 1
+
+
+def test_a_200_that_did_nothing_is_not_believed(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.set_fault("revoke", Fault("silent-ok"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 3 keys revoked" in page
+    assert page.count("Still listed") == 3
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 3
+
+
+def test_one_lost_answer_does_not_stop_the_others(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.set_fault("revoke", Fault("500-after", times=1))
+
+    page = words_of(browser.post(URL))
+
+    assert "3 of 3 keys revoked" in page
+    assert labels_at(node) == ["console", "session", "works"]
+
+
+def test_a_busy_node_is_asked_once_and_the_rest_is_told(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.set_fault("revoke", Fault("429"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 3 keys revoked" in page
+    assert page.count("Failed") == 3
+    assert "Estuary is busy" in page
+    assert len(deletes(node)) == 1
+
+
+def test_when_the_list_fails_afterwards_it_is_unknown(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 3 keys revoked" in page
+    assert page.count("Unknown") == 3
+    assert "Failed" not in page
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="unknown").count() == 3
+
+
+def test_what_does_not_fit_into_a_page_can_be_continued(
+    browser: Client, node: Sandbox, expired: list[str], settings: Any
+) -> None:
+    settings.ESTUARY_TIMEOUT = 1
+    node.set_fault("revoke", Fault("delay", seconds=0.4))
+
+    page = words_of(browser.post(URL))
+
+    assert "Not tried" in page
+    assert "left, because a page may not take too long." in page
+    assert "Continue" in page
+    rows = AuditEntry.objects.filter(action="key:revoked")
+    assert rows.count() == 3 - page.count("Not tried")
+
+    node.clear_faults()
+    browser.post(URL)
+    assert labels_at(node) == ["console", "session", "works"]
+
+
+def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:
+    browser.get(URL)
+    node.stop()
+
+    response = browser.post(URL)
+
+    assert response.status_code == 502
+    assert "Estuary could not be reached" in words_of(response)
+
+
+def test_old_keys_warn_that_their_tokens_will_be_logged(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    old = node.add_key(account, era="legacy", lifetime=PAST)
+
+    response = browser.get(URL)
+
+    assert "access log" in words_of(response)
+    assert old not in response.content.decode()
+
+
+def test_a_hundred_names_are_cut(browser: Client, node: Sandbox, account: Account) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"ended-{number}", lifetime=PAST)
+
+    assert "and 10 more" in words_of(browser.get(URL))
