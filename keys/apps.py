@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
@@ -12,8 +13,11 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         from keys import signals  # noqa: F401 - connects the receivers
+        from keys.sealing import sealing_keys
 
         post_migrate.connect(make_cache_table, sender=self)
+        if settings.TOKEN_SEALING_KEYS:
+            sealing_keys()  # a wrong one stops the start, not the first member who connects
 
 
 def make_cache_table(using: str, **_: Any) -> None:

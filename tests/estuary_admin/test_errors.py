@@ -79,3 +79,9 @@ def test_the_database_being_away_is_a_fault_of_ours(alice: Any, django_db_blocke
 
 def test_the_last_page_needs_nothing_at_all(rf: Any) -> None:
     assert server_error(rf.get("/")).status_code == 500
+
+
+def test_the_server_starts_with_our_settings() -> None:
+    from estuary_admin.wsgi import application
+
+    assert application

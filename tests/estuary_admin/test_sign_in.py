@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.account.adapter import get_adapter
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -57,6 +58,17 @@ def test_nobody_is_sent_elsewhere_after_sign_in(alice: User, there: str) -> None
     data = {"login": "alice", "password": PASSWORD, "next": there}
 
     assert Client().post(LOGIN, data)["Location"] == "/"
+
+
+def test_the_cookies_are_out_of_reach_of_scripts_and_other_sites(alice: User) -> None:
+    client = Client()
+
+    try_to_sign_in(client, "alice", PASSWORD)
+    client.get("/accounts/password/change/")
+
+    for name in ("sessionid", "csrftoken"):
+        assert client.cookies[name]["httponly"]
+        assert client.cookies[name]["samesite"] == "Lax"
 
 
 def test_signing_in_changes_the_session_key(alice: User) -> None:
@@ -194,8 +206,9 @@ def test_signing_out_twice_leads_to_sign_in() -> None:
     assert audited() == []
 
 
-def test_nobody_can_sign_up(alice: User) -> None:
+def test_nobody_can_sign_up(alice: User, rf: Any) -> None:
     assert Client().get("/accounts/signup/").status_code == 404
+    assert not get_adapter().is_open_for_signup(rf.get("/"))
 
 
 def test_a_member_changes_the_password_and_other_sessions_end(alice: User) -> None:

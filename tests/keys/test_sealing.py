@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
 from keys.sealing import SealBroken, is_newest, seal, sealing_keys, unseal
@@ -98,11 +99,11 @@ def test_keys_may_be_written_for_addresses_too(settings: Any) -> None:
     assert list(sealing_keys().values()) == [b"\xff" * 32]
 
 
-def test_no_keys_are_named() -> None:
-    from keys.sealing import _parsed
+def test_no_keys_are_named(settings: Any) -> None:
+    settings.TOKEN_SEALING_KEYS = []
 
     with pytest.raises(ImproperlyConfigured, match="Set TOKEN_SEALING_KEYS"):
-        _parsed(())
+        sealing_keys()
 
 
 @pytest.mark.parametrize("wrong", ["short", "not base64!", base64.b64encode(b"x" * 31).decode()])
@@ -112,3 +113,16 @@ def test_a_wrong_key_is_named_but_not_repeated(settings: Any, wrong: str) -> Non
     with pytest.raises(ImproperlyConfigured, match="Each of TOKEN_SEALING_KEYS") as raised:
         sealing_keys()
     assert wrong not in str(raised.value)
+
+
+def test_a_wrong_key_stops_the_start(settings: Any) -> None:
+    settings.TOKEN_SEALING_KEYS = ["too-short"]
+
+    with pytest.raises(ImproperlyConfigured, match="Each of TOKEN_SEALING_KEYS"):
+        apps.get_app_config("keys").ready()
+
+
+def test_without_keys_the_rest_of_the_console_starts(settings: Any) -> None:
+    settings.TOKEN_SEALING_KEYS = []
+
+    apps.get_app_config("keys").ready()
