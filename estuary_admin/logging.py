@@ -66,5 +66,6 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            "gunicorn.error": {"handlers": [], "propagate": True},
         },
     }

@@ -43,7 +43,11 @@ class KeyCreation(models.Model):
         UNKNOWN = "unknown", "Unknown"
 
     nonce = models.CharField(max_length=64, unique=True)
-    member = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    # The name is kept beside the link: a key outlives the member who made it.
+    member = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    member_name = models.CharField(max_length=150)
     label = models.CharField(max_length=200)
     permission = models.CharField(max_length=10, choices=[(p, p) for p in Permission])
     lifetime = models.DurationField(null=True)
@@ -57,10 +61,6 @@ class KeyCreation(models.Model):
     @property
     def fingerprint(self) -> str:
         return self.token_hash[:8]
-
-    @property
-    def member_name(self) -> str:
-        return self.member.get_username()
 
     @property
     def lifetime_text(self) -> str:

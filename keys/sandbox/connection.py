@@ -62,13 +62,16 @@ class Connection:
 
     def reset(self) -> None:
         """End with RST instead of FIN, dropping what was not sent yet."""
+        if self._writer.transport.is_closing():
+            return  # the client was quicker
         raw: socket.socket = self._writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         self.abort()
 
     def abort(self) -> None:
         """End at once."""
-        self._writer.transport.abort()
+        if not self._writer.transport.is_closing():
+            self._writer.transport.abort()
         self.open = False
 
     async def close(self) -> None:

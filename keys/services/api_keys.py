@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.utils import timezone
+
 from keys.actors import Actor
 from keys.models import StoredToken
 from keys.services import audit, key_lists
 from keys.services.audit import Action
+from keys.services.key_rows import expired_among
 from keys.services.stored_tokens import client_for, disconnect_token, forget_list
 from keys.upstream import ApiKey, EstuaryClient, TokenRejected, UpstreamError
 
@@ -65,21 +68,25 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     return result
 
 
-def revoke_keys(actor: Actor, stored: StoredToken, keys: list[ApiKey]) -> list[Revocation]:
-    """Revoke several keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
+def revoke_expired(actor: Actor, stored: StoredToken) -> list[tuple[ApiKey, Revocation]]:
+    """Revoke the expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
 
-    Keys for which no time was left come back as NOT_TRIED. Raises UpstreamError when the first
-    call already fails, and nothing was done.
+    Returns each with what became of it, NOT_TRIED if no time was left. Raises UpstreamError when
+    the first call already fails, and nothing was done.
     """
     client = client_for(stored, actor)
-    answers = list(client.revoke_keys(key.token_hash for key in keys))
+    known = key_lists.last_known(stored) or client.list_keys()
+    expired = expired_among(known.keys, timezone.now())
+    answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)
-    results = [_judged(token_hash, answer, after, trouble) for token_hash, answer in answers]
-    for result in results:
+    done = []
+    for key in expired:
+        result = _judged(key.token_hash, answers[key.token_hash], after, trouble)
         if result.outcome is not Outcome.NOT_TRIED:
             _record(actor, result)
-    return results
+        done.append((key, result))
+    return done
 
 
 def _list_after(

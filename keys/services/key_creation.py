@@ -64,6 +64,7 @@ def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
         record = KeyCreation.objects.create(
             nonce=nonce,
             member=actor.known_member,
+            member_name=actor.known_member.get_username(),
             label=spec.label,
             permission=spec.permission,
             lifetime=spec.lifetime,

@@ -93,6 +93,11 @@ def status_of(key: ApiKey, now: datetime) -> Status:
     return Status.PERMANENT if key.is_permanent else Status.ACTIVE
 
 
+def expired_among(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
+    """The expired keys but for session keys, which are Estuary's own to clean up."""
+    return [key for key in keys if key.is_expired(now) and not key.is_session]
+
+
 def name_of(key: ApiKey | None, token_hash: str) -> str:
     """A key in a sentence: by its label if it has one, else by its fingerprint."""
     return f"“{key.label}”" if key and key.label else f"Key {token_hash[:8]}"

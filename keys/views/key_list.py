@@ -73,7 +73,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
     if key is None:
         raise Http404("Estuary does not list this key")
     [row] = rows_of([key], request.stored_token.token_hash, timezone.now())
-    made_here = KeyCreation.objects.filter(token_hash=token_hash).select_related("member").first()
+    made_here = KeyCreation.objects.filter(token_hash=token_hash).first()
     context = {
         "row": row,
         "creation": made_here,

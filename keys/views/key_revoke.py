@@ -13,10 +13,9 @@ from keys.actors import actor_of
 from keys.decorators import connected, upstream_errors_shown
 from keys.forms import KeyRevokeForm
 from keys.http import AppRequest, go_to, render_page
-from keys.key_query import Status
 from keys.services import api_keys, key_lists
 from keys.services.api_keys import Outcome, Revocation
-from keys.services.key_rows import KeyRow, name_of, rows_of, status_of
+from keys.services.key_rows import expired_among, name_of, rows_of
 
 NEWS = {
     Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
@@ -65,28 +64,24 @@ def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
 @connected
 @upstream_errors_shown
 def key_revoke_expired(request: AppRequest) -> HttpResponse:
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
-    rows = expired_rows(request, listed)
-    context: dict[str, object] = {"rows": rows, "stale_reason": listed.stale_reason}
     if request.method == "POST":
-        keys = [row.key for row in rows]
-        done = api_keys.revoke_keys(actor_of(request), request.stored_token, keys)
-        counts = Counter(result.outcome for result in done)
-        results = [
-            {"row": row, "outcome": result.outcome, "sentence": result.sentence}
-            for row, result in zip(rows, done, strict=True)
-        ]
-        context |= {
-            "results": results,
-            "counts": counts,
-            "remaining": counts[Outcome.NOT_TRIED],
-        }
+        return _expired_revoked(request)
+    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    expired = expired_among(listed.keys, timezone.now())
+    context = {
+        "rows": rows_of(expired, request.stored_token.token_hash, timezone.now()),
+        "stale_reason": listed.stale_reason,
+    }
     return render_page(request, "keys/key_revoke_expired.html", context)
 
 
-def expired_rows(request: AppRequest, listed: key_lists.Snapshot) -> list[KeyRow]:
-    now = timezone.now()
-    expired = [
-        key for key in listed.keys if status_of(key, now) is Status.EXPIRED and not key.is_session
+def _expired_revoked(request: AppRequest) -> HttpResponse:
+    done = api_keys.revoke_expired(actor_of(request), request.stored_token)
+    rows = rows_of([key for key, _ in done], request.stored_token.token_hash, timezone.now())
+    results = [
+        {"row": row, "outcome": result.outcome, "sentence": result.sentence}
+        for row, (_, result) in zip(rows, done, strict=True)
     ]
-    return rows_of(expired, request.stored_token.token_hash, now)
+    counts = Counter(result.outcome for _, result in done)
+    context = {"results": results, "counts": counts, "remaining": counts[Outcome.NOT_TRIED]}
+    return render_page(request, "keys/key_revoke_expired.html", context)

@@ -1,4 +1,4 @@
-"""Make a local member, or set a member's password and role anew."""
+"""Make a local member."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_a_good_token_is_said_to_be_good(browser: Client, token: str) -> None:
     assert "Estuary lists it, and it works." in page
     assert f"Fingerprint {hash_of(token)[:8]}" in page
     assert "Label console" in page
-    assert "in 29 days" in page
+    assert "in 30 days" in page
     assert token not in response.content.decode()
 
 

@@ -40,6 +40,7 @@ def test_the_page_says_what_we_recorded(
     KeyCreation.objects.create(
         nonce="n",
         member=alice,
+        member_name="alice",
         label="backup",
         permission="upload",
         lifetime=timedelta(hours=36),

@@ -147,7 +147,7 @@ def test_what_does_not_fit_into_a_page_can_be_continued(
     page = words_of(browser.post(URL))
 
     assert "Not tried" in page
-    assert "left, because a page may not take too long." in page
+    assert "left. We pause here" in page
     assert "Continue" in page
     rows = AuditEntry.objects.filter(action="key:revoked")
     assert rows.count() == 3 - page.count("Not tried")
