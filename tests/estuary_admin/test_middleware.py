@@ -62,7 +62,6 @@ def test_static_files_may_be_kept() -> None:
 
 
 def test_a_private_answer_is_not_kept_whatever_its_age(rf: Any) -> None:
-
     kept = HttpResponse(headers={"Cache-Control": "max-age=60, private"})
 
     response = ResponseHeadersMiddleware(lambda _request: kept)(rf.get("/"))

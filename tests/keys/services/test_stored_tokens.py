@@ -75,7 +75,6 @@ def test_a_list_asked_for_before_a_change_is_not_taken_for_one_after_it(
 
 
 def test_what_else_lies_in_the_cache_is_no_list(alice: User, token: str) -> None:
-
     stored = connect(alice, token)
     cache.set(f"key-list:{stored.pk}", "something else")
 

@@ -176,7 +176,6 @@ def test_members_never_see_each_others_keys(browser: Client, carol: User, node: 
 def test_sixty_keys_take_no_more_queries_than_ten(
     browser: Client, node: Sandbox, account: Account, django_assert_num_queries: Any
 ) -> None:
-
     counts = []
     for more in (9, 50):
         for _ in range(more):

@@ -112,7 +112,6 @@ def test_an_expired_token(alice: User, node: Sandbox, account: Account) -> None:
 def test_an_upload_only_token_at_nodes_of_all_ages(
     alice: User, settings: Any, generation: str
 ) -> None:
-
     with Sandbox(generation=generation) as old:
         settings.ESTUARY_API_URL = urlsplit(old.url)
         upload = old.add_key(old.add_user("alice"), permission="upload")
@@ -191,7 +190,6 @@ def test_the_node_may_be_told_the_members_address(
 
 
 def test_connecting_needs_a_member(node: Sandbox, token: str) -> None:
-
     with pytest.raises(RuntimeError, match="needs a signed-in member"):
         connect_token(Actor(None, "", ""), token)
     assert node.requests == []
