@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.test import Client
 
+from estuary_admin.middleware import ResponseHeadersMiddleware
 from keys.sandbox import Fault, Sandbox
 from tests.conftest import HTMX, signed_in
 
@@ -60,10 +62,6 @@ def test_static_files_may_be_kept() -> None:
 
 
 def test_a_private_answer_is_not_kept_whatever_its_age(rf: Any) -> None:
-    from django.http import HttpResponse
-
-    from estuary_admin.middleware import ResponseHeadersMiddleware
-
     kept = HttpResponse(headers={"Cache-Control": "max-age=60, private"})
 
     response = ResponseHeadersMiddleware(lambda _request: kept)(rf.get("/"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 
 from keys import sealing
 from keys.actors import Actor
@@ -74,8 +75,6 @@ def test_a_list_asked_for_before_a_change_is_not_taken_for_one_after_it(
 
 
 def test_what_else_lies_in_the_cache_is_no_list(alice: User, token: str) -> None:
-    from django.core.cache import cache
-
     stored = connect(alice, token)
     cache.set(f"key-list:{stored.pk}", "something else")
 

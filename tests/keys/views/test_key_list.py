@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from keys.models import KeyCreation
 from keys.sandbox import Fault, Sandbox
@@ -174,9 +176,6 @@ def test_members_never_see_each_others_keys(browser: Client, carol: User, node: 
 def test_sixty_keys_take_no_more_queries_than_ten(
     browser: Client, node: Sandbox, account: Account, django_assert_num_queries: Any
 ) -> None:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     counts = []
     for more in (9, 50):
         for _ in range(more):

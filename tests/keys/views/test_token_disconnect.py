@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -123,8 +124,6 @@ def test_nobody_elses_token_is_touched(browser: Client, carol: User, node: Sandb
 def test_old_nodes_refuse_the_revoked_token_and_that_is_proof(
     alice: User, settings: Any, generation: str
 ) -> None:
-    from urllib.parse import urlsplit
-
     with Sandbox(generation=generation) as old:
         settings.ESTUARY_API_URL = urlsplit(old.url)
         connect(alice, old.add_key(old.add_user("alice")))
