@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -57,9 +58,18 @@ class KeyQuery:
 
     def said(self) -> dict[str, str | int]:
         """What differs from the plain list."""
-        plain = asdict(KeyQuery())
-        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+        answers = {"q": self.q, "status": self.status, "sort": self.sort, "page": self.page}
+        return {name: value for name, value in answers.items() if value != getattr(PLAIN, name)}
+
+
+PLAIN = KeyQuery()
 
 
 def _address(parameters: dict[str, str | int]) -> str:
-    return reverse("keys:key_list") + (f"?{urlencode(parameters)}" if parameters else "")
+    return list_url() + (f"?{urlencode(parameters)}" if parameters else "")
+
+
+@cache
+def list_url() -> str:
+    """The key list's address; a page with 50 rows needs it a hundred times over."""
+    return reverse("keys:key_list")

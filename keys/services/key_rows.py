@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.urls import reverse
-
-from keys.key_query import Status
+from keys.key_query import Status, list_url
 from keys.models import KeyCreation
 from keys.upstream import ApiKey
 
@@ -77,11 +75,11 @@ class KeyRow:
 
     @property
     def url(self) -> str:
-        return reverse("keys:key_detail", args=[self.token_hash])
+        return f"{list_url()}{self.token_hash}/"
 
     @property
     def revoke_url(self) -> str:
-        return reverse("keys:key_revoke", args=[self.token_hash])
+        return f"{self.url}revoke/"
 
 
 def status_of(key: ApiKey, now: datetime) -> Status:
