@@ -58,7 +58,12 @@ class KeyQuery:
 
     def said(self) -> dict[str, str | int]:
         """What differs from the plain list."""
-        answers = {"q": self.q, "status": self.status, "sort": self.sort, "page": self.page}
+        answers: dict[str, str | int] = {
+            "q": self.q,
+            "status": self.status,
+            "sort": self.sort,
+            "page": self.page,
+        }
         return {name: value for name, value in answers.items() if value != getattr(PLAIN, name)}
 
 
