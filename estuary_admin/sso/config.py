@@ -43,7 +43,7 @@ class Signed:
 class Config:
     mode: str = "local"
     preset: str = ""
-    peers: Peers = Peers()
+    peers: Peers = field(default_factory=Peers)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     headers: Headers | None = None
     signed: Signed | None = None

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from estuary_admin.addresses import client_address
+from estuary_admin.errors import csrf_failure
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.members import admitted
 from estuary_admin.sso.models import Identity
@@ -25,6 +26,7 @@ logger = logging.getLogger("estuary_admin.sso")
 
 BACKEND = "estuary_admin.sso.backends.ProxyBackend"
 IDENTITY = "sso_identity"  # in the session: the row of the identity it was begun for
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PROBES = {"/healthz", "/readyz"}
 SIGNED_OUT = "/accounts/signed-out/"
 LOCAL = "/accounts/local/"
@@ -53,6 +55,8 @@ class ProxyIdentityMiddleware:
         follow_groups(request, request.user, proved.groups, sso)  # type: ignore[arg-type]
         if is_new and getattr(request, "htmx", False):
             return whole_page_please()  # the part was asked for by another session's page
+        if is_new and request.method not in SAFE:
+            return csrf_failure(request)  # and so was this sent: Django takes the token still
         request.sso_proof = proved  # type: ignore[attr-defined]
         return self.get_response(request)
 
@@ -72,7 +76,7 @@ def is_session_of(request: HttpRequest, identity: Identity) -> bool:
 
 def begin_session(request: HttpRequest, identity: Identity) -> None:
     end_session(request, "changed-identity")
-    # Gives a new session key and a new CSRF token: forms of the page before do not pass.
+    # Gives a new session key, and a new CSRF token for the pages that follow.
     login(request, identity.member, backend=BACKEND)
     request.session[IDENTITY] = identity.pk
 

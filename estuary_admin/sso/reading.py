@@ -104,7 +104,10 @@ class Reader:
         return found
 
     def jwks_url(self, issuer: str) -> str:
-        value = self.text("SSO_JWT_JWKS_URL").replace("{issuer}", issuer)
+        value = self.text("SSO_JWT_JWKS_URL")
+        if not issuer and "{issuer}" in value:
+            return ""  # which is told of as what it is: an issuer that is not set
+        value = value.replace("{issuer}", issuer)
         if value:
             env.checked_url("SSO_JWT_JWKS_URL", value)
         return value
