@@ -95,7 +95,7 @@ def test_a_session_before_sign_in_gets_a_new_key(proxied: Config) -> None:
     session = browser.session
     session["planted"] = "yes"
     session.save()
-    browser.cookies["sessionid"] = session.session_key
+    browser.cookies["sessionid"] = str(session.session_key)
 
     browser.get(PAGE)
 
