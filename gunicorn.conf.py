@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from estuary_admin import environment as env
+from estuary_admin.sso.load import load as load_sso
+from estuary_admin.sso.server import mark_doubles
 
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
@@ -30,3 +32,8 @@ loglevel = env.text("LOG_LEVEL", "INFO").lower()
 
 # gunicorn's own control interface writes into a home directory that a service has not.
 control_socket_disable = True
+
+# The app sees headers only after the server has joined those that stand twice.
+pre_request = mark_doubles(
+    load_sso(env.url("PUBLIC_URL", "http://localhost:8000")).identity_headers
+)

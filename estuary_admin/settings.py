@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from estuary_admin import environment as env
 from estuary_admin.logging import logging_config
-from estuary_admin.sso import config as sso_config
+from estuary_admin.sso.load import load as load_sso
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
@@ -38,7 +38,7 @@ ESTUARY_FORWARD_CLIENT_IP = env.flag("ESTUARY_FORWARD_CLIENT_IP", default=False)
 TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 
 # Who signs in, and how
-SSO = sso_config.read(PUBLIC_URL)
+SSO = load_sso(PUBLIC_URL)
 AUTHENTICATION_BACKENDS = SSO.backends
 
 # Django

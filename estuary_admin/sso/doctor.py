@@ -35,18 +35,9 @@ class Arrived:
     value: str  # masked; "" = absent
 
 
-def expected(sso: Config) -> list[str]:
-    if sso.signed:
-        return [sso.signed.header]
-    if not sso.headers:
-        return []
-    found = [sso.headers.user, sso.headers.stable_id, sso.headers.email, sso.headers.name]
-    return [name for name in (*found, sso.headers.groups) if name]
-
-
 def arrived(meta: Meta, sso: Config) -> list[Arrived]:
     """The headers that we look for, and others of well-known proxies if they came."""
-    wanted = list(dict.fromkeys([*expected(sso), *([PROXY_SECRET_HEADER] if sso.secrets else [])]))
+    wanted = [*sso.identity_headers, *([PROXY_SECRET_HEADER] if sso.secrets else [])]
     presets = [*HEADER_PRESETS.values(), *JWT_PRESETS.values()]
     known = {
         value for preset in presets for name, value in preset.items() if name.endswith("_HEADER")

@@ -23,9 +23,16 @@ PASSWORD = "correct horse battery"
 class Console:
     """Starts on entering, ends on leaving; `members` are dicts of name, token and admin."""
 
-    def __init__(self, data_dir: Path, node: Sandbox, members: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        node: Sandbox,
+        members: list[dict[str, Any]],
+        port: int | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.node = node
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.log = data_dir / "log.txt"
         self._members = members
@@ -42,6 +49,7 @@ class Console:
             "BIND": f"127.0.0.1:{self.port}",
             "WEB_CONCURRENCY": "1",
             "LOG_LEVEL": "INFO",
+            **(environment or {}),
         }
 
     def __enter__(self) -> Self:
@@ -74,13 +82,17 @@ class Console:
         for _ in range(200):
             if self._server.poll() is not None:
                 raise RuntimeError(self.log.read_text())
-            try:
-                urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
+            if self.answers():
                 return
+            time.sleep(0.05)
         raise RuntimeError("the console does not answer")
+
+    def answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close()
+        except OSError:
+            return False
+        return True
 
 
 def free_port() -> int:

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from estuary_admin.sso import config
 from estuary_admin.sso.config import Config
+from estuary_admin.sso.load import load
 from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
 
 PROXY_HEADER = {"SSO_MODE": "proxy-header", "SSO_PRESET": "authelia"}
@@ -25,7 +25,7 @@ CLOUDFLARE = {
 def read(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> Config:
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    return config.read(urlsplit("https://keys.example.com"))
+    return load(urlsplit("https://keys.example.com"))
 
 
 def test_without_a_word_accounts_are_local(monkeypatch: pytest.MonkeyPatch) -> None:

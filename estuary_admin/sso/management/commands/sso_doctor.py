@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from jwt import PyJWTError
 
 from estuary_admin.sso.config import Config
-from estuary_admin.sso.doctor import Finding, arrived, diagnose, expected
+from estuary_admin.sso.doctor import Finding, arrived, diagnose
 from estuary_admin.sso.key_sets import KeySet
 from estuary_admin.sso.reasons import Reason
 from estuary_admin.sso.values import meta_key
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         sso: Config = settings.SSO
         self.stdout.write(f"Mode: {sso.mode}, preset: {sso.preset or 'none'}")
         if sso.is_proxy:
-            self.stdout.write(f"Headers looked for: {', '.join(expected(sso))}")
+            self.stdout.write(f"Headers looked for: {', '.join(sso.identity_headers)}")
         findings = [_keys(sso)] if sso.signed else []
         if options["peer"] is not None:
             meta = meta_of(options["peer"], options["header"])
@@ -70,7 +70,7 @@ def meta_of(peer: str, headers: list[str]) -> dict[str, str]:
 
 
 def proof_by_curl(sso: Config) -> str:
-    header = expected(sso)[0]
+    header = sso.identity_headers[0]
     return (
         f"curl -s -o /dev/null -w '%{{http_code}}\\n' -H '{header}: admin' "
         "http://THIS-MACHINE:8000/keys/"
