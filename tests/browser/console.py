@@ -32,7 +32,7 @@ class Console:
         environment: dict[str, str] | None = None,
     ) -> None:
         self.node = node
-        self.port = port or free_port()
+        self.port = self.front = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.log = data_dir / "log.txt"
         self._members = members

@@ -1,0 +1,158 @@
+"""Debian's nginx with `auth_request` in front, driven by a browser and attacked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from keys.sandbox import Sandbox
+from tests.browser.console import Console, free_port
+from tests.proxies.programs import Running, program
+from tests.proxies.verifier import Verifier
+from tests.proxies.wire import Headers, ask
+
+pytestmark = pytest.mark.browser
+
+SECRET = "the-secret-between-nginx-and-console"
+CONFIG = """
+daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{
+    listen 127.0.0.1:{port};
+    location /sso/ {{ proxy_pass http://127.0.0.1:{verifier}; }}
+    location = /verify {{
+      internal; proxy_pass http://127.0.0.1:{verifier};
+      proxy_pass_request_body off; proxy_set_header Content-Length "";
+    }}
+    location @enter {{ absolute_redirect off; return 302 /sso/; }}
+    location / {{
+      auth_request /verify;
+      auth_request_set $who $upstream_http_remote_user;
+      auth_request_set $groups $upstream_http_remote_groups;
+      error_page 401 = @enter;
+      proxy_set_header Host $http_host;
+      proxy_set_header Remote-User $who;
+      proxy_set_header Remote-Groups $groups;
+      proxy_set_header Remote-Name "";
+      proxy_set_header Remote-Email "";
+      proxy_set_header X-Proxy-Secret {secret};
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_pass http://127.0.0.1:{console};
+    }}
+  }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Iterator[Verifier]:
+    with Verifier() as verifier:
+        yield verifier
+
+
+@pytest.fixture(scope="module")
+def console(verifier: Verifier, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """The console behind nginx; its `url` is that of nginx."""
+    nginx, folder, front = program("nginx", "nginx"), tmp_path_factory.mktemp("nginx"), free_port()
+    sso = {
+        "SSO_MODE": "proxy-header",
+        "SSO_PRESET": "authelia",
+        "SSO_TRUSTED_PROXIES": "127.0.0.1",
+        "SSO_PROXY_SECRET": SECRET,
+        "SSO_ADMIN_GROUPS": "admins",
+        "SSO_LOGOUT_URL": "/sso/leave",
+        "PUBLIC_URL": f"http://localhost:{front}",
+    }
+    with (
+        Sandbox(rate_limit=None) as node,
+        Console(folder, node, [], environment=sso) as console,
+    ):
+        ports = {"port": front, "verifier": verifier.port, "console": console.port}
+        written = CONFIG.format(folder=folder, secret=SECRET, **ports)
+        (folder / "nginx.conf").write_text(written)
+        command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+        with Running(command, front, Path(folder / "nginx.log")):
+            console.front = front
+            console.url = f"http://localhost:{front}"
+            yield console
+
+
+def test_a_browser_comes_in_works_changes_role_and_leaves(
+    console: Console, verifier: Verifier, open_page: Callable[..., Page]
+) -> None:
+    verifier.groups = {"root": "admins"}
+    assert ask(console.front, headers=[("Cookie", "who=root")]).member == "root, admin"
+    page = open_page()
+    page.goto("/")
+    page.get_by_label("Name").fill("Alice")
+    page.get_by_role("button", name="Enter").click()
+    page.wait_for_url("**/account/token/")
+    account = console.node.add_user("alice")
+    page.get_by_label("Estuary API key").fill(console.node.add_key(account, label="console"))
+    page.get_by_role("button", name="Connect").click()
+    expect(page.get_by_role("table")).to_contain_text("console")
+
+    verifier.groups["Alice"] = "staff,admins"
+    page.goto("/account/")
+    expect(page.get_by_text("Signed in as alice, admin.")).to_be_visible()
+    verifier.groups["Alice"] = "staff"
+    # nginx leaves out a header without a value, so the groups that remain must be named.
+    page.goto("/account/")
+    expect(page.get_by_text("Signed in as alice.")).to_be_visible()
+
+    page.locator("summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sso/")
+    page.goto("/keys/")
+    page.wait_for_url("**/sso/")
+
+
+def test_when_the_sign_in_ends_elsewhere_the_next_click_shows_it(
+    console: Console, open_page: Callable[..., Page]
+) -> None:
+    page = open_page()
+    page.goto("/sso/enter?user=carl")
+    page.wait_for_url("**/account/token/")
+    page.context.clear_cookies(name="who")
+
+    page.get_by_role("link", name="Stats").click()
+
+    page.wait_for_url("**/sso/")
+
+
+AS_BOB = ("Cookie", "who=bob")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [AS_BOB, ("Remote-User", "root")],
+        [AS_BOB, ("Remote_User", "root")],
+        [AS_BOB, ("Remote-User", "root"), ("Remote-User", "root"), ("REMOTE-USER", "root")],
+        [AS_BOB, ("Remote-Groups", "admins"), ("Remote_Groups", "admins")],
+        [AS_BOB, ("Remote-Email", "root@example.com"), ("X-Forwarded-For", "10.0.0.1")],
+    ],
+)
+def test_what_a_client_adds_is_replaced(console: Console, headers: Headers) -> None:
+    assert ask(console.front, headers=headers).member == "bob"
+
+
+def test_without_sign_in_nothing_gets_through(console: Console) -> None:
+    answer = ask(console.front, headers=[("Remote-User", "root")])
+
+    assert (answer.status, answer.headers["Location"]) == (302, "/sso/")
+
+
+def test_a_name_that_could_be_two_is_refused_here_as_well(console: Console) -> None:
+    assert ask(console.front, headers=[("Cookie", 'who="a,root"')]).reason == "malformed-identity"
+
+
+def test_beside_the_proxy_the_port_is_closed(console: Console) -> None:
+    assert ask(console.port, headers=[("Remote-User", "root")]).reason == "wrong-secret"
