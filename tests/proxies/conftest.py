@@ -1,7 +1,40 @@
-"""The browser of the browser tests, for pages behind a proxy."""
+"""The browser of the browser tests, for pages that are partly other people's."""
 
 from __future__ import annotations
 
-from tests.browser.conftest import chromium, open_page
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
-__all__ = ["chromium", "open_page"]
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.conftest import chromium
+from tests.browser.console import Console
+
+__all__ = ["chromium"]
+
+
+@pytest.fixture
+def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Page]]:
+    """Open pages in a fresh profile; what breaks our security policy fails the test.
+
+    Other complaints may be about the pages of others, or about refusals that a test expects.
+    """
+    breaches: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def open_one(**options: Any) -> Page:
+        context = chromium.new_context(base_url=console.url, **options)
+        context.route(re.compile("^https:"), lambda route: route.abort())
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: breaches.append(said.text))
+        page.on("pageerror", lambda error: breaches.append(f"Security {error}"))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert [said for said in breaches if "Security" in said] == []

@@ -1,0 +1,173 @@
+"""Debian's Apache with mod_auth_openidc in front, and a real provider behind that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from keys.sandbox import Sandbox
+from tests.browser.console import Console, free_port
+from tests.proxies.programs import Running, program
+from tests.proxies.provider import Provider
+from tests.proxies.wire import ask
+
+pytestmark = pytest.mark.browser
+
+MODULES = "/usr/lib/apache2/modules"
+LOADED = "mpm_event authz_core authz_user authn_core proxy proxy_http headers env auth_openidc"
+CONFIG = """
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {folder}/apache.pid
+ErrorLog /dev/stderr
+{modules}
+{user}
+OIDCProviderMetadataURL {provider}/.well-known/openid-configuration
+OIDCClientID console
+OIDCClientSecret anything
+OIDCRedirectURI http://localhost:{port}/oidc-callback
+OIDCCryptoPassphrase only-for-this-test
+OIDCScope "openid profile email"
+OIDCRemoteUserClaim sub
+OIDCPassClaimsAs environment
+OIDCRedirectURLsAllowed ^{provider}/
+ProxyPass /oidc-callback !
+ProxyPass / http://127.0.0.1:{console}/
+ProxyPreserveHost On
+<Location />
+  AuthType openid-connect
+  Require valid-user
+  RequestHeader unset Remote-User
+  RequestHeader unset X-Uid
+  RequestHeader unset Remote-Groups
+  RequestHeader set Remote-User %{{{name}}}e env={name}
+  RequestHeader set X-Uid %{{OIDC_CLAIM_sub}}e env=OIDC_CLAIM_sub
+  RequestHeader set Remote-Groups %{{OIDC_CLAIM_groups}}e env=OIDC_CLAIM_groups
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    with Provider(tmp_path_factory.mktemp("provider")) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def console(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    module = f"{MODULES}/mod_auth_openidc.so"
+    apache = program("apache2", "apache2 and libapache2-mod-auth-openidc", also=module)
+    folder, front = tmp_path_factory.mktemp("apache"), free_port()
+    sso = {
+        "SSO_MODE": "proxy-header",
+        "SSO_TRUSTED_PROXIES": "127.0.0.1",
+        "SSO_USER_HEADER": "Remote-User",
+        "SSO_ID_HEADER": "X-Uid",
+        "SSO_GROUPS_HEADER": "Remote-Groups",
+        "SSO_ADMIN_GROUPS": "admins",
+        "SSO_LOGOUT_URL": f"/oidc-callback?logout={provider.url}/",
+        "PUBLIC_URL": f"http://localhost:{front}",
+    }
+    with (
+        Sandbox(rate_limit=None) as node,
+        Console(folder, node, [], environment=sso) as console,
+    ):
+        loads = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED.split()]
+        written = CONFIG.format(
+            port=front,
+            name="OIDC_CLAIM_preferred_username",
+            folder=folder,
+            modules="\n".join(loads),
+            user="User www-data\nGroup www-data" if os.getuid() == 0 else "",
+            provider=provider.url,
+            console=console.port,
+        )
+        (folder / "apache.conf").write_text(written)
+        command = [apache, "-d", str(folder), "-f", str(folder / "apache.conf"), "-DFOREGROUND"]
+        with Running(command, front, Path(folder / "apache.log")):
+            console.front = front
+            console.url = f"http://localhost:{front}"
+            yield console
+
+
+def enter(page: Page, sub: str) -> None:
+    page.goto("/account/")
+    page.get_by_placeholder("sub").fill(sub)
+    page.get_by_role("button", name="Authorize").click()
+    page.wait_for_url("**/account/")
+
+
+def test_a_browser_comes_in_works_changes_role_and_leaves(
+    console: Console, provider: Provider, open_page: Callable[..., Page]
+) -> None:
+    provider.knows("uid-root", preferred_username="root", groups=["admins"])
+    provider.knows("uid-alice", preferred_username="Alice", groups=["staff", "admins"])
+    enter(open_page(), "uid-root")
+    page = open_page()
+    enter(page, "uid-alice")
+    expect(page.get_by_text("Signed in as alice, admin.")).to_be_visible()
+    page.goto("/admin-tools/sso/")
+    expect(page.get_by_text("Groups: admins, staff: admin.")).to_be_visible()
+
+    page.goto("/account/token/")
+    account = console.node.add_user("alice")
+    page.get_by_label("Estuary API key").fill(console.node.add_key(account, label="console"))
+    page.get_by_role("button", name="Connect").click()
+    expect(page.get_by_role("table")).to_contain_text("console")
+
+    provider.knows("uid-alice", preferred_username="Alice", groups=["staff"])
+    page.locator("summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()
+    page.wait_for_url(f"{provider.url}/")
+    enter(page, "uid-alice")
+    expect(page.get_by_text("Signed in as alice.")).to_be_visible()
+
+
+def test_a_renamed_person_keeps_the_account_and_the_name_is_not_inherited(
+    console: Console, provider: Provider, open_page: Callable[..., Page]
+) -> None:
+    provider.knows("uid-1", preferred_username="carl")
+    enter(open_page(), "uid-1")
+    provider.knows("uid-1", preferred_username="carl.b")
+    provider.knows("uid-2", preferred_username="carl")
+
+    renamed = open_page()
+    enter(renamed, "uid-1")
+    expect(renamed.get_by_text("Signed in as carl.")).to_be_visible()
+    heir = open_page()
+    heir.goto("/account/")
+    heir.get_by_placeholder("sub").fill("uid-2")
+    with heir.expect_response("**/account/") as answered:
+        heir.get_by_role("button", name="Authorize").click()
+    assert answered.value.status == 403
+    expect(heir.get_by_text("an admin must confirm that it is yours")).to_be_visible()
+
+
+def test_headers_of_a_client_do_not_pass(
+    console: Console, provider: Provider, open_page: Callable[..., Page]
+) -> None:
+    provider.knows("uid-mallory", preferred_username="mallory")
+    page = open_page()
+    page.context.set_extra_http_headers(
+        {"Remote-User": "root", "X-Uid": "uid-root", "Remote-Groups": "admins"}
+    )
+    page.goto("/account/")
+    page.get_by_placeholder("sub").fill("uid-mallory")
+    page.get_by_role("button", name="Authorize").click()
+    page.wait_for_url("**/account/")
+
+    expect(page.get_by_text("Signed in as mallory.")).to_be_visible()
+
+
+def test_without_sign_in_nothing_gets_through(console: Console, provider: Provider) -> None:
+    as_root = [("Accept", "text/html"), ("Remote-User", "root"), ("X-Uid", "uid-root")]
+
+    answer = ask(console.front, headers=as_root)
+
+    assert answer.status == 302
+    assert answer.headers["Location"].startswith(f"{provider.url}/oauth2/authorize?")
