@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
     "csp",
     "django_htmx",
     "estuary_admin",
@@ -119,6 +120,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "estuary_admin.sso.adapter.LocalAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.social.ProviderAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST only
 ACCOUNT_FORMS = {"login": "estuary_admin.sso.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]

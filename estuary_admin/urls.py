@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from estuary_admin import health
 from estuary_admin.sso import admin_views as sso_admin
+from estuary_admin.sso import oidc_views
 from estuary_admin.sso import views as sso_views
 
 home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["get", "head"])
@@ -20,6 +21,18 @@ urlpatterns = [
     path("accounts/local/", sso_views.sign_in_locally, name="account_local"),
     path("accounts/logout/", sso_views.sign_out, name="account_logout"),
     path("accounts/signed-out/", sso_views.signed_out, name="account_signed_out"),
+    path(
+        "accounts/signed-out/everywhere/",
+        sso_views.signed_out,
+        {"everywhere": True},
+        name="account_signed_out_everywhere",
+    ),
+    path("accounts/oidc/<slug:provider_id>/login/", oidc_views.oidc_login, name="oidc_login"),
+    path(
+        "accounts/oidc/<slug:provider_id>/callback/",
+        oidc_views.oidc_callback,
+        name="oidc_callback",
+    ),
     path("accounts/inactive/", account_views.account_inactive, name="account_inactive"),
     path("accounts/reauthenticate/", account_views.reauthenticate, name="account_reauthenticate"),
     path("accounts/password/change/", sso_views.password_change, name="account_change_password"),

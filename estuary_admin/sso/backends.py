@@ -25,3 +25,7 @@ class ProxyBackend(ModelBackend):
         **_: Any,
     ) -> User | None:
         return None
+
+
+class OidcBackend(ProxyBackend):
+    """Marks sessions begun at a provider."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from estuary_admin.sso.oidc_config import Provider
 from estuary_admin.sso.peers import Peers
 
+BACKENDS = "estuary_admin.sso.backends"
+LOCAL_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 PROXY_SECRET_HEADER = "X-Proxy-Secret"  # noqa: S105 - the name of a header
 
 
@@ -40,6 +43,7 @@ class Config:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     headers: Headers | None = None
     signed: Signed | None = None
+    providers: tuple[Provider, ...] = ()
     user_claim: str = "preferred_username"
     groups_claim: str = ""
     admin_groups: frozenset[str] = frozenset()
@@ -75,7 +79,6 @@ class Config:
     @property
     def backends(self) -> list[str]:
         """The ways of signing in whose sessions are believed; all others end by a restart."""
-        local = ["allauth.account.auth_backends.AuthenticationBackend"]
-        if not self.is_proxy:
-            return local
-        return ["estuary_admin.sso.backends.ProxyBackend", *(local if self.local_fallback else [])]
+        own = {"oidc": [f"{BACKENDS}.OidcBackend"], "local": [LOCAL_BACKEND]}
+        found = own.get(self.mode, [f"{BACKENDS}.ProxyBackend"])
+        return [*found, LOCAL_BACKEND] if self.local_fallback else found

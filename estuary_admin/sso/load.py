@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from estuary_admin import environment as env
 from estuary_admin.sso.config import Config, Headers, Signed
 from estuary_admin.sso.modes import MODES
+from estuary_admin.sso.oidc_config import providers
 from estuary_admin.sso.presets import PRESETS, preset_of
 from estuary_admin.sso.reading import Reader
 
@@ -25,6 +26,7 @@ def load(public_url: SplitResult) -> Config:
         secrets=reader.secrets(),
         headers=_headers(reader),
         signed=_signed(reader),
+        providers=providers(reader),
         user_claim=reader.text("SSO_USER_CLAIM") or "preferred_username",
         groups_claim=reader.text("SSO_GROUPS_CLAIM"),
         admin_groups=frozenset(reader.groups("SSO_ADMIN_GROUPS", known=groups_known)),

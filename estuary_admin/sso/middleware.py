@@ -24,7 +24,8 @@ from estuary_admin.sso.roles import follow_groups
 
 logger = logging.getLogger("estuary_admin.sso")
 
-BACKEND = "estuary_admin.sso.backends.ProxyBackend"
+PROXY = "estuary_admin.sso.backends.ProxyBackend"
+OIDC = "estuary_admin.sso.backends.OidcBackend"
 IDENTITY = "sso_identity"  # in the session: the row of the identity it was begun for
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PROBES = {"/healthz", "/readyz"}
@@ -39,6 +40,8 @@ class ProxyIdentityMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         sso = settings.SSO
+        if sso.providers and lacks_identity(request):
+            end_session(request, "identity-removed")
         if not sso.is_proxy or request.path_info in PROBES or is_local_session(request):
             return self.get_response(request)
         if request.path_info in ({SIGNED_OUT, LOCAL} if sso.local_fallback else {SIGNED_OUT}):
@@ -51,7 +54,7 @@ class ProxyIdentityMiddleware:
             return refused(request, refusal.reason)
         is_new = not is_session_of(request, identity)
         if is_new:
-            begin_session(request, identity)
+            begin_session(request, identity, PROXY)
         follow_groups(request, request.user, proved.groups, sso)  # type: ignore[arg-type]
         if is_new and getattr(request, "htmx", False):
             return whole_page_please()  # the part was asked for by another session's page
@@ -63,7 +66,18 @@ class ProxyIdentityMiddleware:
 
 def is_local_session(request: HttpRequest) -> bool:
     """Begun at /accounts/local/. Django believes it only while SSO_LOCAL_FALLBACK allows it."""
-    return request.user.is_authenticated and request.session[BACKEND_SESSION_KEY] != BACKEND
+    return request.user.is_authenticated and request.session[BACKEND_SESSION_KEY] not in {
+        PROXY,
+        OIDC,
+    }
+
+
+def lacks_identity(request: HttpRequest) -> bool:
+    """Begun at a provider, for an identity that an admin has removed since."""
+    if not request.user.is_authenticated or is_local_session(request):
+        return False
+    kept = Identity.objects.filter(pk=request.session.get(IDENTITY, 0), member_id=request.user.pk)
+    return not kept.filter(state=Identity.State.LINKED).exists()
 
 
 def is_session_of(request: HttpRequest, identity: Identity) -> bool:
@@ -74,10 +88,10 @@ def is_session_of(request: HttpRequest, identity: Identity) -> bool:
     )
 
 
-def begin_session(request: HttpRequest, identity: Identity) -> None:
+def begin_session(request: HttpRequest, identity: Identity, backend: str) -> None:
     end_session(request, "changed-identity")
     # Gives a new session key, and a new CSRF token for the pages that follow.
-    login(request, identity.member, backend=BACKEND)
+    login(request, identity.member, backend=backend)
     request.session[IDENTITY] = identity.pk
 
 
@@ -90,8 +104,12 @@ def end_session(request: HttpRequest, why: str) -> None:
 
 
 def refused(request: HttpRequest, reason: Reason) -> HttpResponseBase:
-    """Say why, write it down, and end the session; never go on as somebody else or nobody."""
+    """End the session and say why; never go on as somebody else or as nobody."""
     end_session(request, reason.code)
+    return refusal_page(request, reason)
+
+
+def refusal_page(request: HttpRequest, reason: Reason) -> HttpResponseBase:
     logger.warning("sso_refused", extra={"reason": reason.code})
     address = client_address(request)
     if cache.add(f"sso-refused:{reason.code}:{address}", 1, RECORDED_EVERY):

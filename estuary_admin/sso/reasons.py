@@ -88,6 +88,24 @@ class Reason(Enum):
         "The assertion lacks something that it must state.",
         "It must hold exp, iat, aud, iss, sub and the claim that SSO_USER_CLAIM names.",
     )
+    WRONG_NONCE = (
+        "wrong-nonce",
+        "The provider's answer belongs to another sign-in.",
+        "Start again from the sign-in page.",
+    )
+    MIXED_UP = (
+        "mixed-up",
+        "The provider's two answers are about different people.",
+        "Its user info endpoint must belong to the same issuer.",
+    )
+    PROVIDER = (
+        "provider-failed",
+        "Signing in at the provider did not work, or was begun somewhere else.",
+        (
+            "Start again from the sign-in page; if that does not help, look at SSO_OIDC_ISSUER, at "
+            "the client's id and secret, and at the redirect address that the provider knows."
+        ),
+    )
     NO_PERSON = (
         "no-person",
         "The assertion is about a program, not about a person.",

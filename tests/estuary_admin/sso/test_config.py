@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit
 
 import pytest
@@ -96,6 +97,61 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "xxx" not in repr(found)
 
 
+OIDC = {"SSO_MODE": "oidc", "SSO_OIDC_ISSUER": "https://id.example", "SSO_OIDC_CLIENT_ID": "us"}
+SEVERAL = [
+    {"id": "corp", "issuer": "https://id.example", "client_id": "us", "client_secret": "secret"},
+    {"id": "partner", "name": "Partner", "issuer": "https://other.example", "client_id": "us"},
+]
+
+
+def test_one_provider_needs_two_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, OIDC)
+
+    [provider] = found.providers
+    assert (provider.id, provider.name) == ("sso", "single sign-on")
+    assert found.backends == ["estuary_admin.sso.backends.OidcBackend"]
+    assert not found.is_proxy
+
+
+def test_several_providers_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"SSO_MODE": "oidc", "SSO_OIDC_PROVIDERS": json.dumps(SEVERAL)}
+
+    found = read(monkeypatch, values).providers
+
+    assert [provider.name for provider in found] == ["corp", "Partner"]
+    assert "secret=" not in repr(found[0])
+
+
+def row(**changed: object) -> str:
+    return json.dumps([{**SEVERAL[0], **changed}])
+
+
+WRONG_PROVIDERS = [
+    "corp",
+    "[]",
+    "{}",
+    "[1]",
+    row(id="Corp!"),
+    row(client=1),
+    row(secret="x"),
+    row(client_id=""),
+    row(issuer="http://id.example"),
+    row(scopes="profile"),
+    json.dumps([SEVERAL[0], SEVERAL[0]]),
+    json.dumps([SEVERAL[0], {**SEVERAL[1], "issuer": "https://id.example"}]),
+]
+
+
+@pytest.mark.parametrize("text", WRONG_PROVIDERS)
+def test_wrong_providers_stop_the_start_and_show_no_secret(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match="SSO_OIDC_") as stopped:
+        read(monkeypatch, {"SSO_MODE": "oidc", "SSO_OIDC_PROVIDERS": text})
+
+    assert '"secret"' not in str(stopped.value)
+
+
 EVERYONE = [
     "0.0.0.0/0",
     "::/0",
@@ -141,6 +197,10 @@ WRONG = [
     (CLOUDFLARE, "SSO_JWT_AUDIENCE", ""),
     (CLOUDFLARE, "SSO_JWT_ISSUER", ""),
     (CLOUDFLARE, "SSO_ADMIN_GROUPS", "admins"),  # its assertion names no groups
+    (OIDC, "SSO_OIDC_CLIENT_ID", ""),
+    (OIDC, "SSO_OIDC_PROVIDERS", row()),
+    (OIDC, "SSO_TRUSTED_PROXIES", "10.0.0.5"),
+    ({}, "SSO_OIDC_ISSUER", "https://id.example"),
     ({}, "SSO_PRESET", "authelia"),
     ({}, "SSO_TRUSTED_PROXIES", "10.0.0.5"),
     ({}, "SSO_LOCAL_FALLBACK", "true"),

@@ -1,0 +1,129 @@
+"""OpenID Connect by allauth, made strict; allauth finds this module by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, cast
+
+from allauth.account.utils import get_next_redirect_url
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.openid_connect.provider import (
+    OpenIDConnectProvider,
+)
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.urls import reverse
+
+from estuary_admin.environment import checked_url
+from estuary_admin.sso import assertion
+from estuary_admin.sso.config import Signed
+from estuary_admin.sso.reading import ALGORITHMS
+from estuary_admin.sso.reasons import Reason, Refused
+
+NEEDED = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
+OPTIONAL = ["userinfo_endpoint", "end_session_endpoint"]
+
+
+def nonce_of(verifier: str) -> str:
+    """Bound to this one sign-in, for the verifier never leaves our session."""
+    return hashlib.sha256(f"nonce of {verifier}".encode()).hexdigest()
+
+
+class Adapter(OpenIDConnectOAuth2Adapter):
+    """Verifies what allauth leaves out: the signature, the nonce, whose answers these are."""
+
+    nonce = ""
+
+    @property
+    def openid_config(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = super().openid_config
+            for name in [*NEEDED, *(name for name in OPTIONAL if name in found)]:
+                checked_url(name, found[name].partition("?")[0])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImproperlyConfigured):
+            # Those of the network are OSErrors. None of them is chained: they quote addresses.
+            raise OAuth2Error("discovery") from None
+        if found.get("issuer") != self.issuer:
+            raise OAuth2Error("issuer")
+        return found
+
+    @property
+    def issuer(self) -> str:
+        return str(self.get_provider().app.settings["issuer"])
+
+    def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002
+        path = reverse("oidc_callback", kwargs={"provider_id": self.provider_id})
+        return f"{settings.PUBLIC_URL.geturl()}{path}"
+
+    def get_access_token_data(
+        self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
+    ) -> Any:
+        self.nonce = nonce_of(pkce_code_verifier or "")
+        try:
+            return super().get_access_token_data(request, app, client, pkce_code_verifier)
+        except (OAuth2Error, OSError, ValueError, KeyError):
+            raise OAuth2Error("token") from None
+
+    def complete_login(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        app: Any,
+        token: Any,
+        **kwargs: Any,
+    ) -> SocialLogin:
+        id_token = str(kwargs["response"].get("id_token") or "")
+        claims = self.verified(id_token, app.client_id)
+        if "userinfo_endpoint" in self.openid_config:
+            claims = {**self.userinfo(token.token, claims["sub"]), **claims}
+        account = SocialAccount(provider=self.provider_id, uid=str(claims["sub"])[:191])
+        login = SocialLogin(user=User(), account=account, provider=self.get_provider())
+        login.claims, login.id_token = claims, id_token
+        login.end_session = self.openid_config.get("end_session_endpoint", "")
+        return login
+
+    def verified(self, id_token: str, client_id: str) -> dict[str, Any]:
+        signed = Signed(
+            header="",
+            jwks_url=self.openid_config["jwks_uri"],
+            issuer=self.issuer,
+            audience=(client_id,),
+            algorithms=tuple(sorted(ALGORITHMS)),
+        )
+        claims = assertion.verified(assertion.token_in(id_token), signed)
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), self.nonce.encode()):
+            raise Refused(Reason.WRONG_NONCE)
+        if claims.get("azp", client_id) != client_id:
+            raise Refused(Reason.WRONG_AUDIENCE)
+        if not claims.get("sub"):
+            raise Refused(Reason.INCOMPLETE)
+        return claims
+
+    def userinfo(self, access_token: str, sub: str) -> dict[str, Any]:
+        try:
+            found = self._fetch_user_info(access_token)
+        except (OSError, ValueError):
+            raise OAuth2Error("userinfo") from None
+        if not isinstance(found, dict) or found.get("sub") != sub:
+            raise Refused(Reason.MIXED_UP)
+        return cast(dict[str, Any], found)
+
+
+class Provider(OpenIDConnectProvider):
+    oauth2_adapter_class = Adapter
+    pkce_enabled_default = True
+
+    def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
+        """Where to go then, if that is here; nothing else of the request decides anything."""
+        return {"process": "login", "next_url": get_next_redirect_url(request)}
+
+    def get_pkce_params(self) -> dict[str, str]:
+        params: dict[str, str] = super().get_pkce_params()
+        return {**params, "nonce": nonce_of(params["code_verifier"])}
+
+
+provider_classes = [Provider]

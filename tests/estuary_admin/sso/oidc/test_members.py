@@ -1,0 +1,148 @@
+"""Roles, sessions and leaving, for members whom a provider vouches for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from estuary_admin.sso.models import Identity
+from keys.services.audit import Action
+from tests.conftest import PASSWORD
+from tests.estuary_admin.sso.conftest import change
+from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
+from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.test_proxy_header import refused_as
+from tests.keys.evidence import last_row, words_of
+
+PAGE = "/account/"
+
+
+def test_groups_decide_at_each_sign_in(provider: ScriptedProvider, carol: User) -> None:
+    admin = sign_in(provider, groups=["admins"]).client
+    assert admin.get("/admin-tools/sso/").status_code == 200
+
+    member = sign_in(provider, groups=["staff"]).client
+
+    assert member.get("/admin-tools/sso/").status_code == 403
+    assert admin.get("/admin-tools/sso/").status_code == 403
+
+
+def test_groups_may_stand_in_the_user_info_alone(provider: ScriptedProvider) -> None:
+    client = sign_in(provider, userinfo={"sub": "sub-alice", "groups": ["admins"]}).client
+
+    assert client.get("/admin-tools/sso/").status_code == 200
+
+
+def test_a_name_that_is_taken_waits_for_an_admin(provider: ScriptedProvider, alice: User) -> None:
+    assert refused_as(sign_in(provider, email="alice@example.com")) == "pending"
+    Identity.objects.update(state="linked")
+
+    assert sign_in(provider).client.session["_auth_user_id"] == str(alice.pk)
+
+
+def test_who_is_switched_off_stays_out(provider: ScriptedProvider) -> None:
+    client = sign_in(provider).client
+    User.objects.update(is_active=False)
+
+    assert client.get(PAGE)["Location"].startswith("/accounts/login/")
+    assert refused_as(sign_in(provider)) == "switched-off"
+
+
+def test_a_removed_identity_is_out_at_once(provider: ScriptedProvider) -> None:
+    client = sign_in(provider).client
+    Identity.objects.all().delete()
+
+    assert client.get(PAGE)["Location"].startswith("/accounts/login/")
+    assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "identity-removed"}
+
+
+def test_the_session_gets_a_new_key(provider: ScriptedProvider) -> None:
+    client = Client()
+    asked = begin(client)
+    before = client.cookies["sessionid"].value
+    provider.answers(nonce=asked["nonce"])
+
+    come_back(client, asked)
+
+    assert client.cookies["sessionid"].value != before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [
+        ("/stats/", "/stats/"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+def test_the_way_on_leads_only_here(provider: ScriptedProvider, wanted: str, there: str) -> None:
+    client = Client()
+    asked = begin(client, next=wanted)
+    provider.answers(nonce=asked["nonce"])
+
+    assert come_back(client, asked)["Location"] == there
+
+
+def test_signing_out_leads_to_the_provider(provider: ScriptedProvider) -> None:
+    client = sign_in(provider).client
+
+    response = client.post("/accounts/logout/")
+
+    page = response.content.decode()
+    back = "post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A8000%2Faccounts%2Fsigned-out"
+    assert f'href="{provider.url}/end?id_token_hint=' in page
+    assert back in page
+    assert response["Clear-Site-Data"]
+    assert "_auth_user_id" not in client.session
+    assert "asked to end its session" in words_of(client.get("/accounts/signed-out/everywhere/"))
+
+
+def test_a_provider_without_sign_out_is_told_of(provider: ScriptedProvider) -> None:
+    provider.described = {"end_session_endpoint": None}
+    client = sign_in(provider).client
+
+    assert client.post("/accounts/logout/")["Location"] == "/accounts/signed-out/"
+
+
+def test_passwords_work_only_by_the_fallback(alice: User, settings: Any) -> None:
+    form = {"login": "alice", "password": PASSWORD}
+    client = Client()
+    client.post("/accounts/login/", form)
+    assert "_auth_user_id" not in client.session
+    assert client.post("/accounts/local/", form).status_code == 404
+
+    change(settings, local_fallback=True)
+    client.post("/accounts/local/", form)
+
+    assert client.get(PAGE).status_code == 200
+    assert client.post("/accounts/logout/")["Location"] == "/accounts/local/"
+
+
+def test_only_the_configured_providers_are_there(settings: Any) -> None:
+    assert Client().post("/accounts/oidc/other/login/").status_code == 404
+    assert Client().get("/accounts/oidc/other/callback/").status_code == 404
+    assert Client().get("/accounts/oidc/corp/login/").status_code == 405
+    change(settings, mode="local", providers=())
+    assert Client().post("/accounts/oidc/corp/login/").status_code == 404
+
+
+def test_a_form_from_elsewhere_begins_nothing() -> None:
+    client = Client(enforce_csrf_checks=True)
+
+    assert client.post("/accounts/oidc/corp/login/").status_code == 403
+
+
+def test_what_a_provider_said_is_kept_nowhere(provider: ScriptedProvider) -> None:
+    from allauth.socialaccount.models import SocialAccount, SocialToken
+
+    sign_in(provider)
+
+    assert not SocialAccount.objects.exists()
+    assert not SocialToken.objects.exists()
+    assert "access" not in json.dumps(list(last_row(Action.SIGNED_IN).detail))
