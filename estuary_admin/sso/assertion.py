@@ -50,7 +50,7 @@ def verified(token: str, signed: Signed) -> dict[str, Any]:
             raise Refused(Reason.NOT_AN_ASSERTION)
         # By its id from the configured address alone: what the assertion itself says about keys
         # (`jku`, `x5u`, `jwk`, `x5c`) is its sender's word.
-        key = key_set(signed.jwks_url).get_signing_key(str(header.get("kid", "")))
+        key = key_set(signed.jwks_url).key(str(header.get("kid", "")))
         claims: dict[str, Any] = jwt.decode(
             token,
             key,

@@ -6,8 +6,8 @@ import time
 from functools import cache
 from typing import Any
 
-from jwt import PyJWKClient, PyJWKSet
-from jwt.exceptions import PyJWKClientConnectionError, PyJWTError
+from jwt import PyJWK, PyJWKClient, PyJWKSet
+from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
 
 TIMEOUT = 5.0
 FRESH = 300.0  # seconds for which a set is not asked for again, unless an unknown key comes
@@ -29,17 +29,38 @@ class KeySet(PyJWKClient):
                 return self._kept()
             try:
                 found = super().fetch_data()
-                self._get_signing_keys_from_jwk_set(PyJWKSet.from_dict(found))
+                usable(PyJWKSet.from_dict(found))
             except (PyJWTError, ValueError, OSError):
                 self._failed_at = time.monotonic()
                 return self._kept()
             self._good, self._good_at = found, time.monotonic()
             return found
 
+    def key(self, kid: str) -> PyJWK:
+        """The key of that id; without an id the only one, as providers with one key mean it."""
+        if kid:
+            return self.get_signing_key(kid)
+        keys = usable(self.get_jwk_set())
+        if len(keys) > 1:
+            raise PyJWKClientError("which one?")
+        return keys[0]
+
     def _kept(self) -> dict[str, Any]:
         if self._good is None or time.monotonic() - self._good_at > KEPT:
             raise PyJWKClientConnectionError("no keys")
         return self._good
+
+
+def usable(keys: PyJWKSet) -> list[PyJWK]:
+    """Those that can prove a signature without being able to make one."""
+    found = [
+        key
+        for key in keys.keys
+        if key.public_key_use in {"sig", None} and key.key_type in {"RSA", "EC", "OKP"}
+    ]
+    if not found:
+        raise PyJWKClientError("no keys for signatures")
+    return found
 
 
 @cache

@@ -12,9 +12,9 @@ from tests.proxies.programs import Running
 
 
 class Provider(Running):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         port = free_port()
-        command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
+        command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *options]
         # Its own warnings are not ours.
         super().__init__(command, port, folder / "provider.log", PYTHONWARNINGS="ignore")
         self.url = f"http://127.0.0.1:{port}"

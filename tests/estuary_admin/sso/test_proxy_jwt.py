@@ -79,6 +79,16 @@ def test_bearer_before_it_and_another_family_of_keys_work(keys: KeyServer) -> No
     assert browser(f"Bearer {curve.sign(claims())}").get(PAGE).status_code == 200
 
 
+def test_without_a_key_id_the_only_key_is_meant(keys: KeyServer) -> None:
+    assert browser(KEY.sign(claims(), kid="")).get(PAGE).status_code == 200
+
+
+def test_without_a_key_id_one_of_several_is_not_guessed(keys: KeyServer) -> None:
+    keys.lists(KEY, OTHER)
+
+    assert refusal(KEY.sign(claims(), kid="")) == "unknown-key"
+
+
 def test_a_renewed_assertion_keeps_the_session() -> None:
     alice = browser(KEY.sign(claims()))
     alice.get(PAGE)
@@ -140,7 +150,7 @@ FORGED = [
     ("tampered", tampered, "wrong-signature"),
     ("wrong key", lambda: OTHER.sign(claims(), kid="first"), "wrong-signature"),
     ("unknown kid", lambda: OTHER.sign(claims()), "unknown-key"),
-    ("no kid", lambda: OTHER.sign(claims(), kid=""), "unknown-key"),
+    ("no kid", lambda: OTHER.sign(claims(), kid=""), "wrong-signature"),
     ("audience", lambda: KEY.sign(claims(aud=["another"])), "wrong-audience"),
     ("issuer", lambda: KEY.sign(claims(iss=f"{ISSUER}/")), "wrong-issuer"),
     ("expired", lambda: KEY.sign(claims(exp=int(time.time()) - 31)), "expired"),
