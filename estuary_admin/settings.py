@@ -103,7 +103,13 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
         "OPTIONS": {"MAX_ENTRIES": 20_000},
-    }
+    },
+    # In files: written with every list that is looked at.
+    "key_lists": {
+        "BACKEND": "estuary_admin.caches.QuickFileCache",
+        "LOCATION": DATA_DIR / "key-lists",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    },
 }
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
