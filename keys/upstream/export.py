@@ -18,6 +18,8 @@ from .diagnosis import attempt
 from .errors import Problem, UnexpectedReply, UpstreamUnavailable
 from .http import READ, Reply, is_json, read_reply
 
+_START = 64  # bytes to tell an export by
+_is_export = re.compile(rb'\s*\{\s*"Version"').match
 _MARKS = re.compile(rb'\\.|["{}]', re.DOTALL)
 
 
@@ -46,13 +48,18 @@ class Export:
         if self._is_closed:
             raise UpstreamUnavailable("reset")
         try:
-            chunk, end = self._first, b""
+            chunk, start, end = self._first, b"", b""
+            self._first = b""
             while chunk:
+                start += chunk[: _START - len(start)]
                 if self._depth:
                     self._depth.add(chunk)
                 end = chunk.rstrip()[-1:] or end
                 yield chunk
                 chunk = self._next()
+            is_export, start = bool(_is_export(start)), b""  # no content in a traceback's frame
+            if not is_export:
+                raise UnexpectedReply("shape")
             if end != b"}" or (self._depth and not self._depth.is_closed):
                 raise UnexpectedReply("cut")
         finally:

@@ -133,7 +133,7 @@ def test_what_is_no_export_is_said_before_the_response_begins(
 def test_memory_does_not_grow_with_the_export(node: NodeFactory) -> None:
     piece = chunked(b'"' + b"x" * 1_000_000 + b'",', 32_768).removesuffix(b"0\r\n\r\n")
     head = UNFRAMED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
-    start, end = chunked(b'{"a":[', 6).removesuffix(b"0\r\n\r\n"), chunked(b'""]}', 4)
+    start, end = chunked(b'{"Version":[', 12).removesuffix(b"0\r\n\r\n"), chunked(b'""]}', 4)
 
     with opened(node, then(head, start, *[piece] * 30, end)) as export:
         tracemalloc.start()
@@ -143,5 +143,10 @@ def test_memory_does_not_grow_with_the_export(node: NodeFactory) -> None:
         finally:
             tracemalloc.stop()
 
-    assert size == 30 * 1_000_003 + 10
+    assert size == 30 * 1_000_003 + 16
     assert peak < 2_000_000
+
+
+def test_an_empty_object_is_no_export(node: NodeFactory) -> None:
+    with opened(node, reply(200, b"{}")) as export, pytest.raises(UnexpectedReply):
+        list(export)
