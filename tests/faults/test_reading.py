@@ -1,0 +1,80 @@
+"""Pages that only read: the list, stats and the account, under every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from keys.sandbox import Sandbox
+from tests.conftest import HTMX
+from tests.faults.matrix import ALL, get, visit
+
+#: Stats hold no text that could be spoilt.
+READS = [("list", "/keys/", fault) for fault in ALL] + [
+    ("stats", "/stats/", fault) for fault in ALL if fault != "invalid UTF-8"
+]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Sandbox]:
+    """Another host, to which a redirect leads."""
+    with Sandbox(rate_limit=None) as other:
+        yield other
+
+
+@pytest.mark.parametrize(("endpoint", "path", "fault"), READS)
+def test_a_page_that_reads_tells_what_is_wrong(
+    browser: Client,
+    node: Sandbox,
+    elsewhere: Sandbox,
+    settings: Any,
+    endpoint: str,
+    path: str,
+    fault: str,
+) -> None:
+    seen = visit(settings, node, endpoint, fault, get(browser, path), elsewhere.url)
+
+    assert seen.response.status_code in {200, 429, 502}
+    seen.assert_told()
+    assert elsewhere.requests == []
+    if fault == "429 with Retry-After":
+        assert seen.response["Retry-After"] == "120"
+        assert "120 seconds" in seen.words
+
+
+@pytest.mark.parametrize(("endpoint", "path", "fault"), READS)
+def test_a_part_that_reads_tells_it_among_the_notices(
+    browser: Client, node: Sandbox, settings: Any, endpoint: str, path: str, fault: str
+) -> None:
+    seen = visit(settings, node, endpoint, fault, lambda: browser.get(path, headers=HTMX))
+
+    assert seen.response.status_code == 200  # htmx shows nothing else
+    assert seen.response["HX-Retarget"] == "#notices"
+    seen.assert_told()
+
+
+@pytest.mark.parametrize("fault", ["refused", "never answering", "500", "100 MB"])
+def test_what_was_known_is_shown_with_its_time(
+    browser: Client, node: Sandbox, settings: Any, fault: str
+) -> None:
+    browser.get("/keys/")
+
+    seen = visit(settings, node, "list", fault, get(browser, "/keys/"))
+
+    assert seen.response.status_code == 200
+    assert "You see what Estuary last told us" in seen.words
+    assert "console" in seen.words
+    seen.assert_told()
+
+
+@pytest.mark.parametrize("fault", ALL)
+def test_the_account_page_says_how_the_token_is(
+    browser: Client, node: Sandbox, settings: Any, fault: str
+) -> None:
+    seen = visit(settings, node, "list", fault, get(browser, "/account/"))
+
+    assert seen.response.status_code == 200
+    seen.assert_told()
