@@ -65,6 +65,8 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
+            # At DEBUG it writes out whole contexts, forms and CSRF secrets among them.
+            "django.template": {"level": "INFO"},
             "django.server": {"handlers": [], "propagate": True},
             "gunicorn.error": {"handlers": [], "propagate": True},
         },

@@ -78,10 +78,14 @@ class Visit:
         assert_holds_none(body, self.tokens)
 
 
-def assert_holds_none(text: str, tokens: list[str]) -> None:
-    for token in tokens:
-        for spelling in spellings(token):
-            assert spelling not in text
+def assert_holds_none(text: str, tokens: list[str], where: str = "") -> None:
+    found = [
+        text[max(0, text.index(spelling) - 150) : text.index(spelling) + 20]
+        for token in tokens
+        for spelling in spellings(token)
+        if spelling in text
+    ]
+    assert not found, f"{where}: {found[0]!r}"
 
 
 def spellings(token: str) -> set[str]:
