@@ -3,7 +3,7 @@ VENV ?= .venv
 PORT ?= 8000
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench screenshots clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
@@ -18,6 +18,9 @@ lint: $(VENV)/development
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.lint_environment makemigrations --check --dry-run
 	$(BIN)/python -m tests.lint_environment check --deploy --fail-level WARNING
+
+screenshots: $(VENV)/development
+	$(BIN)/python -m tests.browser.screenshots $(ONLY)
 
 format: $(VENV)/development
 	$(BIN)/ruff format .
