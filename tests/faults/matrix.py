@@ -47,6 +47,8 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
 }
 UNREACHABLE = ["refused", "no such host"]
 ALL = [*FAULTS, *UNREACHABLE]
+#: Without those that show what "never answering" shows.
+QUICK = [fault for fault in ALL if fault not in {"late", "dripping", "dripping body"}]
 
 SENTENCE = re.compile(
     r"Estuary (could not be reached|could not be found|did not answer in time|does not know|"
