@@ -160,6 +160,8 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
     }
 }
+DEFAULT_EXCEPTION_REPORTER = "estuary_admin.reports.TokenFreeReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small
 
 # Static files

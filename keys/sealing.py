@@ -37,7 +37,7 @@ def seal(token: str, member_id: int) -> str:
     return f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(box).decode()}"
 
 
-@sensitive_variables("opened", "box")
+@sensitive_variables("opened", "box", "key")
 def unseal(sealed: str, member_id: int) -> str:
     """Open what `seal` made for the same member; raises SealBroken for anything else."""
     try:

@@ -16,7 +16,8 @@ from django.utils.log import AdminEmailHandler
 from keys.sandbox import Sandbox
 from keys.upstream import hash_of
 from tests.conftest import PASSWORD
-from tests.faults.matrix import FAULTS, assert_holds_none
+from tests.faults.matrix import FAULTS
+from tests.security.spellings import assert_holds_none
 from tests.security.witness import LogWitness, WatchedClient, everything_kept
 
 pytestmark = pytest.mark.django_db(transaction=True)
