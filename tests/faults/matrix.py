@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from django.test import Client
 
 from keys.sandbox import Fault, Sandbox
 from tests.browser.console import free_port
 from tests.keys.evidence import words_of
+from tests.security.spellings import assert_holds_none
 
 TIMEOUT = 1.0  # seconds, as ESTUARY_TIMEOUT
 
@@ -78,22 +78,6 @@ class Visit:
         body = self.response.content.decode()
         assert "<a " in body or "<form" in body
         assert_holds_none(body, self.tokens)
-
-
-def assert_holds_none(text: str, tokens: list[str], where: str = "") -> None:
-    found = [
-        text[max(0, text.index(spelling) - 150) : text.index(spelling) + 20]
-        for token in tokens
-        for spelling in spellings(token)
-        if spelling in text
-    ]
-    assert not found, f"{where}: {found[0]!r}"
-
-
-def spellings(token: str) -> set[str]:
-    """How a token may look in a page, a log or a file."""
-    encoded = base64.b64encode(token.encode()).decode().rstrip("=")
-    return {token, token[3:-3], quote(token, safe="").replace("-", "%2D"), encoded[:-1]}
 
 
 def visit(

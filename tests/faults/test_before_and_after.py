@@ -11,10 +11,11 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX
-from tests.faults.matrix import FAULTS, QUICK, TIMEOUT, Visit, assert_holds_none, visit
+from tests.faults.matrix import FAULTS, QUICK, TIMEOUT, Visit, visit
 from tests.faults.test_create import LOST, UNKNOWN, made
 from tests.keys.evidence import words_of
 from tests.keys.views.test_key_create import URL, form_of
+from tests.security.spellings import assert_holds_none
 
 #: One bad row is left out of the list, and the others are used.
 READABLE = {"invalid UTF-8"}

@@ -11,7 +11,8 @@ from keys.models import AuditEntry
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
 from keys.upstream import UpstreamError
-from tests.faults.matrix import ALL, assert_holds_none, post, visit
+from tests.faults.matrix import ALL, post, visit
+from tests.security.spellings import assert_holds_none
 
 URL = "/exports/download/"
 #: Estuary had begun to answer, so the browser has, too.

@@ -13,9 +13,10 @@ from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX, signed_in
-from tests.faults.matrix import QUICK, assert_holds_none, post, visit
+from tests.faults.matrix import QUICK, post, visit
 from tests.keys.evidence import words_of
 from tests.keys.views.test_key_create import URL, form_of
+from tests.security.spellings import assert_holds_none
 
 PASSED_ON = {"invalid UTF-8"}
 

@@ -15,10 +15,11 @@ from keys.sandbox import Sandbox
 from keys.sandbox.state import Key
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
-from tests.faults.matrix import Visit, assert_holds_none
+from tests.faults.matrix import Visit
 from tests.keys.evidence import words_of
 from tests.keys.views.test_key_create import form_of
 from tests.sandbox.clock import Clock
+from tests.security.spellings import assert_holds_none
 
 GENERATIONS = ["current", "legacy", "vintage"]
 SENTENCES = {
