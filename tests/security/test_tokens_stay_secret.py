@@ -18,7 +18,7 @@ from keys.upstream import hash_of
 from tests.conftest import PASSWORD
 from tests.faults.matrix import FAULTS
 from tests.security.spellings import assert_holds_none
-from tests.security.witness import LogWitness, WatchedClient, everything_kept
+from tests.security.witness import LogWitness, WatchedClient, everything_kept, watched_logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,19 +27,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def logs(settings: Any) -> Iterator[LogWitness]:
     """Everything at DEBUG, and crashes reported by mail as in production."""
     settings.ADMINS = [("operator", "operator@example.com")]
-    witness, mailer = LogWitness(), AdminEmailHandler(include_html=True)
+    mailer = AdminEmailHandler(include_html=True)
     mailer.setLevel(logging.ERROR)
-    root, names = logging.getLogger(), ["", "django", "django.db.backends", "urllib3", "keys"]
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    root.addHandler(witness)
-    root.addHandler(mailer)
-    yield witness
-    for handler in (witness, mailer):
-        root.removeHandler(handler)
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
+    with watched_logs(mailer) as witness:
+        yield witness
 
 
 class Job:

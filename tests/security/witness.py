@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from django.test import Client
 
 from estuary_admin.logging import JsonFormatter, LineFormatter
 from keys.upstream import UpstreamError
+
+CHATTY = ["django", "django.db.backends", "urllib3", "keys"]
 
 
 class LogWitness(logging.Handler):
@@ -27,6 +31,25 @@ class LogWitness(logging.Handler):
         self.lines += [formatter.format(record) for formatter in self._formatters]
         plain = {name: value for name, value in vars(record).items() if name != "request"}
         self.lines.append(f"{record.name} {plain!r}")
+
+
+@contextmanager
+def watched_logs(*more: logging.Handler) -> Iterator[LogWitness]:
+    """Log everything at DEBUG; the witness sees it, and so do `more`."""
+    witness, root = LogWitness(), logging.getLogger()
+    loggers = [root, *map(logging.getLogger, CHATTY)]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    for handler in (witness, *more):
+        root.addHandler(handler)
+    try:
+        yield witness
+    finally:
+        for handler in (witness, *more):
+            root.removeHandler(handler)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 class WatchedClient(Client):
