@@ -16,7 +16,7 @@ from tests.browser.console import free_port
 from tests.keys.evidence import words_of
 from tests.security.spellings import assert_holds_none
 
-TIMEOUT = 1.0  # seconds, as ESTUARY_TIMEOUT
+TIMEOUT = 0.7  # seconds, as ESTUARY_TIMEOUT
 
 #: By name; `elsewhere` is the address of another host, which must never be asked.
 FAULTS: dict[str, Callable[[str], Fault]] = {
