@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
 # Another database, and a Redis in front of it: `make test-postgres` names them. Each of pytest's
@@ -14,10 +16,13 @@ ELSEWHERE = {
 if ELSEWHERE["REDIS_URL"]:
     ELSEWHERE["REDIS_URL"] += "/" + os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 
+HERE = tempfile.mkdtemp(prefix="estuary-admin-tests-")
+atexit.register(shutil.rmtree, HERE, ignore_errors=True)
+
 os.environ.update(
     SECRET_KEY="only-for-tests-" + "x" * 50,
     TOKEN_SEALING_KEYS="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-    DATA_DIR=tempfile.mkdtemp(prefix="estuary-admin-tests-"),
+    DATA_DIR=HERE,
     PUBLIC_URL="http://localhost:8000",
     ESTUARY_API_URL="http://127.0.0.1:9",  # nobody listens there; tests name their own node
     **ELSEWHERE,
