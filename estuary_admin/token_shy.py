@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django import forms
 
-from keys.upstream.redaction import redact
+from keys.upstream.redaction import holds_token
 
 
 class TokenShyMixin(forms.Form):
     """Refuses a token in a field where none belongs, and does not send it back to the page."""
 
     def full_clean(self) -> None:
-        tokens = [name for name, value in self.data.items() if redact(str(value)) != str(value)]
+        tokens = [name for name, value in self.data.items() if holds_token(str(value))]
         if tokens:
             self.data = {name: "" if name in tokens else self.data[name] for name in self.data}
         super().full_clean()

@@ -17,11 +17,9 @@ from tests.security.spellings import assert_holds_none
 URL = "/exports/download/"
 #: Estuary had begun to answer, so the browser has, too.
 BEGUN = {"dripping body", "truncated", "truncated JSON", "100 MB", "an object"}
-#: Spoils a name in the file; the file is passed on as it is.
-PASSED_ON = {"invalid UTF-8"}
 
 
-@pytest.mark.parametrize("fault", [f for f in ALL if f not in BEGUN | PASSED_ON])
+@pytest.mark.parametrize("fault", [f for f in ALL if f not in BEGUN])
 def test_a_failure_before_the_first_byte_is_a_page(
     browser: Client, node: Sandbox, settings: Any, fault: str
 ) -> None:

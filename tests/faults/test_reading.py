@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from keys.sandbox import Sandbox
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.state import User as Account
 from tests.conftest import HTMX
 from tests.faults.matrix import ALL, get, visit
+from tests.keys.evidence import words_of
 
 #: Stats hold no text that could be spoilt.
 READS = [("list", "/keys/", fault) for fault in ALL] + [
@@ -78,3 +80,41 @@ def test_the_account_page_says_how_the_token_is(
 
     assert seen.response.status_code == 200
     seen.assert_told()
+
+
+@pytest.mark.parametrize(
+    ("fault", "title"),
+    [
+        ("refused", "Estuary unreachable"),
+        ("never answering", "Estuary unreachable"),
+        ("reset before the work", "Estuary unreachable"),
+        ("expired token", "Estuary refuses your key"),
+        ("429", "Estuary is busy"),
+        ("404", "Trouble with Estuary"),
+        ("500", "Trouble with Estuary"),
+        ("200 with HTML", "Trouble with Estuary"),
+        ("null", "Trouble with Estuary"),
+    ],
+)
+def test_the_title_does_not_call_unreachable_what_answered(
+    browser: Client, node: Sandbox, settings: Any, fault: str, title: str
+) -> None:
+    seen = visit(settings, node, "any", fault, get(browser, "/stats/"))
+
+    page = seen.response.content.decode()
+    assert f"<title>{title} · Estuary Admin</title>" in page
+    assert f"<h1>{title}</h1>" in page
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "part"])
+def test_one_unreadable_row_is_counted_and_the_others_shown(
+    browser: Client, node: Sandbox, account: Account, headers: dict[str, str]
+) -> None:
+    node.add_key(account, label="backup")
+    node.set_fault("list", Fault("invalid-utf8"))
+
+    response = browser.get("/keys/", headers=headers)
+
+    assert response.status_code == 200
+    assert "1 key could not be read from Estuary" in words_of(response)
+    assert "backup" in words_of(response)

@@ -10,15 +10,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
+from keys.roles import ADMINS
 from keys.sandbox import Sandbox
 from keys.upstream import hash_of
 from tests.conftest import PASSWORD
 from tests.faults.matrix import FAULTS
 from tests.security.spellings import assert_holds_none
-from tests.security.witness import LogWitness, WatchedClient, everything_kept
+from tests.security.witness import LogWitness, WatchedClient, everything_kept, watched_logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,19 +28,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def logs(settings: Any) -> Iterator[LogWitness]:
     """Everything at DEBUG, and crashes reported by mail as in production."""
     settings.ADMINS = [("operator", "operator@example.com")]
-    witness, mailer = LogWitness(), AdminEmailHandler(include_html=True)
+    mailer = AdminEmailHandler(include_html=True)
     mailer.setLevel(logging.ERROR)
-    root, names = logging.getLogger(), ["", "django", "django.db.backends", "urllib3", "keys"]
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    root.addHandler(witness)
-    root.addHandler(mailer)
-    yield witness
-    for handler in (witness, mailer):
-        root.removeHandler(handler)
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
+    with watched_logs(mailer) as witness:
+        yield witness
 
 
 class Job:
@@ -70,9 +62,19 @@ class Job:
         self.browser.post(f"/keys/{hash_of(self.legacy)}/revoke/", follow=True)
         self.browser.post("/keys/revoke-expired/")
         self.browser.post("/exports/download/")
+        self.export_as_admin()
         self.suffer()
         self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
         self.browser.post("/accounts/logout/")
+
+    def export_as_admin(self) -> None:
+        admin = User.objects.create_user("carol", password=PASSWORD)
+        admin.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+        browser = WatchedClient(self.seen)
+        browser.force_login(admin)
+        browser.get("/exports/")
+        data = {"member": str(User.objects.get(username="alice").pk)}
+        assert browser.post("/exports/download/", data).streaming
 
     def sign_in(self) -> None:
         for login, password in (
@@ -134,6 +136,7 @@ def test_no_token_is_found_anywhere(
 ) -> None:
     seen: list[tuple[str, str]] = []
     settings.ESTUARY_TIMEOUT = settings.ESTUARY_EXPORT_TIMEOUT = 2
+    monkeypatch.setattr("keys.upstream.calls._PAUSES", (0.01, 0.01))
     User.objects.create_user("alice", password=PASSWORD)
     with Sandbox(generation=generation, rate_limit=None) as node:
         settings.ESTUARY_API_URL = urlsplit(node.url)
