@@ -9,8 +9,8 @@ class EstuaryAdminConfig(AppConfig):
     name = "estuary_admin"
 
     def ready(self) -> None:
-        if settings.SESSION_ENGINE == "estuary_admin.sessions":
-            from estuary_admin.sessions import on_change
+        if settings.SESSION_ENGINE == "estuary_admin.cached_sessions":
+            from estuary_admin.cached_sessions import on_change
 
             for signal in (post_save, post_delete):
                 signal.connect(on_change, sender="sessions.Session", dispatch_uid="sessions")

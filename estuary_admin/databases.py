@@ -83,5 +83,5 @@ def caches(data_dir: Path) -> dict[str, dict[str, Any]]:
 def session_engine(configured: dict[str, dict[str, Any]]) -> str:
     """A cache in front is worth it only when it is faster than the database."""
     if "sessions" in configured:
-        return "estuary_admin.sessions"
-    return "django.contrib.sessions.backends.db"
+        return "estuary_admin.cached_sessions"
+    return "estuary_admin.sessions"

@@ -1,7 +1,7 @@
 """Redis as the cache of all processes, and what happens while it is away.
 
 Nothing that must be right stands in it alone. Throttles go to a table of the database in the
-meantime, kept lists to files; sessions are in the database anyway (`estuary_admin.sessions`).
+meantime, kept lists to files; sessions are in the database anyway (see `cached_sessions`).
 """
 
 from __future__ import annotations

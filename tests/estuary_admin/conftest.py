@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from estuary_admin import databases, redis_cache, sessions
+from estuary_admin import cached_sessions, databases, redis_cache
+from estuary_admin.cached_sessions import Distrust
 from estuary_admin.redis_cache import Guard
-from estuary_admin.sessions import Distrust
 from tests.backing import Backing, Redis, need, running
 
 
@@ -26,7 +26,7 @@ def redis(server: Backing, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     """The app with a Redis, which a test may stop."""
     monkeypatch.setenv("REDIS_URL", server.url)
     monkeypatch.setattr(redis_cache, "guard", Guard())
-    monkeypatch.setattr(sessions, "distrust", Distrust())
+    monkeypatch.setattr(cached_sessions, "distrust", Distrust())
     settings.CACHES = databases.caches(settings.DATA_DIR)
     settings.SESSION_ENGINE = databases.session_engine(settings.CACHES)
     if not server.is_running:

@@ -16,8 +16,9 @@ from django.core.cache import caches
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from estuary_admin import redis_cache, sessions
-from estuary_admin.sessions import SessionStore
+from estuary_admin import cached_sessions as sessions
+from estuary_admin import redis_cache
+from estuary_admin.cached_sessions import SessionStore
 from tests.backing import Backing
 from tests.conftest import signed_in
 
