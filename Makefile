@@ -4,11 +4,7 @@ PORT ?= 8000
 BIN = $(VENV)/bin
 SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
 
-<<<<<<< HEAD
-.PHONY: demo test lint format bench screenshots clean
-=======
-.PHONY: demo test test-postgres lint format bench clean
->>>>>>> scale
+.PHONY: demo test test-postgres lint format screenshots clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
