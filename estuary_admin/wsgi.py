@@ -12,5 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "estuary_admin.settings")
 
 application = get_wsgi_application()
 
+from estuary_admin.backups import hold_database  # noqa: E402 - needs the settings
+
 # Better no console than one in which nobody can connect a key.
 sealing_keys()
+hold_database()

@@ -64,10 +64,12 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
 
 
 def last_known(stored: StoredToken) -> Snapshot | None:
-    """The list as it was last fetched, however old, unless something was changed here since."""
+    """The list as it was last fetched, at most a day ago, unless something was changed since."""
     packed = caches["key_lists"].get(_name(stored))
     kept = _packed.decode(packed) if packed else None
-    return kept if kept and kept.list_version == stored.list_version else None
+    if kept is None or kept.list_version != stored.list_version or _age(kept) > KEPT_FOR:
+        return None
+    return kept
 
 
 def _name(stored: StoredToken) -> str:
