@@ -22,9 +22,7 @@ urlpatterns = [
     path("accounts/signed-out/", sso_views.signed_out, name="account_signed_out"),
     path("accounts/inactive/", account_views.account_inactive, name="account_inactive"),
     path("accounts/reauthenticate/", account_views.reauthenticate, name="account_reauthenticate"),
-    path(
-        "accounts/password/change/", account_views.password_change, name="account_change_password"
-    ),
+    path("accounts/password/change/", sso_views.password_change, name="account_change_password"),
     path("admin-tools/sso/", sso_admin.sso_doctor, name="sso_doctor"),
     path("admin-tools/sso/identities/", sso_admin.identities, name="sso_identities"),
     path(

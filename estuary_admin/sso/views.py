@@ -68,3 +68,12 @@ def signed_out(request: HttpRequest) -> HttpResponseBase:
     if settings.SSO.is_local:
         return redirect("account_login")
     return render(request, "sso/signed_out.html")
+
+
+@require_http_methods(ANY_FORM)
+def password_change(request: HttpRequest) -> HttpResponseBase:
+    """Only for who has one: somebody else vouches for all others."""
+    if request.user.is_authenticated and not request.user.has_usable_password():
+        raise Http404
+    response: HttpResponseBase = account_views.password_change(request)
+    return response
