@@ -2,14 +2,19 @@ PYTHON ?= python3.11
 VENV ?= .venv
 PORT ?= 8000
 BIN = $(VENV)/bin
+SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test test-postgres lint format screenshots clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
 
 test: $(VENV)/development
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+# What talks to the database or the cache, on PostgreSQL and Redis (Debian's packages).
+test-postgres: $(VENV)/development
+	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE)
 
 lint: $(VENV)/development
 	$(BIN)/ruff format --check .
@@ -18,6 +23,9 @@ lint: $(VENV)/development
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.lint_environment makemigrations --check --dry-run
 	$(BIN)/python -m tests.lint_environment check --deploy --fail-level WARNING
+
+screenshots: $(VENV)/development
+	$(BIN)/python -m tests.browser.screenshots $(ONLY)
 
 format: $(VENV)/development
 	$(BIN)/ruff format .

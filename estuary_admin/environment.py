@@ -99,11 +99,26 @@ def database(name: str, default: str) -> dict[str, Any]:
     """Read a database's address; the sentence leaves it out, for it may hold a password."""
     value = text(name, default)
     try:
-        if urlsplit(value).scheme in environ.Env.DB_SCHEMES:
+        if urlsplit(value).scheme in {"sqlite", "postgres", "postgresql"}:
             return dict(environ.Env.db_url_config(value))
     except ValueError:  # the host or the port
         pass
-    raise ImproperlyConfigured(f"{name} must look like sqlite:////path/to/file.sqlite3.")
+    raise ImproperlyConfigured(
+        f"{name} must look like sqlite:////path/to/file.sqlite3 "
+        "or postgres://user:password@host:5432/name."
+    )
+
+
+def redis(name: str) -> str:
+    """Read a Redis's address, or "" for none; the sentence leaves it out, as above."""
+    value = text(name, "")
+    try:
+        parts = _split(value)
+        if not value or (parts.scheme in {"redis", "rediss"} and parts.hostname):
+            return value
+    except ValueError:
+        pass
+    raise ImproperlyConfigured(f"{name} must look like redis://:password@host:6379/0.")
 
 
 def is_loopback(hostname: str) -> bool:

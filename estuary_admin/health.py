@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from estuary_admin import redis_cache
 from keys.sealing import sealing_keys
 
 
@@ -20,28 +22,24 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_not_required
 def readyz(_request: HttpRequest) -> HttpResponse:
-    checks = {"database": _database, "cache": _cache, "sealing_keys": _sealing_keys}
-    states = {name: "ok" if _passes(check) else "failed" for name, check in checks.items()}
-    return JsonResponse(states, status=200 if set(states.values()) == {"ok"} else 503)
+    checks = {"database": _database, "cache": redis_cache.state, "sealing_keys": _sealing_keys}
+    states = {name: _state(check) for name, check in checks.items()}
+    # A degraded one is slower, and still right: no reason to take this machine out.
+    return JsonResponse(states, status=503 if "failed" in states.values() else 200)
 
 
-def _passes(check: object) -> bool:
+def _state(check: Callable[[], str]) -> str:
     try:
-        return bool(check())  # type: ignore[operator]
+        return check()
     except Exception:
-        return False
+        return "failed"
 
 
-def _database() -> bool:
+def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return True
+    return "ok"
 
 
-def _cache() -> bool:
-    cache.set("readyz", "ok", 10)
-    return bool(cache.get("readyz") == "ok")
-
-
-def _sealing_keys() -> bool:
-    return bool(sealing_keys())
+def _sealing_keys() -> str:
+    return "ok" if sealing_keys() else "failed"

@@ -38,6 +38,14 @@ class JsonFormatter(logging.Formatter):
         return redact(json.dumps(line, default=str))
 
 
+class MessageFilter(logging.Filter):
+    """Redacts what Django says of an address, before handlers that are not ours see it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return True
+
+
 def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
@@ -61,10 +69,15 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
+        "filters": {"tokens": {"()": MessageFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
+            "django.request": {"filters": ["tokens"]},
+            "django.security.csrf": {"filters": ["tokens"]},
+            # At DEBUG it writes out whole contexts, forms and CSRF secrets among them.
+            "django.template": {"level": "INFO"},
             "django.server": {"handlers": [], "propagate": True},
             "gunicorn.error": {"handlers": [], "propagate": True},
         },

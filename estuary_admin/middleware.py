@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from keys.upstream.redaction import holds_token
+
 logger = logging.getLogger("estuary_admin.request")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -76,7 +78,9 @@ class MemberRequiredMiddleware(LoginRequiredMiddleware):
     """Sign-in is needed unless a view says otherwise; htmx is told to leave the page."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        there = resolve_url(self.get_login_url(view_func))
         if getattr(request, "htmx", False):
-            there = resolve_url(self.get_login_url(view_func))
             return HttpResponseClientRedirect(there)  # type: ignore[return-value]
+        if holds_token(request.get_full_path()):
+            return HttpResponseRedirect(there)  # a token in `next` would go round once more
         return super().handle_no_permission(request, view_func)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from zoneinfo import available_timezones
 
-from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from estuary_admin import content_policy, databases
 from estuary_admin import environment as env
 from estuary_admin.logging import logging_config
 from estuary_admin.sso.load import load as load_sso
@@ -94,25 +94,10 @@ TEMPLATES = [
 ]
 
 # Keeping things
-DATABASES = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'estuary-admin.sqlite3'}")
-}
-DATABASES["default"]["CONN_MAX_AGE"] = 600
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",  # a writer waits its turn instead of failing half-way
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
+DATABASES = databases.databases(DATA_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {
-    # In the database, so that throttles and key lists are shared by all processes.
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 20_000},
-    }
-}
+CACHES = databases.caches(DATA_DIR)
+SESSION_ENGINE = databases.session_engine(CACHES)
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -151,18 +136,9 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "base-uri": [NONE],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-        "img-src": [SELF],
-        "script-src": [SELF],
-        "style-src": [SELF],
-    }
-}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_policy.DIRECTIVES}
+DEFAULT_EXCEPTION_REPORTER = "estuary_admin.reports.TokenFreeReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small
 
 # Static files

@@ -6,6 +6,14 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from keys.sealing import sealing_keys
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "estuary_admin.settings")
 
 application = get_wsgi_application()
+
+from estuary_admin.backups import hold_database  # noqa: E402 - needs the settings
+
+# Better no console than one in which nobody can connect a key.
+sealing_keys()
+hold_database()

@@ -16,7 +16,7 @@ from keys.roles import is_admin
 from keys.sealing import SealBroken
 from keys.services import audit, stored_tokens
 from keys.services.audit import Action, Outcome
-from keys.upstream import RateLimited, UpstreamError
+from keys.upstream import RateLimited, UpstreamError, UpstreamUnavailable
 
 logger = logging.getLogger("estuary_admin.keys")
 
@@ -77,7 +77,7 @@ def _upstream_error(request: HttpRequest, error: UpstreamError) -> HttpResponseB
         request,
         "keys/upstream_error.html",
         {
-            "title": "Estuary refuses your key" if error.is_about_token else "Estuary unreachable",
+            "title": _title(error),
             "sentence": error.sentence,
             "is_about_token": error.is_about_token,
             # After a POST there is nothing to repeat by a link: it may have been carried out.
@@ -88,3 +88,13 @@ def _upstream_error(request: HttpRequest, error: UpstreamError) -> HttpResponseB
     if isinstance(error, RateLimited) and error.retry_after is not None:
         response["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _title(error: UpstreamError) -> str:
+    if error.is_about_token:
+        return "Estuary refuses your key"
+    if isinstance(error, RateLimited):
+        return "Estuary is busy"
+    # What answered something else was reached.
+    is_away = isinstance(error, UpstreamUnavailable)
+    return "Estuary unreachable" if is_away else "Trouble with Estuary"

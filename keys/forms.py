@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from estuary_admin.token_shy import TokenShyMixin
 from keys.choices import THEMES, time_zones
 from keys.upstream import KeySpec, Permission
 from keys.upstream.durations import DurationError, parse_lifetime
@@ -27,7 +28,7 @@ PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, 
 UNWANTED = {"Cc", "Cs", "Zl", "Zp"}
 
 
-class KeyCreateForm(forms.Form):
+class KeyCreateForm(TokenShyMixin):
     label = forms.CharField(
         label="Label",
         max_length=200,

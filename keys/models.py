@@ -109,6 +109,17 @@ class AuditEntry(models.Model):
         return self.token_hash[:8]
 
 
+class ExportLease(models.Model):
+    """An export that is under way; one account has one at most, on whichever machine."""
+
+    # Not the member: two who connected the same key share one account.
+    token_hash = models.CharField(max_length=43, unique=True)
+    until = models.DateTimeField()  # a process that died frees the account then
+
+    def __str__(self) -> str:
+        return f"export of {self.token_hash[:8]} until {self.until}"
+
+
 class Preferences(models.Model):
     """How a member wants to see the console."""
 

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.views.decorators.debug import sensitive_variables
 
 VERSION = "v1"
 NONCE_BYTES = 12  # what NIST SP 800-38D recommends for GCM
@@ -25,6 +26,7 @@ class SealBroken(Exception):
     """A sealed token that none of the keys opens for this member."""
 
 
+@sensitive_variables("token")
 def seal(token: str, member_id: int) -> str:
     """Seal a token for one member under the newest key."""
     key_id = newest_key_id()
@@ -35,6 +37,7 @@ def seal(token: str, member_id: int) -> str:
     return f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(box).decode()}"
 
 
+@sensitive_variables("opened", "box", "key")
 def unseal(sealed: str, member_id: int) -> str:
     """Open what `seal` made for the same member; raises SealBroken for anything else."""
     try:

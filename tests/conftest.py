@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.cache import caches
 from django.test import Client
 
 from keys.actors import Actor
@@ -28,6 +29,12 @@ def node(settings: Any) -> Iterator[Sandbox]:
         settings.ESTUARY_API_URL = urlsplit(running.url)
         settings.ESTUARY_TIMEOUT = 3
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_kept_lists() -> None:
+    """The database forgets after each test by itself; files do not."""
+    caches["key_lists"].clear()
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.models import StoredToken
-from keys.services import audit
+from keys.models import ExportLease, StoredToken
+from keys.services import audit, leases
 from keys.services.audit import Action, Outcome
 from keys.services.stored_tokens import client_for
 from keys.upstream import Export, UpstreamError
@@ -22,18 +22,14 @@ LEASE = 120  # seconds; a process that dies frees the account after these
 RENEWAL = 30  # seconds between renewals of the lease
 
 
-class ExportRunning(Exception):
-    """Another export of this account has not ended yet."""
-
-
 class Download:
     """An opened export on its way to the browser: iterate it, and close it whatever happens."""
 
-    def __init__(self, export: Export, actor: Actor, stored: StoredToken, for_member: User) -> None:
+    def __init__(self, export: Export, lease: ExportLease, actor: Actor, for_member: User) -> None:
         self.filename = f"estuary-export-{for_member.get_username()}-{timezone.now():%Y%m%d}.json"
         self._export = export
         self._actor = actor
-        self._stored = stored
+        self._lease = lease
         self._for_member = for_member
         self._ended = False
         self._size = 0
@@ -41,12 +37,14 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
+        _let_go_of_the_database()  # the download may take long
         try:
             for chunk in self._export:
                 self._digest.update(chunk)
                 self._size += len(chunk)
                 if time.monotonic() - renewed > RENEWAL:
-                    cache.touch(_lease(self._stored), LEASE)
+                    leases.renew(self._lease, LEASE)
+                    _let_go_of_the_database()
                     renewed = time.monotonic()
                 yield chunk
         except UpstreamError as error:
@@ -64,7 +62,7 @@ class Download:
         if self._ended:
             return
         self._ended = True
-        cache.delete(_lease(self._stored))
+        leases.release(self._lease)
         facts: dict[str, str | int] = {"bytes": self._size}
         if outcome is Outcome.DONE:
             facts["sha256"] = self._digest.hexdigest()
@@ -77,26 +75,32 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     """Start an export of the account behind a stored token, the actor's own or another member's.
 
     Waits for Estuary's first byte (it builds the whole document first), so that a failure can
-    still be a page. Raises ExportRunning, SealBroken or UpstreamError.
+    still be a page. Raises LeaseTaken, SealBroken or UpstreamError.
     """
-    lease = _lease(stored)
-    if not cache.add(lease, "running", settings.ESTUARY_EXPORT_TIMEOUT + LEASE):
-        raise ExportRunning
+    lease = leases.take(stored.token_hash, settings.ESTUARY_EXPORT_TIMEOUT + LEASE)
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
-        export = client_for(stored, actor).open_export(settings.ESTUARY_EXPORT_TIMEOUT)
+        client = client_for(stored, actor)
+        _let_go_of_the_database()  # Estuary may think for a quarter of an hour
+        export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
     except BaseException as error:
-        cache.delete(lease)
+        leases.release(lease)
         reason = error.code if isinstance(error, UpstreamError) else "internal"
         _record(actor, stored.member, Action.EXPORT_FAILED, Outcome.FAILED, {"reason": reason})
         raise
-    cache.touch(lease, LEASE)
-    return Download(export, actor, stored, stored.member)
+    leases.renew(lease, LEASE)
+    return Download(export, lease, actor, stored.member)
 
 
 def is_running(stored: StoredToken) -> bool:
     """Whether an export of this account has not ended yet."""
-    return cache.get(_lease(stored)) is not None
+    return leases.is_taken(stored.token_hash)
+
+
+def _let_go_of_the_database() -> None:
+    """Give a pooled connection back while there is only Estuary to wait for."""
+    if not connection.in_atomic_block:
+        close_old_connections()
 
 
 def _record(
@@ -108,8 +112,3 @@ def _record(
 ) -> None:
     other = member if member != actor.member else None
     audit.record(actor, action, outcome, on_behalf_of=other, detail=facts)
-
-
-def _lease(stored: StoredToken) -> str:
-    # By the token's hash: two members who connected the same key share one account.
-    return f"export:{stored.token_hash}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import msgspec
-from django.core.cache import cache
+from django.core.cache import caches
 from django.utils import timezone
 
 from keys.actors import Actor
@@ -57,16 +57,22 @@ def _age(snapshot: Snapshot) -> timedelta:
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, under the version that was current when it was asked for."""
     snapshot = Snapshot(listed.keys, listed.unreadable, timezone.now(), stored.list_version)
-    cache.set(_name(stored), msgspec.msgpack.encode(snapshot), KEPT_FOR.total_seconds())
+    caches["key_lists"].set(
+        _name(stored), msgspec.msgpack.encode(snapshot), KEPT_FOR.total_seconds()
+    )
     return snapshot
 
 
 def last_known(stored: StoredToken) -> Snapshot | None:
-    """The list as it was last fetched, however old, unless something was changed here since."""
-    packed = cache.get(_name(stored))
+    """The list as it was last fetched, at most a day ago, unless something was changed since."""
+    packed = caches["key_lists"].get(_name(stored))
     kept = _packed.decode(packed) if packed else None
-    return kept if kept and kept.list_version == stored.list_version else None
+    if kept is None or kept.list_version != stored.list_version or _age(kept) > KEPT_FOR:
+        return None
+    return kept
 
 
 def _name(stored: StoredToken) -> str:
-    return f"key-list:1:{stored.pk}"  # the number rises with the shape of Snapshot
+    # The number rises with the shape of Snapshot; the hash keeps lists of two accounts apart even
+    # after a backup was restored.
+    return f"key-list:1:{stored.pk}:{stored.token_hash}"

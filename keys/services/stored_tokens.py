@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from keys import sealing
 from keys.actors import Actor
@@ -40,6 +41,7 @@ def client_for(stored: StoredToken, actor: Actor) -> EstuaryClient:
     return _client(sealing.unseal(stored.sealed, stored.member_id), actor)
 
 
+@sensitive_variables("token")
 def connect_token(actor: Actor, token: str) -> StoredToken:
     """Check a token against Estuary, then seal and keep it in place of the member's former one.
 
@@ -115,6 +117,7 @@ def reseal_all() -> tuple[int, int]:
     return moved, unreadable
 
 
+@sensitive_variables("token")
 def _client(token: str, actor: Actor) -> EstuaryClient:
     return EstuaryClient(
         settings.ESTUARY_API_URL.geturl(),

@@ -7,6 +7,7 @@ Estuary builds the whole document in memory before it sends the first byte, and 
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,8 @@ from .diagnosis import attempt
 from .errors import Problem, UnexpectedReply, UpstreamUnavailable
 from .http import READ, Reply, is_json, read_reply
 
+_START = 64  # bytes to tell an export by
+_is_export = re.compile(rb'\s*\{\s*"Version"').match
 _MARKS = re.compile(rb'\\.|["{}]', re.DOTALL)
 
 
@@ -27,9 +30,12 @@ class Export:
     Closing before the end closes the connection; Estuary finishes its work all the same.
     """
 
-    def __init__(self, response: BaseHTTPResponse, first: bytes, patience: Patience) -> None:
+    def __init__(
+        self, response: BaseHTTPResponse, first: bytes, text: _Text, patience: Patience
+    ) -> None:
         self._response = response
         self._first = first
+        self._text = text
         self._patience = patience
         self._is_closed = False
         is_framed = response.chunked or response.length_remaining is not None
@@ -46,13 +52,21 @@ class Export:
         if self._is_closed:
             raise UpstreamUnavailable("reset")
         try:
-            chunk, end = self._first, b""
+            chunk, start, end = self._first, b"", b""
+            self._first = b""
             while chunk:
+                start += chunk[: _START - len(start)]
                 if self._depth:
                     self._depth.add(chunk)
                 end = chunk.rstrip()[-1:] or end
                 yield chunk
                 chunk = self._next()
+                if not self._text.goes_on(chunk):
+                    is_last, chunk, start = not chunk, b"", b""
+                    raise UnexpectedReply("cut" if is_last else "json")
+            is_export, start = bool(_is_export(start)), b""  # no content in a traceback's frame
+            if not is_export:
+                raise UnexpectedReply("shape")
             if end != b"}" or (self._depth and not self._depth.is_closed):
                 raise UnexpectedReply("cut")
         finally:
@@ -92,13 +106,29 @@ def begin(response: BaseHTTPResponse, patience: Patience, idle: float) -> Export
         begun = read_reply(response, READ)
     elif not is_json(response):
         begun = "content-type"
-    elif (first := response.read1(READ, decode_content=False)).lstrip().startswith(b"{"):
-        patience.idle = idle
-        return Export(response, first, patience)
     else:
-        begun = "json"
+        first, text = response.read1(READ, decode_content=False), _Text()
+        if first.lstrip().startswith(b"{") and text.goes_on(first):
+            patience.idle = idle
+            return Export(response, first, text, patience)
+        begun, first = "json", b""
     response.close()
     return begun
+
+
+class _Text:
+    """Whether the pieces make up UTF-8: what is none is no JSON, and no program would read it."""
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-8")()
+
+    def goes_on(self, piece: bytes) -> bool:
+        """Look at the next piece, of which b"" is the last."""
+        try:
+            self._decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError:
+            return False
+        return True
 
 
 class _Depth:

@@ -16,6 +16,11 @@ def redact(text: str) -> str:
     return _TOKEN.sub(MASK, text)
 
 
+def holds_token(text: str) -> bool:
+    """Whether an Estuary token stands in the text."""
+    return _TOKEN.search(text) is not None
+
+
 class Secret:
     """A string that shows itself to nobody but who calls `reveal`: not to repr, vars or pickle."""
 

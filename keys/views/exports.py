@@ -14,7 +14,8 @@ from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.roles import is_admin
 from keys.services import audit
-from keys.services.exports import ExportRunning, is_running, open_download
+from keys.services.exports import is_running, open_download
+from keys.services.leases import LeaseTaken
 from keys.services.stored_tokens import connected_members, of_member
 
 
@@ -37,7 +38,7 @@ def export_download(request: AppRequest) -> HttpResponseBase:
         stored = get_object_or_404(StoredToken.objects.select_related("member"), member=wanted)
     try:
         download = open_download(actor_of(request), stored)
-    except ExportRunning:
+    except LeaseTaken:
         return _exports_page(request, status=409, busy=True)
     return StreamingHttpResponse(
         download,

@@ -53,7 +53,7 @@ def key_create(request: AppRequest) -> HttpResponse:
 def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
     """The form, with what was typed; after an error with a new nonce, since the old may be used."""
     if form.is_bound:
-        form.data = {**request.POST.dict(), "nonce": new_nonce(request.session)}
+        form.data = dict(form.data.items()) | {"nonce": new_nonce(request.session)}
     return render_page(request, "keys/key_create.html", {"form": form})
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
+from tests.browser.chromium import NoChromium, launched
 from tests.browser.console import PASSWORD, Console
 
 # Tests take one each, so that they cannot disturb one another.
 NEW = [f"newcomer-{number}" for number in range(20)]
 CONNECTED = [f"member-{number}" for number in range(60)]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @dataclass
@@ -37,14 +34,12 @@ class Member:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        if not path and Path(playwright.chromium.executable_path).exists():
-            path = playwright.chromium.executable_path
-        if not path:
+        try:
+            browser = launched(playwright)
+        except NoChromium as missing:
             if os.environ.get("CI") == "true":
                 pytest.fail("CI must have a Chromium: install Debian's package chromium")
-            pytest.skip("no Chromium: set CHROMIUM or install Debian's package chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS + QUIET)
+            pytest.skip(f"no Chromium: {missing.__doc__}")
         yield browser
         browser.close()
 

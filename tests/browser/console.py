@@ -65,6 +65,11 @@ class Console:
         self._wait()
         return self
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process; those that answer are its children."""
+        return self._server.pid
+
     def __exit__(self, *_: object) -> None:
         self._server.terminate()
         self._server.wait()

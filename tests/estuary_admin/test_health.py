@@ -9,7 +9,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
+from estuary_admin import databases
 from keys.sandbox import Sandbox
+
+
+@pytest.fixture
+def _cache_in_the_database(settings: Any) -> None:
+    settings.CACHES = settings.CACHES | {"default": databases.TABLE}
 
 
 def test_healthz_asks_nobody() -> None:
@@ -27,6 +33,7 @@ def test_readyz_says_that_all_is_well(node: Sandbox, db: None) -> None:
     assert node.requests == []
 
 
+@pytest.mark.usefixtures("_cache_in_the_database")
 def test_readyz_fails_without_a_database() -> None:
     response = Client().get("/readyz")  # pytest-django refuses the database here
 
@@ -36,6 +43,7 @@ def test_readyz_fails_without_a_database() -> None:
     assert response.json()["sealing_keys"] == "ok"
 
 
+@pytest.mark.usefixtures("_cache_in_the_database")
 @pytest.mark.django_db
 def test_readyz_fails_without_the_cache() -> None:
     with connection.cursor() as cursor:
@@ -59,6 +67,7 @@ def test_readyz_fails_without_sealing_keys(settings: Any, keys: list[str]) -> No
     assert response.json() == {"database": "ok", "cache": "ok", "sealing_keys": "failed"}
 
 
+@pytest.mark.usefixtures("_cache_in_the_database")
 @pytest.mark.django_db
 def test_the_cache_is_shared_by_all_processes() -> None:
     cache.set("a", 1)

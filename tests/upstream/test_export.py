@@ -11,7 +11,7 @@ import pytest
 from keys.upstream import Export, UnexpectedReply, UpstreamError, UpstreamUnavailable
 
 from .conftest import NodeFactory, client_of
-from .server import Action, chunked, close_at_once, json_reply, reply, reset, then
+from .server import JSON, Action, chunked, close_at_once, json_reply, reply, reset, then
 
 CONTENT = {"id": 1, "name": 'a "quoted" {name\\', "pinMeta": "{}", "origins": '["/ip4"]'}
 DOCUMENT = {"Version": "v0.0.1", "Version1": {"Contents": [CONTENT] * 40, "Deals": []}}
@@ -133,7 +133,7 @@ def test_what_is_no_export_is_said_before_the_response_begins(
 def test_memory_does_not_grow_with_the_export(node: NodeFactory) -> None:
     piece = chunked(b'"' + b"x" * 1_000_000 + b'",', 32_768).removesuffix(b"0\r\n\r\n")
     head = UNFRAMED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
-    start, end = chunked(b'{"a":[', 6).removesuffix(b"0\r\n\r\n"), chunked(b'""]}', 4)
+    start, end = chunked(b'{"Version":[', 12).removesuffix(b"0\r\n\r\n"), chunked(b'""]}', 4)
 
     with opened(node, then(head, start, *[piece] * 30, end)) as export:
         tracemalloc.start()
@@ -143,5 +143,42 @@ def test_memory_does_not_grow_with_the_export(node: NodeFactory) -> None:
         finally:
             tracemalloc.stop()
 
-    assert size == 30 * 1_000_003 + 10
+    assert size == 30 * 1_000_003 + 16
     assert peak < 2_000_000
+
+
+def test_an_empty_object_is_no_export(node: NodeFactory) -> None:
+    with opened(node, reply(200, b"{}")) as export, pytest.raises(UnexpectedReply):
+        list(export)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_letter_may_lie_across_two_pieces(node: NodeFactory, place: int) -> None:
+    start, letter = b'{"Version":"', "🗂".encode()
+    body = start + letter + b'"}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
+    cut = len(start) + place
+    pieces = (head.encode() + body[:cut], lambda _: time.sleep(0.1), body[cut:])
+    with opened(node, then(*pieces)) as export:
+        assert b"".join(export) == body
+
+
+def test_what_is_no_text_is_refused_before_the_response_begins(node: NodeFactory) -> None:
+    with pytest.raises(UnexpectedReply) as caught:
+        opened(node, reply(200, b'{"Version":"\xff"}'))
+
+    assert caught.value.problem == "json"
+
+
+@pytest.mark.parametrize(
+    ("end", "problem"), [(b'"\xff"}', "json"), ("🗂".encode()[:2], "cut"), (b"\xff", "json")]
+)
+def test_what_turns_out_to_be_no_text_never_seems_complete(
+    node: NodeFactory, end: bytes, problem: str
+) -> None:
+    body = b'{"Version":"' + b"x" * 300_000 + end
+    with opened(node, reply(200, body)) as export, pytest.raises(UnexpectedReply) as caught:
+        for _ in export:
+            pass
+
+    assert caught.value.problem == problem

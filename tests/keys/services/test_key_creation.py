@@ -103,13 +103,15 @@ def test_the_token_reaches_the_member_though_nothing_can_be_noted(
     alice: User, node: Sandbox, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored = connect(alice, token)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMP TRIGGER full BEFORE UPDATE ON keys_keycreation "
-            "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-        )
 
-    result = create_key(actor_of(alice), stored, SPEC, "n")
+    def fail(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
+        """Have the database itself fail, which ends a transaction as no exception of ours does."""
+        if 'UPDATE "keys_keycreation"' in sql:
+            return execute("SELECT * FROM nowhere", None, *rest)
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(fail):
+        result = create_key(actor_of(alice), stored, SPEC, "n")
 
     assert result.created is not None
     assert result.created.token in node.state.keys

@@ -189,3 +189,11 @@ def test_members_use_their_own_token(
     browser.post(URL, form_of(browser))
 
     assert {request.headers["authorization"] for request in node.requests} == {f"Bearer {token}"}
+
+
+def test_a_token_pasted_as_a_label_goes_nowhere(browser: Client, node: Sandbox, token: str) -> None:
+    response = browser.post(URL, form_of(browser, label=f"key {token}"))
+
+    assert "This looks like an Estuary API key" in words_of(response)
+    assert token not in response.content.decode()
+    assert not [request for request in node.requests if request.method == "POST"]

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_delete, post_save
+
+
+class EstuaryAdminConfig(AppConfig):
+    name = "estuary_admin"
+
+    def ready(self) -> None:
+        if settings.SESSION_ENGINE == "estuary_admin.cached_sessions":
+            from estuary_admin.cached_sessions import on_change
+
+            for signal in (post_save, post_delete):
+                signal.connect(on_change, sender="sessions.Session", dispatch_uid="sessions")

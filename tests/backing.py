@@ -1,0 +1,181 @@
+"""A PostgreSQL and a Redis of our own, for as long as a test or a command runs.
+
+`python -m tests.backing COMMAND …` runs a command with TEST_DATABASE_URL and TEST_REDIS_URL set.
+Debian's packages are enough; nothing is installed, kept, or left running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+HOST = "127.0.0.1"
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
+
+
+class Backing:
+    """A server on a free port; it can be stopped and started again with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        with (self.folder / "log.txt").open("ab") as log:
+            # A group of its own: Ctrl-C is for the tests, which then stop this.
+            self._process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+        for _ in range(300):
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1):
+                return
+            time.sleep(0.05)
+        raise RuntimeError((self.folder / "log.txt").read_text())
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGINT)  # PostgreSQL: at once, but in order
+            self._process.wait(timeout=20)
+            self._process = None
+
+
+class Redis(Backing):
+    PACKAGE = "redis-server"
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}"
+
+    def command(self) -> list[str]:
+        options = {"--port": str(self.port), "--bind": HOST, "--appendonly": "yes", "--save": ""}
+        return ["redis-server", *(word for pair in options.items() for word in pair)]
+
+
+class PostgreSQL(Backing):
+    PACKAGE = "postgresql"
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@{HOST}:{self.port}/postgres"
+
+    def __enter__(self) -> Self:
+        if os.getuid() == 0:  # as which PostgreSQL refuses to run
+            shutil.chown(self.folder, "postgres", "postgres")
+        initdb = [*self._as_itself(), str(programs() / "initdb"), "--auth=trust", "--no-sync"]
+        subprocess.run(
+            [*initdb, "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", self._data],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self.folder,
+        )
+        return super().__enter__()
+
+    def command(self) -> list[str]:
+        settings = ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+        settings += [f"listen_addresses={HOST}", f"unix_socket_directories={self.folder}"]
+        given = [word for setting in settings for word in ("-c", setting)]
+        server = [str(programs() / "postgres"), "-D", self._data, "-p", str(self.port), *given]
+        return [*self._as_itself(), *server]
+
+    @property
+    def _data(self) -> str:
+        return str(self.folder / "data")
+
+    @staticmethod
+    def _as_itself() -> list[str]:
+        if os.getuid() != 0:
+            return []
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def programs() -> Path:
+    """Where Debian keeps PostgreSQL's programs, of the newest version there is."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+
+
+def is_installed() -> bool:
+    return not missing(PostgreSQL.PACKAGE, Redis.PACKAGE)
+
+
+def missing(*packages: str) -> list[str]:
+    """Those of Debian's packages whose programs are not here."""
+    there = {
+        "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+        "redis-server": shutil.which("redis-server"),
+        "nginx-light": shutil.which("nginx", path=SYSTEM_PATH),
+        "caddy": shutil.which("caddy"),
+        "systemd": shutil.which("systemd-analyze"),
+    }
+    return [name for name in packages if not there[name]]
+
+
+def need(*packages: str) -> None:
+    """Skip a test that cannot run on this machine; in CI that is a failure."""
+    if lacking := missing(*packages):
+        says = "install Debian's " + " and ".join(lacking)
+        if os.environ.get("CI") == "true":
+            pytest.fail(says)
+        pytest.skip(says)
+
+
+@contextlib.contextmanager
+def running(kind: Callable[[Path], Backing]) -> Iterator[Backing]:
+    """In a folder that ends with it; a short one, for the sake of PostgreSQL's socket."""
+    with tempfile.TemporaryDirectory(prefix="backing-") as folder:
+        Path(folder).chmod(0o700)
+        with kind(Path(folder)) as backing:
+            yield backing
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def main(command: list[str]) -> int:
+    if not is_installed():
+        sys.stderr.write("Install Debian's packages postgresql and redis-server.\n")
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with running(PostgreSQL) as database, running(Redis) as redis:
+        addresses = {"TEST_DATABASE_URL": database.url, "TEST_REDIS_URL": redis.url}
+        return subprocess.run(command, env=os.environ | addresses, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""Pictures of every page, state, width and scheme, in var/screenshots; `make screenshots`."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import CDPSession, Page, sync_playwright
+
+from keys.sandbox import Sandbox
+from tests.browser.chromium import launched
+from tests.browser.console import ROOT, Console
+from tests.browser.scenes import SCENES, Scene, Stage, cast
+
+WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
+SCHEMES = ("light", "dark")
+FOLDER = ROOT / "var/screenshots"
+README_PICTURE = ROOT / "docs/images/keys.png"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make screenshots")
+    parser.add_argument("only", nargs="*", help="names of scenes; all if none is given")
+    only: list[str] = parser.parse_args().only
+    scenes = [scene for scene in SCENES if not only or scene.name in only]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with stage_set() as stage:
+        for member in dict.fromkeys(scene.member for scene in scenes):
+            with stage.page_of(member) as page:
+                for scene in [scene for scene in scenes if scene.member == member]:
+                    scene.play(stage, page)
+                    take_all(page, scene)
+        if not only:
+            take_readme_picture(stage)
+            take_prints(stage)
+    write_index(scenes)
+
+
+@contextmanager
+def stage_set() -> Iterator[Stage]:
+    with (
+        tempfile.TemporaryDirectory(prefix="estuary-admin-pictures-") as data_dir,
+        Sandbox(rate_limit=None) as node,
+        Console(Path(data_dir), node, cast(node)) as console,
+        sync_playwright() as playwright,
+    ):
+        browser = launched(playwright)
+        yield Stage(console, browser)
+        browser.close()
+
+
+def take_all(page: Page, scene: Scene) -> None:
+    session = page.context.new_cdp_session(page)
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        feel_like_a_phone(session, on=width < 600)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.screenshot(path=FOLDER / picture(scene, width, scheme), full_page=True)
+    feel_like_a_phone(session, on=False)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
+
+
+def feel_like_a_phone(session: CDPSession, *, on: bool) -> None:
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": on})
+
+
+def picture(scene: Scene, width: int, scheme: str) -> str:
+    return f"{scene.name}-{width}-{scheme}.png"
+
+
+def take_readme_picture(stage: Stage) -> None:
+    README_PICTURE.parent.mkdir(exist_ok=True)
+    with stage.page_of("team", viewport={"width": 1280, "height": 960}) as page:
+        page.goto("/keys/")
+        page.screenshot(path=README_PICTURE)
+
+
+def take_prints(stage: Stage) -> None:
+    """What comes out of the printer for a key with a history."""
+    with stage.page_of("alice") as page:
+        next(scene for scene in SCENES if scene.name == "key-with-history").play(stage, page)
+        page.pdf(path=FOLDER / "key.pdf", format="A4")
+
+
+def write_index(scenes: list[Scene]) -> None:
+    rows = "".join(
+        f"<h2>{html.escape(scene.name)}</h2><p>"
+        + "".join(
+            f'<a href="{name}"><img src="{name}" height="320" loading="lazy" alt="{name}"></a> '
+            for width in WIDTHS
+            for scheme in SCHEMES
+            for name in [picture(scene, width, scheme)]
+        )
+        + "</p>"
+        for scene in scenes
+    )
+    page = f'<!doctype html><meta charset="utf-8"><title>Estuary Admin, all pages</title>{rows}'
+    (FOLDER / "index.html").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

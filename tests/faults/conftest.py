@@ -1,0 +1,10 @@
+"""Less waiting than in production; how long it waits there, tests/upstream shows."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keys.upstream.calls._PAUSES", (0.02, 0.08))

@@ -1,0 +1,146 @@
+"""A crash of ours while a token is at hand: no report of it holds one, by mail or on the screen."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
+from django.test import Client
+from django.utils.log import AdminEmailHandler
+
+from estuary_admin.reports import TokenFreeReporter
+from keys.sandbox import Sandbox
+from keys.sandbox.state import User as Account
+from keys.upstream import hash_of
+from tests.keys.views.test_key_create import URL, form_of
+from tests.security.spellings import assert_holds_none
+from tests.security.witness import WatchedClient
+
+
+def crash(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("a fault of ours")
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What is at hand when it crashes."""
+
+    browser: Client
+    old: str  # the token of a key that Estuary lists in clear
+    token: str
+    filled: dict[str, str]  # a form to create a key
+
+
+def list_keys(hand: Hand) -> None:
+    hand.browser.get("/keys/")
+
+
+def create(hand: Hand) -> None:
+    hand.browser.post(URL, hand.filled)
+
+
+def revoke(hand: Hand) -> None:
+    hand.browser.post(f"/keys/{hash_of(hand.old)}/revoke/")
+
+
+def connect(hand: Hand) -> None:
+    hand.browser.post("/account/token/", {"token": f"Authorization: Bearer {hand.token}"})
+
+
+def sign_in_with_it(hand: Hand) -> None:
+    hand.browser.logout()
+    hand.browser.post("/accounts/login/", {"login": hand.token, "password": hand.token})
+
+
+def search(hand: Hand) -> None:
+    here = {"Referer": f"http://testserver/keys/?q={hand.token}"}
+    hand.browser.get("/keys/", {"q": hand.token}, headers=here)
+
+
+CRASHES: list[tuple[str, Callable[[Hand], None]]] = [
+    ("keys.services.stored_tokens.EstuaryClient", list_keys),
+    ("keys.upstream.client.Calls", list_keys),
+    ("keys.upstream.http.send", list_keys),
+    ("keys.upstream.replies._key", list_keys),
+    ("keys.upstream.replies.KeyList", list_keys),
+    ("keys.upstream.replies.CreatedKey", create),
+    ("keys.services.key_creation.audit.record", create),
+    ("keys.services.key_creation._conclude", create),
+    ("keys.views.key_create.render_page", create),
+    ("keys.upstream.client._target", revoke),
+    ("keys.upstream.http.read_reply", revoke),
+    ("keys.services.stored_tokens.hash_of", connect),
+    ("keys.services.stored_tokens.forget_list", connect),
+    ("keys.sealing.os.urandom", connect),
+    ("keys.forms.bare_token", connect),
+    ("keys.views.token.connect_token", connect),
+    ("estuary_admin.sso.adapter.client_address", sign_in_with_it),
+    ("keys.views.key_list.hash_of", search),
+]
+
+
+@pytest.fixture
+def mailer(settings: Any) -> Iterator[None]:
+    settings.ADMINS = [("operator", "operator@example.com")]
+    handler = AdminEmailHandler(include_html=True)
+    handler.setLevel(logging.ERROR)
+    logging.getLogger("django.request").addHandler(handler)
+    yield
+    logging.getLogger("django.request").removeHandler(handler)
+
+
+@pytest.mark.parametrize("is_debug", [False, True], ids=["production", "debug"])
+@pytest.mark.parametrize(
+    ("place", "ask"), CRASHES, ids=[f"{ask.__name__}-{place}" for place, ask in CRASHES]
+)
+def test_no_report_of_a_crash_holds_a_token(
+    browser: Client,
+    alice: User,
+    node: Sandbox,
+    account: Account,
+    token: str,
+    settings: Any,
+    mailer: None,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    ask: Callable[[Hand], None],
+    is_debug: bool,
+) -> None:
+    settings.DEBUG = is_debug
+    shown: list[tuple[str, str]] = []
+    victim = WatchedClient(shown, raise_request_exception=False)
+    victim.force_login(alice)
+    hand = Hand(victim, node.add_key(account, era="legacy"), token, form_of(victim))
+    with monkeypatch.context() as broken:
+        broken.setattr(place, crash)
+        ask(hand)
+
+    [sent] = mail.outbox
+    assert "a fault of ours" in str(sent.message())
+    assert isinstance(sent, EmailMultiAlternatives)
+    mailed = [("mail", str(part)) for part in (sent.subject, sent.body, *sent.alternatives)]
+    for where, text in [*mailed, *shown]:
+        assert_holds_none(text, list(node.state.keys), where)
+
+
+@pytest.mark.parametrize("is_debug", [False, True], ids=["production", "debug"])
+def test_a_long_value_cut_within_a_token_shows_nothing_of_it(settings: Any, is_debug: bool) -> None:
+    settings.DEBUG = is_debug
+    token = f"EST{uuid4()}ARY"
+    for length in range(4040, 4096, 5):
+        try:
+            crash("x" * length + token)
+        except RuntimeError:
+            reporter = TokenFreeReporter(None, *sys.exc_info())
+        for text in (reporter.get_traceback_text(), reporter.get_traceback_html()):
+            assert "a fault of ours" in text
+            assert token[:10] not in text
+            assert token[-10:] not in text

@@ -1,0 +1,74 @@
+"""A token pasted into an address: it is not sent back, and stands in no log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.conftest import HTMX
+from tests.security.spellings import assert_holds_none
+from tests.security.witness import LogWitness, WatchedClient, watched_logs
+
+TOKEN = "EST6f2a1c9e-1234-4567-89ab-0123456789abARY"
+ADDRESSES = [
+    f"/keys/?q={TOKEN}",
+    f"/keys/?q=Bearer%20{TOKEN}&status=all",
+    f"/keys/{TOKEN}/",
+    f"/keys/?new={TOKEN}",
+    f"/stats/?{TOKEN}",
+    f"/nowhere/{TOKEN}",
+    f"/{TOKEN}/?q={TOKEN}",
+]
+
+
+@pytest.fixture
+def logs() -> Iterator[LogWitness]:
+    with watched_logs() as witness:
+        yield witness
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "part"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_stranger_is_not_sent_it_back(
+    logs: LogWitness, address: str, headers: dict[str, str]
+) -> None:
+    shown: list[tuple[str, str]] = []
+
+    WatchedClient(shown).get(address, headers=headers, follow=True)
+
+    for where, text in [*shown, ("log", "\n".join(logs.lines))]:
+        assert_holds_none(text, [TOKEN], where)
+    assert logs.lines
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "part"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_member_is_not_sent_it_back(
+    browser: Client, logs: LogWitness, address: str, headers: dict[str, str]
+) -> None:
+    shown: list[tuple[str, str]] = []
+    watched = WatchedClient(shown)
+    watched.cookies = browser.cookies
+
+    watched.get(address, headers=headers, follow=True)
+
+    for where, text in [*shown, ("log", "\n".join(logs.lines))]:
+        assert_holds_none(text, [TOKEN], where)
+    assert logs.lines
+
+
+@pytest.mark.django_db
+def test_a_form_without_its_secret_is_logged_without_the_address(logs: LogWitness) -> None:
+    shown: list[tuple[str, str]] = []
+    strict = WatchedClient(shown, enforce_csrf_checks=True)
+
+    response: Any = strict.post(f"/accounts/login/?next=/keys/{TOKEN}/", {"login": TOKEN})
+
+    assert response.status_code == 403
+    for where, text in [*shown, ("log", "\n".join(logs.lines))]:
+        assert_holds_none(text, [TOKEN], where)
+    assert any("django.security.csrf" in line for line in logs.lines)

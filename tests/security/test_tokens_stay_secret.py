@@ -1,0 +1,165 @@
+"""No token is seen, kept, logged or put into a URL anywhere but where it has to be."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.utils.log import AdminEmailHandler
+
+from keys.roles import ADMINS
+from keys.sandbox import Sandbox
+from keys.upstream import hash_of
+from tests.conftest import PASSWORD
+from tests.faults.matrix import FAULTS
+from tests.security.spellings import assert_holds_none
+from tests.security.witness import LogWitness, WatchedClient, everything_kept, watched_logs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def logs(settings: Any) -> Iterator[LogWitness]:
+    """Everything at DEBUG, and crashes reported by mail as in production."""
+    settings.ADMINS = [("operator", "operator@example.com")]
+    mailer = AdminEmailHandler(include_html=True)
+    mailer.setLevel(logging.ERROR)
+    with watched_logs(mailer) as witness:
+        yield witness
+
+
+class Job:
+    """The whole job at one node, and the tokens that occur in it."""
+
+    def __init__(self, node: Sandbox, seen: list[tuple[str, str]]) -> None:
+        self.node = node
+        self.seen = seen
+        self.account = node.add_user("alice", contents=3)
+        self.token = node.add_key(self.account, label="console")
+        node.add_key(self.account, label="upload", permission="upload")
+        node.add_key(self.account, label="gone", lifetime=timedelta(days=-2))
+        self.legacy = node.add_key(self.account, label="old", era="legacy")
+        node.add_key(self.account, label="between", era="transitional")
+        self.tokens = set(node.state.keys)
+        self.browser = WatchedClient(seen, raise_request_exception=False)
+
+    def do(self) -> None:
+        self.sign_in()
+        self.connect()
+        for path in ("/keys/", "/keys/?q=old", "/stats/", "/exports/", "/account/"):
+            self.browser.get(path)
+        for token in list(self.tokens):
+            self.browser.get(f"/keys/{hash_of(token)}/")
+            self.browser.get(f"/keys/{hash_of(token)}/revoke/")
+        self.browser.get("/keys/", {"q": self.token}, follow=True)
+        self.create()
+        self.browser.post(f"/keys/{hash_of(self.legacy)}/revoke/", follow=True)
+        self.browser.post("/keys/revoke-expired/")
+        self.browser.post("/exports/download/")
+        self.export_as_admin()
+        self.suffer()
+        self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
+        self.browser.post("/accounts/logout/")
+
+    def export_as_admin(self) -> None:
+        admin = User.objects.create_user("carol", password=PASSWORD)
+        admin.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+        browser = WatchedClient(self.seen)
+        browser.force_login(admin)
+        browser.get("/exports/")
+        data = {"member": str(User.objects.get(username="alice").pk)}
+        assert browser.post("/exports/download/", data).streaming
+
+    def sign_in(self) -> None:
+        for login, password in (
+            (self.token, PASSWORD),
+            ("alice", self.token),
+            ("alice", PASSWORD),
+        ):
+            self.browser.post("/accounts/login/", {"login": login, "password": password})
+
+    def connect(self) -> None:
+        for wrong in (self.token[:-4], f"{self.token} {self.token}", self.token.lower()):
+            self.browser.post("/account/token/", {"token": wrong})
+        self.browser.post("/account/token/", {"token": f'"Bearer {self.token}"'})
+
+    def create(self, label: str = "made") -> Any:
+        page = self.browser.get("/keys/new/").content.decode()
+        nonce = page.split('name="nonce" value="')[1].split('"')[0]
+        data = {"label": label, "lifetime": "30d", "permission": "all", "nonce": nonce}
+        response = self.browser.post("/keys/new/", data)
+        self._take_created_page()
+        self.tokens |= set(self.node.state.keys)
+        self.browser.post("/keys/new/", data)
+        return response
+
+    def _take_created_page(self) -> None:
+        """The one response that may hold a token: its own, and no other one."""
+        where, page = self.seen.pop()
+        own = set(re.findall(r"EST[0-9a-f-]{36}ARY", page))
+        assert len(own) <= 1
+        assert not own & self.tokens
+        self.tokens |= own
+        self.seen.append((where, re.sub(r"EST[0-9a-f-]{36}ARY", "", page)))
+
+    def suffer(self) -> None:
+        """Every fault at every page."""
+        for name, fault in FAULTS.items():
+            if name in {"never answering", "late", "dripping", "dripping body"}:
+                continue  # what they show is what a timeout shows; see tests/faults
+            for path in ("/keys/", "/stats/", "/account/"):
+                self.node.set_fault("any", fault("http://127.0.0.1:9/"))
+                self.browser.get(path)
+            self.browser.post("/exports/download/")
+            self.browser.post("/account/token/", {"token": self.token})
+            self.node.clear_faults()
+            self.node.set_fault("create", fault("http://127.0.0.1:9/"))
+            self.create(f"under {name}")
+            self.node.set_fault("revoke", fault("http://127.0.0.1:9/"))
+            self.browser.post(f"/keys/{hash_of(self.legacy)}/revoke/", follow=True)
+            self.node.clear_faults()
+
+
+def crash(*_: object, **__: object) -> None:
+    raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.parametrize("generation", ["current", "legacy", "vintage"])
+def test_no_token_is_found_anywhere(
+    settings: Any, logs: LogWitness, monkeypatch: pytest.MonkeyPatch, generation: str
+) -> None:
+    seen: list[tuple[str, str]] = []
+    settings.ESTUARY_TIMEOUT = settings.ESTUARY_EXPORT_TIMEOUT = 2
+    monkeypatch.setattr("keys.upstream.calls._PAUSES", (0.01, 0.01))
+    User.objects.create_user("alice", password=PASSWORD)
+    with Sandbox(generation=generation, rate_limit=None) as node:
+        settings.ESTUARY_API_URL = urlsplit(node.url)
+        job = Job(node, seen)
+        job.do()
+        job.sign_in()
+        with monkeypatch.context() as broken:
+            broken.setattr("keys.services.stored_tokens.forget_list", crash)
+            again = node.add_key(job.account, label="again")
+            job.tokens.add(again)
+            job.browser.post("/account/token/", {"token": again})
+
+    tokens = sorted(job.tokens)
+    assert any("500" in line for line in logs.lines)  # the crash was reported
+    for where, text in [*seen, *everything_kept().items()]:
+        assert_holds_none(text, tokens, where)
+    assert_holds_none("\n".join(logs.lines), tokens)
+    for request in node.requests:
+        if request.method == "DELETE" and may_hold_its_token(request.target, job, generation):
+            continue
+        assert_holds_none(request.target, tokens)
+
+
+def may_hold_its_token(target: str, job: Job, generation: str) -> bool:
+    """A row that Estuary knows by no hash can be revoked by its token alone."""
+    return generation != "current" or target.endswith(job.legacy)

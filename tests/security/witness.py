@@ -1,0 +1,102 @@
+"""Whoever could see a token: every response, every log record, everything that is kept."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core import mail
+from django.db import connection
+from django.test import Client
+
+from estuary_admin.logging import JsonFormatter, LineFormatter
+from keys.upstream import UpstreamError
+
+CHATTY = ["django", "django.db.backends", "urllib3", "keys"]
+
+
+class LogWitness(logging.Handler):
+    """Keeps each record in every shape in which it may leave the process."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.lines: list[str] = []
+        self._formatters = [LineFormatter(), JsonFormatter(), logging.Formatter()]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines += [formatter.format(record) for formatter in self._formatters]
+        plain = {name: value for name, value in vars(record).items() if name != "request"}
+        self.lines.append(f"{record.name} {plain!r}")
+
+
+@contextmanager
+def watched_logs(*more: logging.Handler) -> Iterator[LogWitness]:
+    """Log everything at DEBUG; the witness sees it, and so do `more`."""
+    witness, root = LogWitness(), logging.getLogger()
+    loggers = [root, *map(logging.getLogger, CHATTY)]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    for handler in (witness, *more):
+        root.addHandler(handler)
+    try:
+        yield witness
+    finally:
+        for handler in (witness, *more):
+            root.removeHandler(handler)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+class WatchedClient(Client):
+    """A browser that keeps all it was sent, and what its session held then."""
+
+    def __init__(self, seen: list[tuple[str, str]], **options: Any) -> None:
+        super().__init__(**options)
+        self._seen = seen
+
+    def request(self, **request: Any) -> Any:
+        response = super().request(**request)
+        body = download(response) if response.streaming else response.content
+        head = f"{dict(response.headers)} {response.cookies.output()}"
+        where = f"{request['REQUEST_METHOD']} {request['PATH_INFO']}"
+        if settings.SESSION_COOKIE_NAME in self.cookies:  # before it is shown or signed out
+            self._seen.append((f"session after {where}", str(dict(self.session.items()))))
+        self._seen.append((where, head + body.decode(errors="replace")))
+        return response
+
+
+def download(response: Any) -> bytes:
+    """As much of an export as comes, and what broke it off."""
+    body = bytearray()
+    try:
+        for chunk in response.streaming_content:
+            body += chunk
+    except UpstreamError as error:
+        body += repr(error).encode()
+    return bytes(body)
+
+
+def everything_kept() -> dict[str, str]:
+    """What lies on the disk and in the outbox, as text in which a token would be found."""
+    database = Path(settings.DATABASES["default"]["NAME"])
+    files = [*database.parent.glob(f"{database.name}*"), *Path(settings.DATA_DIR).rglob("*")]
+    kept = {str(path): path.read_bytes().decode("latin-1") for path in set(files) if path.is_file()}
+    kept["cache"] = " ".join(cached())
+    kept["sessions"] = " ".join(str(one.get_decoded()) for one in Session.objects.all())
+    kept["mail"] = " ".join(str(one.message()) for one in mail.outbox)
+    return kept
+
+
+def cached() -> list[str]:
+    """The cache as it is when read: on the disk its values are packed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cache_key, value FROM cache")
+        rows = cursor.fetchall()
+    return [f"{key} {base64.b64decode(value).decode('latin-1')}" for key, value in rows]
