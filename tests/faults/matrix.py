@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -72,12 +73,18 @@ class Visit:
 
     def assert_told(self) -> None:
         """A page, in time, with a sentence and a way on, and no token in it."""
-        assert self.seconds <= TIMEOUT + 1
+        assert_in_time(self.seconds)
         assert self.response.status_code in {200, 404, 409, 429, 502}
         assert SENTENCE.search(self.words), self.words
         body = self.response.content.decode()
         assert "<a " in body or "<form" in body
         assert_holds_none(body, self.tokens)
+
+
+def assert_in_time(seconds: float) -> None:
+    """ESTUARY_TIMEOUT and a second more; on a machine with too much to do, more in proportion."""
+    crowd = os.getloadavg()[0] / (os.cpu_count() or 1)
+    assert seconds <= TIMEOUT + max(1.0, crowd)
 
 
 def visit(
