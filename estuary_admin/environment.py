@@ -81,7 +81,10 @@ def networks(name: str) -> list[Network]:
 
 def url(name: str, default: str, *, http_anywhere: bool = False) -> SplitResult:
     """Read an http(s) address without a path query; plain http only for this machine."""
-    value = text(name, default).rstrip("/")
+    return checked_url(name, text(name, default).rstrip("/"), http_anywhere=http_anywhere)
+
+
+def checked_url(name: str, value: str, *, http_anywhere: bool = False) -> SplitResult:
     parts = _parsed(name, value, _split, "an address such as https://example.com")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise _wrong(name, value, "an address such as https://example.com")

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from estuary_admin import content_policy, databases
 from estuary_admin import environment as env
 from estuary_admin.logging import logging_config
+from estuary_admin.sso import config as sso_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
@@ -36,6 +37,10 @@ ESTUARY_EXPORT_TIMEOUT = env.seconds("ESTUARY_EXPORT_TIMEOUT", 900)
 ESTUARY_FORWARD_CLIENT_IP = env.flag("ESTUARY_FORWARD_CLIENT_IP", default=False)
 TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 
+# Who signs in, and how
+SSO = sso_config.read(PUBLIC_URL)
+AUTHENTICATION_BACKENDS = SSO.backends
+
 # Django
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -48,6 +53,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "estuary_admin",
+    "estuary_admin.sso",
     "keys",
 ]
 MIDDLEWARE = [
@@ -63,6 +69,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
     "estuary_admin.middleware.MemberRequiredMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "keys.preferences.PreferencesMiddleware",
@@ -94,7 +101,6 @@ SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Signing in
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "estuary_admin.sso.adapter.LocalAccountAdapter"

@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from estuary_admin import health
+from estuary_admin.sso import admin_views as sso_admin
 from estuary_admin.sso import views as sso_views
 
 home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["get", "head"])
@@ -15,12 +16,24 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     # Only what local accounts need: members are made by `manage.py createmember`.
-    path("accounts/login/", account_views.login, name="account_login"),
+    path("accounts/login/", sso_views.sign_in, name="account_login"),
+    path("accounts/local/", sso_views.sign_in_locally, name="account_local"),
     path("accounts/logout/", sso_views.sign_out, name="account_logout"),
+    path("accounts/signed-out/", sso_views.signed_out, name="account_signed_out"),
     path("accounts/inactive/", account_views.account_inactive, name="account_inactive"),
     path("accounts/reauthenticate/", account_views.reauthenticate, name="account_reauthenticate"),
+    path("accounts/password/change/", sso_views.password_change, name="account_change_password"),
+    path("admin-tools/sso/", sso_admin.sso_doctor, name="sso_doctor"),
+    path("admin-tools/sso/identities/", sso_admin.identities, name="sso_identities"),
     path(
-        "accounts/password/change/", account_views.password_change, name="account_change_password"
+        "admin-tools/sso/identities/<int:pk>/link/",
+        sso_admin.identity_link,
+        name="sso_identity_link",
+    ),
+    path(
+        "admin-tools/sso/identities/<int:pk>/remove/",
+        sso_admin.identity_remove,
+        name="sso_identity_remove",
     ),
     path("", home, name="home"),
     path("", include("keys.urls")),

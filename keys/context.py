@@ -26,6 +26,11 @@ class Console:
         return settings.IS_SANDBOX
 
     @property
+    def has_sso(self) -> bool:
+        """Whether there is single sign-on to look into; spares local members a query per page."""
+        return settings.SSO.mode != "local"
+
+    @property
     def theme(self) -> str:
         session = getattr(self._request, "session", None)
         return str(session.get("theme", "system")) if session else "system"

@@ -10,6 +10,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from estuary_admin.sso.events import happened
 from keys.actors import actor_of
 from keys.models import AuditEntry
 from keys.preferences import take_into_session
@@ -37,3 +38,16 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
     name = str(credentials.get("username", ""))
     member = get_user_model().objects.filter(username__iexact=name).first()
     audit.record(actor_of(request, member), Action.SIGN_IN_FAILED, AuditEntry.Outcome.REFUSED)
+
+
+@receiver(happened)
+def on_single_sign_on(
+    request: HttpRequest,
+    event: str,
+    member: User | None,
+    is_refusal: bool,  # noqa: FBT001 - signals pass all by name
+    detail: dict[str, str],
+    **_: Any,
+) -> None:
+    outcome = AuditEntry.Outcome.REFUSED if is_refusal else AuditEntry.Outcome.DONE
+    audit.record(actor_of(request, member), Action(event), outcome, detail=detail)

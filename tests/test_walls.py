@@ -107,11 +107,13 @@ def test_the_frame_knows_nothing_about_keys() -> None:
         if name.startswith("keys.")
     }
 
-    # Health needs the sealing keys; log lines must not hold tokens.
+    # Health needs the sealing keys; log lines must not hold tokens; groups give roles.
     assert {name for _, name in inner} <= {
         "keys.sealing.sealing_keys",
         "keys.upstream.redaction.holds_token",
         "keys.upstream.redaction.redact",
+        "keys.roles.ADMINS",
+        "keys.roles.is_admin",
     }
 
 

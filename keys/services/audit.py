@@ -29,6 +29,15 @@ class Action(StrEnum):
     EXPORT_FINISHED = "export:finished"
     EXPORT_FAILED = "export:failed"
     ACCESS_DENIED = "access:denied"
+    SSO_REFUSED = "sso:refused"
+    SSO_SESSION_ENDED = "sso:session-ended"
+    SSO_IDENTITY_CREATED = "sso:identity-created"
+    SSO_IDENTITY_PENDING = "sso:identity-pending"
+    SSO_IDENTITY_LINKED = "sso:identity-linked"
+    SSO_IDENTITY_REMOVED = "sso:identity-removed"
+    SSO_ADMIN_GIVEN = "sso:admin-given"
+    SSO_ADMIN_TAKEN = "sso:admin-taken"
+    SSO_LAST_ADMIN_KEPT = "sso:last-admin-kept"
 
 
 #: How pages say it.
@@ -45,6 +54,15 @@ WORDS = {
     Action.EXPORT_FINISHED: "Export finished",
     Action.EXPORT_FAILED: "Export failed",
     Action.ACCESS_DENIED: "Access denied",
+    Action.SSO_REFUSED: "Single sign-on refused",
+    Action.SSO_SESSION_ENDED: "Session ended by single sign-on",
+    Action.SSO_IDENTITY_CREATED: "Member made by single sign-on",
+    Action.SSO_IDENTITY_PENDING: "Identity waits for an admin",
+    Action.SSO_IDENTITY_LINKED: "Identity linked",
+    Action.SSO_IDENTITY_REMOVED: "Identity removed",
+    Action.SSO_ADMIN_GIVEN: "Made admin by groups",
+    Action.SSO_ADMIN_TAKEN: "No admin any more by groups",
+    Action.SSO_LAST_ADMIN_KEPT: "Last admin kept against groups",
 }
 
 

@@ -70,4 +70,4 @@ def direct(file: str) -> Iterator[str]:
         if line.startswith("# What they bring along"):
             return
         if "==" in line:
-            yield line.partition("==")[0].partition("[")[0]
+            yield line.partition("==")[0].partition("[")[0]  # without extras

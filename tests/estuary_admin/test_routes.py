@@ -10,22 +10,36 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from keys.sandbox import Sandbox
+from keys.services.audit import Action
 from tests.conftest import HTMX, signed_in
+from tests.keys.evidence import last_row
 
 HASH = "x" * 43
 #: May be used by anybody; all else needs sign-in.
-PUBLIC = {"healthz", "readyz", "account_login", "account_logout", "account_inactive"}
+PUBLIC = {
+    "healthz",
+    "readyz",
+    "account_login",
+    "account_local",
+    "account_logout",
+    "account_signed_out",
+    "account_inactive",
+}
+ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
 GET_ONLY = {
     "home",
     "healthz",
     "readyz",
     "account_inactive",
+    "account_signed_out",
+    "sso_doctor",
+    "sso_identities",
     "key_list",
     "key_detail",
     "stats",
     "exports",
 }
-POST_ONLY = {"export_download"}
+POST_ONLY = {"export_download", "sso_identity_link", "sso_identity_remove"}
 
 
 def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
@@ -39,8 +53,10 @@ def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
 def path_of(route: URLPattern) -> str:
     name = str(route.name)
     namespace = "keys:" if route in list(routes(get_resolver("keys.urls"))) else ""
-    arguments = [HASH] if "<" in str(route.pattern) else []
-    return reverse(f"{namespace}{name}", args=arguments)
+    arguments = {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
+    if "<int:pk>" in str(route.pattern):
+        arguments = {"pk": "1"}
+    return reverse(f"{namespace}{name}", kwargs=arguments)
 
 
 every_route = pytest.mark.parametrize("route", list(routes()), ids=lambda route: str(route.name))
@@ -79,6 +95,16 @@ def test_a_stranger_changes_nothing(route: URLPattern) -> None:
     if route.name not in PUBLIC:
         assert response.status_code == 302
         assert response["Location"].startswith("/accounts/login/")
+
+
+@every_route
+def test_a_member_is_no_admin(route: URLPattern, browser: Client) -> None:
+    if route.name not in ADMIN_ONLY:
+        return
+    send = browser.post if route.name in POST_ONLY else browser.get
+
+    assert send(path_of(route)).status_code == 403
+    assert last_row(Action.ACCESS_DENIED).detail == {"wanted": route.callback.__name__}
 
 
 @every_route

@@ -1,0 +1,140 @@
+"""What is wrong with single sign-on, step by step, each failure with its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from estuary_admin.sso import proof
+from estuary_admin.sso.assertion import token_in
+from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config
+from estuary_admin.sso.members import find, may_come_in
+from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
+from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.values import header_of, masked, meta_key
+
+Meta = Mapping[str, Any]
+SECRET_CLAIMS = {"sub", "email", "name", "preferred_username", "nickname", "given_name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    title: str
+    is_well: bool
+    sentence: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    name: str
+    is_expected: bool
+    value: str  # masked; "" = absent
+
+
+def expected(sso: Config) -> list[str]:
+    if sso.signed:
+        return [sso.signed.header]
+    if not sso.headers:
+        return []
+    found = [sso.headers.user, sso.headers.stable_id, sso.headers.email, sso.headers.name]
+    return [name for name in (*found, sso.headers.groups) if name]
+
+
+def arrived(meta: Meta, sso: Config) -> list[Arrived]:
+    """The headers that we look for, and others of well-known proxies if they came."""
+    wanted = list(dict.fromkeys([*expected(sso), *([PROXY_SECRET_HEADER] if sso.secrets else [])]))
+    presets = [*HEADER_PRESETS.values(), *JWT_PRESETS.values()]
+    known = {
+        value for preset in presets for name, value in preset.items() if name.endswith("_HEADER")
+    }
+    others = [name for name in sorted(known - set(wanted)) if meta.get(meta_key(name))]
+    return [
+        Arrived(
+            name,
+            name in wanted,
+            masked(str(meta[meta_key(name)])) if meta_key(name) in meta else "",
+        )
+        for name in (*wanted, *others)
+    ]
+
+
+def diagnose(meta: Meta, sso: Config) -> list[Finding]:
+    """The steps of a sign-in up to the first that fails."""
+    if not sso.is_proxy:
+        return [Finding("Mode", True, f"SSO_MODE is {sso.mode}: identity headers are ignored.")]
+    findings: list[Finding] = []
+    try:
+        for finding in _steps(meta, sso):
+            findings.append(finding)  # noqa: PERF402 - those before a refusal are kept
+    except Refused as refusal:
+        reason = refusal.reason
+        findings.append(Finding("Refused", False, reason.sentence, reason.fix))
+    return findings
+
+
+def _steps(meta: Meta, sso: Config) -> Iterator[Finding]:
+    peer = str(meta.get("REMOTE_ADDR", "")) or "unix socket"
+    if str(meta.get("REMOTE_ADDR", "")) not in sso.peers:
+        yield Finding("Peer", False, f"{peer} is no trusted proxy.", Reason.UNTRUSTED_PEER.fix)
+        return
+    yield Finding("Peer", True, f"{peer} is a trusted proxy.")
+    if sso.secrets:
+        proof.check_secret(meta, sso)
+        yield Finding("Secret", True, f"{PROXY_SECRET_HEADER} is right.")
+    if sso.signed:
+        yield from _assertion(meta, sso)
+    proved = proof.prove(meta, sso)
+    yield Finding("Identity", True, f"{proved.username} of {proved.source}.")
+    yield _groups(proved, sso)
+    yield _member(proved)
+
+
+def _assertion(meta: Meta, sso: Config) -> Iterator[Finding]:
+    assert sso.signed is not None  # noqa: S101 - for the types
+    text = header_of(meta, sso.signed.header)
+    if not text:
+        raise Refused(Reason.MISSING)
+    token = token_in(text)
+    try:
+        header = jwt.get_unverified_header(token)
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise Refused(Reason.NOT_AN_ASSERTION) from None
+    said = ", ".join(f"{name} {header.get(name, 'absent')}" for name in ("alg", "kid", "typ"))
+    yield Finding("Assertion header", True, f"{said} (not proved by itself).")
+    yield Finding("Assertion claims", True, f"{', '.join(_shown(claims))} (not proved yet).")
+    proof.claims_in(meta, sso.signed)
+    yield Finding("Assertion", True, "Signature, issuer, audience and times are right.")
+
+
+def _shown(claims: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in claims.items():
+        yield f"{name} {masked(str(value)) if name in SECRET_CLAIMS else value}"
+
+
+def _groups(proved: proof.Proved, sso: Config) -> Finding:
+    if proved.groups is None:
+        said, role = "Nothing was said about groups", "the role stays as it is"
+    else:
+        said = f"Groups: {', '.join(sorted(proved.groups)) or 'none'}"
+        is_admin = bool(proved.groups & sso.admin_groups)
+        role = "admin" if is_admin else "member" if sso.admin_groups else "the role stays as it is"
+    if not may_come_in(proved.groups, sso):
+        reason = Reason.NOT_IN_GROUPS
+        return Finding("Groups", False, f"{said}: {reason.sentence}", reason.fix)
+    return Finding("Groups", True, f"{said}: {role}.")
+
+
+def _member(proved: proof.Proved) -> Finding:
+    identity = find(proved)
+    if identity is None:
+        return Finding("Member", True, "This identity has not been here yet.")
+    if identity.is_pending:
+        return Finding("Member", False, Reason.PENDING.sentence, Reason.PENDING.fix)
+    if not identity.member.is_active:
+        return Finding("Member", False, Reason.SWITCHED_OFF.sentence, Reason.SWITCHED_OFF.fix)
+    return Finding("Member", True, f"This is {identity.member.get_username()}.")

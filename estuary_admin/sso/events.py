@@ -1,0 +1,39 @@
+"""What happens at sign-in, told by one signal: the frame knows nothing of the audit."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.contrib.auth.models import User
+from django.dispatch import Signal
+from django.http import HttpRequest
+
+happened = Signal()
+
+
+class Event(StrEnum):
+    REFUSED = "sso:refused"
+    SESSION_ENDED = "sso:session-ended"
+    IDENTITY_CREATED = "sso:identity-created"
+    IDENTITY_PENDING = "sso:identity-pending"
+    IDENTITY_LINKED = "sso:identity-linked"
+    IDENTITY_REMOVED = "sso:identity-removed"
+    ROLE_GIVEN = "sso:admin-given"
+    ROLE_TAKEN = "sso:admin-taken"
+    LAST_ADMIN_KEPT = "sso:last-admin-kept"
+    ACCESS_DENIED = "access:denied"
+
+
+REFUSALS = {Event.REFUSED, Event.IDENTITY_PENDING, Event.LAST_ADMIN_KEPT, Event.ACCESS_DENIED}
+
+
+def tell(request: HttpRequest, event: Event, member: User | None = None, **detail: str) -> None:
+    """`member` acts, or is acted for; without one it is whoever the request is signed in as."""
+    happened.send(
+        Event,
+        request=request,
+        event=event,
+        member=member,
+        is_refusal=event in REFUSALS,
+        detail=detail,
+    )

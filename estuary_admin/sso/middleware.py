@@ -1,0 +1,110 @@
+"""Sign-in by the proxy in front: proved anew with every request, and ended when it stops."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, login
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+from estuary_admin.addresses import client_address
+from estuary_admin.errors import csrf_failure
+from estuary_admin.sso.events import Event, tell
+from estuary_admin.sso.members import admitted
+from estuary_admin.sso.models import Identity
+from estuary_admin.sso.proof import prove
+from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.roles import follow_groups
+
+logger = logging.getLogger("estuary_admin.sso")
+
+BACKEND = "estuary_admin.sso.backends.ProxyBackend"
+IDENTITY = "sso_identity"  # in the session: the row of the identity it was begun for
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+PROBES = {"/healthz", "/readyz"}
+SIGNED_OUT = "/accounts/signed-out/"
+LOCAL = "/accounts/local/"
+RECORDED_EVERY = 60  # seconds: an audit that anybody can fill is none
+
+
+class ProxyIdentityMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sso = settings.SSO
+        if not sso.is_proxy or request.path_info in PROBES or is_local_session(request):
+            return self.get_response(request)
+        if request.path_info in ({SIGNED_OUT, LOCAL} if sso.local_fallback else {SIGNED_OUT}):
+            request.user = AnonymousUser()  # whoever the cookie says: it is not proved here
+            return self.get_response(request)
+        try:
+            proved = prove(request.META, sso)
+            identity = admitted(request, proved, sso)
+        except Refused as refusal:
+            return refused(request, refusal.reason)
+        is_new = not is_session_of(request, identity)
+        if is_new:
+            begin_session(request, identity)
+        follow_groups(request, request.user, proved.groups, sso)  # type: ignore[arg-type]
+        if is_new and getattr(request, "htmx", False):
+            return whole_page_please()  # the part was asked for by another session's page
+        if is_new and request.method not in SAFE:
+            return csrf_failure(request)  # and so was this sent: Django takes the token still
+        request.sso_proof = proved  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+
+def is_local_session(request: HttpRequest) -> bool:
+    """Begun at /accounts/local/. Django believes it only while SSO_LOCAL_FALLBACK allows it."""
+    return request.user.is_authenticated and request.session[BACKEND_SESSION_KEY] != BACKEND
+
+
+def is_session_of(request: HttpRequest, identity: Identity) -> bool:
+    return (
+        request.user.is_authenticated
+        and request.user.pk == identity.member_id
+        and request.session.get(IDENTITY) == identity.pk
+    )
+
+
+def begin_session(request: HttpRequest, identity: Identity) -> None:
+    end_session(request, "changed-identity")
+    # Gives a new session key, and a new CSRF token for the pages that follow.
+    login(request, identity.member, backend=BACKEND)
+    request.session[IDENTITY] = identity.pk
+
+
+def end_session(request: HttpRequest, why: str) -> None:
+    who = request.user
+    request.session.flush()
+    request.user = AnonymousUser()
+    if isinstance(who, User):
+        tell(request, Event.SESSION_ENDED, who, reason=why)
+
+
+def refused(request: HttpRequest, reason: Reason) -> HttpResponseBase:
+    """Say why, write it down, and end the session; never go on as somebody else or nobody."""
+    end_session(request, reason.code)
+    logger.warning("sso_refused", extra={"reason": reason.code})
+    address = client_address(request)
+    if cache.add(f"sso-refused:{reason.code}:{address}", 1, RECORDED_EVERY):
+        tell(request, Event.REFUSED, reason=reason.code)
+    if getattr(request, "htmx", False):
+        return whole_page_please()
+    response = render(request, "sso/refused.html", {"reason": reason}, status=403)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def whole_page_please() -> HttpResponse:
+    """For htmx, which would swap a page into a part, or follow a redirect into it."""
+    response = HttpResponse(status=401, headers={"HX-Refresh": "true"})
+    patch_vary_headers(response, ["HX-Request"])
+    return response

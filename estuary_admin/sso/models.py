@@ -1,0 +1,38 @@
+"""Who somebody is at the place that vouches for them, and which member that is here."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Identity(models.Model):
+    """A stable id given by a source (an issuer, a proxy); name and e-mail are mere attributes."""
+
+    class State(models.TextChoices):
+        LINKED = "linked", "Linked"
+        PENDING = "pending", "Waiting for an admin"
+
+    source = models.CharField(max_length=255)
+    stable_id = models.CharField(max_length=255)
+    # While pending: the member whose name it came with, who may be somebody else.
+    member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="identities")
+    name = models.CharField(max_length=255, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.LINKED)
+    first_seen = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.UniqueConstraint(fields=["source", "stable_id"], name="one_row_per_identity")
+        ]
+
+    def __str__(self) -> str:
+        return f"identity {self.pk} of {self.source}: {self.state}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.state == self.State.PENDING

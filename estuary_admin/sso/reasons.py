@@ -1,0 +1,132 @@
+"""Why an identity is not believed: for the member a sentence, for the operator the fix."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reason(Enum):
+    def __init__(self, code: str, sentence: str, fix: str) -> None:
+        self.code, self.sentence, self.fix = code, sentence, fix
+
+    UNTRUSTED_PEER = (
+        "untrusted-peer",
+        "This request did not come through the sign-in proxy, so nothing in it was believed.",
+        (
+            "Open the console at its public address. If this was the proxy, add its address to "
+            "SSO_TRUSTED_PROXIES."
+        ),
+    )
+    WRONG_SECRET = (
+        "wrong-secret",
+        "The sign-in proxy did not prove itself with its secret, so nothing in it was believed.",
+        "Let the proxy set the header X-Proxy-Secret to a value of SSO_PROXY_SECRET.",
+    )
+    MISSING = (
+        "missing-identity",
+        "The sign-in proxy did not say who you are.",
+        (
+            "Let the proxy ask for sign-in on every path and send the configured header; "
+            "`manage.py sso_doctor` tells which one that is."
+        ),
+    )
+    MALFORMED = (
+        "malformed-identity",
+        (
+            "The sign-in proxy sent something that cannot be one name: a header that stands twice, "
+            "holds a comma or control characters, or is too long."
+        ),
+        "Let the proxy replace the client's copies of its headers, not add to them.",
+    )
+    NOT_AN_ASSERTION = (
+        "not-an-assertion",
+        "The sign-in proxy sent something that is not a signed assertion.",
+        "Look at SSO_JWT_HEADER: it must name the header with the JSON web token alone.",
+    )
+    WRONG_ALGORITHM = (
+        "wrong-algorithm",
+        "The assertion is signed in a way that is not allowed here.",
+        "If your proxy is meant to sign so, add its algorithm to SSO_JWT_ALGORITHMS.",
+    )
+    UNKNOWN_KEY = (
+        "unknown-key",
+        "The assertion is signed with a key that the configured address does not list.",
+        "Look at SSO_JWT_JWKS_URL: it must be that of the proxy which signs.",
+    )
+    KEYS_AWAY = (
+        "keys-unavailable",
+        "The keys that prove assertions cannot be fetched, so nobody can be let in.",
+        "Make SSO_JWT_JWKS_URL reachable from this machine.",
+    )
+    WRONG_SIGNATURE = (
+        "wrong-signature",
+        "The assertion's signature is wrong.",
+        "Somebody may be trying to get in with a made-up assertion: look at the proxy's log.",
+    )
+    WRONG_AUDIENCE = (
+        "wrong-audience",
+        "The assertion was made for another application.",
+        "Set SSO_JWT_AUDIENCE to the `aud` of this application.",
+    )
+    WRONG_ISSUER = (
+        "wrong-issuer",
+        "The assertion comes from another issuer.",
+        "Set SSO_JWT_ISSUER to the issuer exactly as the proxy writes it, final slash included.",
+    )
+    EXPIRED = (
+        "expired",
+        "The assertion has expired.",
+        "Sign in again; if that does not help, compare the clocks of both machines.",
+    )
+    NOT_YET_VALID = (
+        "not-yet-valid",
+        "The assertion is not valid yet.",
+        "Compare the clocks of both machines.",
+    )
+    INCOMPLETE = (
+        "incomplete-assertion",
+        "The assertion lacks something that it must state.",
+        "It must hold exp, iat, aud, iss, sub and the claim that SSO_USER_CLAIM names.",
+    )
+    NO_PERSON = (
+        "no-person",
+        "The assertion is about a program, not about a person.",
+        "Service tokens cannot use this console: sign in as a person.",
+    )
+    NOT_IN_GROUPS = (
+        "not-in-groups",
+        "You are in none of the groups that may use this console.",
+        (
+            "Add the person to one of SSO_MEMBER_GROUPS or SSO_ADMIN_GROUPS, and see that the "
+            "proxy sends the groups."
+        ),
+    )
+    UNKNOWN_MEMBER = (
+        "unknown-member",
+        "You have no account here.",
+        (
+            "SSO_AUTO_CREATE is false: make the member with `manage.py createmember`, let the "
+            "person come once more, and link the identity."
+        ),
+    )
+    PENDING = (
+        "pending",
+        (
+            "There is an account with your name already. Before you can use it, an admin must "
+            "confirm that it is yours."
+        ),
+        "An admin links it at /admin-tools/sso/identities/.",
+    )
+    SWITCHED_OFF = (
+        "switched-off",
+        "Your account here is switched off.",
+        "Ask an admin of this console if you think that is a mistake.",
+    )
+
+
+class Refused(Exception):
+    """The request's identity is not believed, or not admitted."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.code)
+        self.reason = reason

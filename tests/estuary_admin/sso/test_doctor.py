@@ -1,0 +1,177 @@
+"""The page and the command that say what is wrong, and how to put it right."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from estuary_admin.sso.config import Config, Signed
+from estuary_admin.sso.doctor import arrived, diagnose
+from estuary_admin.sso.peers import Peers
+from tests.conftest import signed_in
+from tests.estuary_admin.sso.conftest import PROXY, Browser, change
+from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims
+from tests.keys.evidence import words_of
+
+META = {"REMOTE_ADDR": PROXY, "HTTP_REMOTE_USER": "alice"}
+KEY = SigningKey("first")
+
+
+def titles(meta: dict[str, str], sso: Config) -> list[tuple[str, bool]]:
+    return [(finding.title, finding.is_well) for finding in diagnose(meta, sso)]
+
+
+def test_the_page_shows_what_arrived_with_values_masked(proxied: Config) -> None:
+    browser = Browser()
+    browser.brings(
+        {
+            "Remote-User": "root",
+            "Remote-Email": "root@example.com",
+            "Remote-Groups": "console-admins",
+            "X-Forwarded-User": "somebody-else",
+        }
+    )
+
+    words = words_of(browser.get("/admin-tools/sso/"))
+
+    assert "Peer: 10.0.0.5 is a trusted proxy." in words
+    assert "Groups: Groups: console-admins: admin." in words
+    assert "Member: This is root." in words
+    assert "Remote-Email ro… (16 characters)" in words
+    assert "Remote-Name absent" in words
+    assert "X-Forwarded-User so… (13 characters) (not looked at)" in words
+    assert "root@example.com" not in words
+
+
+def test_with_local_accounts_the_page_says_so(carol: User) -> None:
+    words = words_of(signed_in(carol).get("/admin-tools/sso/"))
+
+    assert "SSO_MODE is local: identity headers are ignored." in words
+    assert "None arrived" in words
+
+
+def test_a_stranger_is_named_and_told_what_to_set(proxied: Config) -> None:
+    [finding] = diagnose({**META, "REMOTE_ADDR": "10.9.9.9"}, proxied)
+
+    assert finding.sentence == "10.9.9.9 is no trusted proxy."
+    assert "SSO_TRUSTED_PROXIES" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("meta", "last"),
+    [
+        ({"HTTP_REMOTE_USER": ""}, ("Refused", False)),
+        ({"HTTP_REMOTE_USER": "a,b"}, ("Refused", False)),
+        ({}, ("Member", True)),
+    ],
+)
+def test_the_steps_end_at_the_first_that_fails(
+    proxied: Config, meta: dict[str, str], last: tuple[str, bool]
+) -> None:
+    found = titles({**META, **meta}, proxied)
+
+    assert found[0] == ("Peer", True)
+    assert found[-1] == last
+
+
+def test_who_is_in_no_group_is_told(proxied: Config, settings: Any) -> None:
+    change(settings, member_groups=frozenset({"console"}))
+
+    assert ("Groups", False) in titles(META, settings.SSO)
+
+
+def test_pending_and_switched_off_members_are_told_apart(proxied: Config, alice: User) -> None:
+    Browser("alice").get("/account/")
+    assert titles(META, proxied)[-1] == ("Member", False)
+    alice.identities.update(state="linked")
+    assert titles(META, proxied)[-1] == ("Member", True)
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+
+    assert "switched off" in diagnose(META, proxied)[-1].sentence
+
+
+def test_the_secret_is_a_step_of_its_own(proxied: Config, settings: Any) -> None:
+    change(settings, secrets=("x" * 32,))
+
+    assert titles(META, settings.SSO)[-1] == ("Refused", False)
+    good = {**META, "HTTP_X_PROXY_SECRET": "x" * 32}
+    assert ("Secret", True) in titles(good, settings.SSO)
+    assert [header.name for header in arrived(good, settings.SSO)][-1] == "X-Proxy-Secret"
+
+
+def jwt_config(url: str) -> Config:
+    return Config(
+        mode="proxy-jwt",
+        peers=Peers.of(["unix"]),
+        signed=Signed("Cf-Access-Jwt-Assertion", url, ISSUER, (AUDIENCE,), ("RS256",)),
+        user_claim="email",
+    )
+
+
+def test_an_assertion_is_taken_apart_and_judged(db: None) -> None:
+    with KeyServer() as server:
+        server.lists(KEY)
+        sso = jwt_config(server.url)
+        meta = {"REMOTE_ADDR": "", "HTTP_CF_ACCESS_JWT_ASSERTION": KEY.sign(claims())}
+
+        found = diagnose(meta, sso)
+
+    words = " ".join(finding.sentence for finding in found)
+    assert "alg RS256, kid first" in words
+    assert f"iss {ISSUER}" in words
+    assert "email al… (17 characters)" in words
+    assert "Signature, issuer, audience and times are right." in words
+    assert "Nothing was said about groups" in words
+
+
+@pytest.mark.parametrize("token", ["", "alice", "a.b.c"])
+def test_what_is_no_assertion_is_told(token: str) -> None:
+    meta = {"REMOTE_ADDR": "", "HTTP_CF_ACCESS_JWT_ASSERTION": token}
+
+    assert titles(meta, jwt_config("http://127.0.0.1:9/"))[-1] == ("Refused", False)
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("sso_doctor", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_tries_a_request_without_sending_one(proxied: Config) -> None:
+    said = run("--peer", PROXY, "--header", "Remote-User: alice")
+
+    assert "Mode: proxy-header, preset: authelia" in said
+    assert "Remote-User: al… (5 characters)" in said
+    assert "ok     Identity: alice of proxy:authelia." in said
+    assert "curl -s -o /dev/null" in said
+    assert "-H 'Remote-User: admin'" in said
+    assert not User.objects.exists()
+
+
+def test_the_command_fails_when_single_sign_on_does(proxied: Config) -> None:
+    with pytest.raises(CommandError, match="does not work"):
+        run("--peer", "192.0.2.1", "--header", "Remote-User: alice")
+
+
+def test_the_command_wants_whole_headers(proxied: Config) -> None:
+    with pytest.raises(CommandError, match="must look like"):
+        run("--peer", "unix", "--header", "Remote-User")
+
+
+def test_the_command_fetches_the_keys(settings: Any) -> None:
+    with KeyServer() as server:
+        server.lists(KEY)
+        settings.SSO = jwt_config(server.url)
+        assert "lists first (RS256)" in run()
+
+        server.status = 500
+        with pytest.raises(CommandError):
+            run()
+
+
+def test_with_local_accounts_there_is_little_to_say() -> None:
+    assert run() == "Mode: local, preset: none\n"

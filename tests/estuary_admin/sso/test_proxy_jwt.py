@@ -1,0 +1,226 @@
+"""`proxy-jwt`: assertions that hold, and all the ways of making one up."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+
+from estuary_admin.sso.config import Config, Signed
+from estuary_admin.sso.key_sets import key_set
+from estuary_admin.sso.models import Identity
+from estuary_admin.sso.peers import Peers
+from keys.services.audit import Action
+from tests.estuary_admin.sso.conftest import PROXY, STRANGER, Browser, change, use
+from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims
+from tests.estuary_admin.sso.test_proxy_header import refused_as
+from tests.keys.evidence import last_row
+
+PAGE = "/account/"
+HEADER = "Cf-Access-Jwt-Assertion"
+KEY = SigningKey("first")
+OTHER = SigningKey("other")
+
+
+@pytest.fixture
+def keys() -> Iterator[KeyServer]:
+    with KeyServer() as server:
+        server.lists(KEY)
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def signed(settings: LazySettings, db: None, keys: KeyServer) -> Config:
+    return use(
+        settings,
+        Config(
+            mode="proxy-jwt",
+            preset="cloudflare-access",
+            peers=Peers.of([PROXY]),
+            signed=Signed(HEADER, keys.url, ISSUER, (AUDIENCE,), ("RS256", "ES256")),
+            user_claim="email",
+            groups_claim="groups",
+            admin_groups=frozenset({"console-admins"}),
+        ),
+    )
+
+
+def browser(token: str, peer: str = PROXY) -> Browser:
+    browser = Browser(peer=peer)
+    browser.brings({HEADER: token})
+    return browser
+
+
+def refusal(token: str) -> str:
+    return refused_as(browser(token).get(PAGE))
+
+
+def test_a_signed_person_comes_in() -> None:
+    assert browser(KEY.sign(claims(name="Alice Doe"))).get(PAGE).status_code == 200
+
+    identity = Identity.objects.get()
+    assert (identity.source, identity.stable_id) == (ISSUER, "7335d417-alice")
+    assert identity.member.username == "alice@example.com"
+    assert identity.name == "Alice Doe"
+
+
+def test_bearer_before_it_and_another_family_of_keys_work(keys: KeyServer) -> None:
+    curve = SigningKey("curve", "ES256")
+    keys.lists(KEY, curve)
+
+    assert browser(f"Bearer {curve.sign(claims())}").get(PAGE).status_code == 200
+
+
+def test_a_renewed_assertion_keeps_the_session() -> None:
+    alice = browser(KEY.sign(claims()))
+    alice.get(PAGE)
+    before = alice.session.session_key
+    alice.brings({HEADER: KEY.sign(claims(iat=int(time.time()) - 20))})
+
+    assert alice.get(PAGE).status_code == 200
+    assert alice.session.session_key == before
+
+
+def test_plain_headers_say_nothing_here(settings: Any) -> None:
+    alice = browser(KEY.sign(claims()))
+    alice.brought |= {"Remote-User": "root", "Cf-Access-Authenticated-User-Email": "root@x"}
+
+    alice.get(PAGE)
+
+    assert [member.username for member in User.objects.all()] == ["alice@example.com"]
+
+
+def test_a_good_assertion_from_elsewhere_is_not_looked_at(keys: KeyServer) -> None:
+    stranger = browser(KEY.sign(claims()), peer=STRANGER)
+
+    assert refused_as(stranger.get(PAGE)) == "untrusted-peer"
+    assert keys.asked == 0
+
+
+def encoded(part: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+def hs256_with_the_public_key() -> str:
+    public = KEY.private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    head = f"{encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': 'first'})}.{encoded(claims())}"
+    algorithm = jwt.get_algorithm_by_name("HS256")
+    signature = algorithm.sign(head.encode(), public)
+    return f"{head}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def unsigned(**header: Any) -> str:
+    return f"{encoded({'typ': 'JWT', 'kid': 'first', **header})}.{encoded(claims())}."
+
+
+def tampered() -> str:
+    head, _, signature = KEY.sign(claims()).split(".")
+    return f"{head}.{encoded(claims(email='root@example.com'))}.{signature}"
+
+
+NOW = int(time.time())
+FORGED = [
+    ("alg none", lambda: unsigned(alg="none"), "wrong-algorithm"),
+    ("alg None", lambda: unsigned(alg="None"), "wrong-algorithm"),
+    ("no alg", lambda: unsigned(), "wrong-algorithm"),
+    ("alg of nobody", lambda: unsigned(alg=["RS256"]), "wrong-algorithm"),
+    ("hs256", hs256_with_the_public_key, "wrong-algorithm"),
+    ("unsigned rs256", lambda: unsigned(alg="RS256"), "wrong-signature"),
+    ("rs256 as es256", lambda: unsigned(alg="ES256"), "wrong-algorithm"),
+    ("tampered", tampered, "wrong-signature"),
+    ("wrong key", lambda: OTHER.sign(claims(), kid="first"), "wrong-signature"),
+    ("unknown kid", lambda: OTHER.sign(claims()), "unknown-key"),
+    ("no kid", lambda: OTHER.sign(claims(), kid=""), "unknown-key"),
+    ("audience", lambda: KEY.sign(claims(aud=["another"])), "wrong-audience"),
+    ("issuer", lambda: KEY.sign(claims(iss=f"{ISSUER}/")), "wrong-issuer"),
+    ("expired", lambda: KEY.sign(claims(exp=int(time.time()) - 31)), "expired"),
+    ("not yet", lambda: KEY.sign(claims(nbf=int(time.time()) + 60)), "not-yet-valid"),
+    ("from the future", lambda: KEY.sign(claims(iat=int(time.time()) + 60)), "not-yet-valid"),
+    *(
+        (f"no {name}", lambda name=name: KEY.sign(claims(**{name: None})), "incomplete-assertion")
+        for name in ("exp", "iat", "aud", "iss")
+    ),
+    ("access token", lambda: KEY.sign(claims(), typ="at+jwt"), "not-an-assertion"),
+    ("unknown crit", lambda: KEY.sign(claims(), crit=["x"], x=1), "not-an-assertion"),
+    ("not a token", lambda: "alice", "not-an-assertion"),
+    ("doubled", lambda: f"{KEY.sign(claims())},{KEY.sign(claims())}", "not-an-assertion"),
+    ("deep", lambda: f"{base64.b64encode(b'[' * 6000).decode()}.e30.", "not-an-assertion"),
+    ("empty", lambda: "", "missing-identity"),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [case[1:] for case in FORGED], ids=[case[0] for case in FORGED]
+)
+def test_a_made_up_assertion_is_refused(make: Any, reason: str) -> None:
+    assert refusal(make()) == reason
+    assert not User.objects.exists()
+
+
+PROGRAMS = [
+    {"email": None},
+    {"email": "", "sub": "", "common_name": "token.access"},  # Cloudflare Access
+    {"sub": ""},
+    {"email": "job@project.iam.gserviceaccount.com"},  # Google IAP
+    {"gty": "client-credentials"},
+]
+
+
+@pytest.mark.parametrize("changed", PROGRAMS)
+def test_a_program_is_no_person(changed: dict[str, Any]) -> None:
+    assert refusal(KEY.sign(claims(**changed))) == "no-person"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"email": "alice,root@x"}, {"sub": "a\nb"}, {"groups": {"a": 1}}, {"groups": [1]}],
+)
+def test_claims_are_looked_at_as_headers_are(changed: dict[str, Any]) -> None:
+    assert refusal(KEY.sign(claims(**changed))) == "malformed-identity"
+
+
+def test_an_address_that_nobody_confirmed_is_no_name() -> None:
+    assert refusal(KEY.sign(claims(email_verified=False))) == "incomplete-assertion"
+
+
+@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
+def test_an_assertion_does_not_bring_its_own_keys(name: str) -> None:
+    with KeyServer() as elsewhere:
+        elsewhere.lists(OTHER)
+        own = {"jku": elsewhere.url, "x5u": elsewhere.url, "jwk": OTHER.public, "x5c": ["MII"]}
+
+        assert refusal(OTHER.sign(claims(), kid="first", **{name: own[name]})) == "wrong-signature"
+        assert refusal(OTHER.sign(claims(), **{name: own[name]})) == "unknown-key"
+        assert elsewhere.asked == 0
+
+
+def test_groups_of_the_assertion_give_and_take_the_role(carol: User) -> None:
+    alice = browser(KEY.sign(claims(groups=["console-admins", "x"])))
+    assert alice.get("/admin-tools/sso/").status_code == 200
+
+    alice.brings({HEADER: KEY.sign(claims(groups=[]))})
+
+    assert alice.get("/admin-tools/sso/").status_code == 403
+    assert last_row(Action.SSO_ADMIN_TAKEN).actor_name == "alice@example.com"
+
+
+def test_one_group_may_come_as_a_word(settings: Any) -> None:
+    change(settings, member_groups=frozenset({"console"}))
+
+    assert browser(KEY.sign(claims(groups="console"))).get(PAGE).status_code == 200
+    assert refusal(KEY.sign(claims(groups=""))) == "not-in-groups"
+
+
+def test_the_keys_of_an_address_are_shared_by_the_process(signed: Config) -> None:
+    assert signed.signed
+    assert key_set(signed.signed.jwks_url) is key_set(signed.signed.jwks_url)

@@ -1,0 +1,186 @@
+"""A session lasts as long as the proxy says the same, and not one request longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from estuary_admin.sso.config import Config
+from keys.roles import ADMINS
+from keys.services.audit import Action
+from tests.conftest import HTMX, PASSWORD
+from tests.estuary_admin.sso.conftest import Browser, change
+from tests.estuary_admin.sso.test_proxy_header import refused_as
+from tests.keys.evidence import last_row, words_of
+
+PAGE = "/account/"
+ADMIN_PAGE = "/admin-tools/sso/"
+
+
+@pytest.fixture
+def browser(proxied: Config) -> Browser:
+    """Alice, who came in a moment ago."""
+    browser = Browser("alice")
+    assert browser.get(PAGE).status_code == 200
+    return browser
+
+
+def test_when_the_header_vanishes_the_session_is_over(browser: Browser) -> None:
+    old = browser.session.session_key
+    browser.brings({})
+
+    assert refused_as(browser.get(PAGE)) == "missing-identity"
+    assert not Session.objects.filter(session_key=old).exists()
+    assert last_row(Action.SSO_SESSION_ENDED).actor == User.objects.get(username="alice")
+
+
+def test_a_cookie_alone_is_of_no_use(browser: Browser) -> None:
+    thief = Browser()
+    thief.cookies["sessionid"] = browser.cookies["sessionid"].value
+
+    assert refused_as(thief.get(PAGE)) == "missing-identity"
+
+
+def test_another_person_gets_another_session(browser: Browser) -> None:
+    old = browser.session.session_key
+    browser.brings({"Remote-User": "bob"})
+
+    page = browser.get(PAGE)
+
+    assert "Signed in as bob" in words_of(page)
+    assert browser.session.session_key != old
+    assert not Session.objects.filter(session_key=old).exists()
+    assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "changed-identity"}
+
+
+def test_another_person_does_not_send_the_first_ones_form(proxied: Config) -> None:
+    browser = Browser("alice")
+    browser.handler.enforce_csrf_checks = True
+    browser.get(PAGE)
+    token = browser.cookies["csrftoken"].value
+    browser.brings({"Remote-User": "bob"})
+
+    response = browser.post(PAGE, {"theme": "dark", "csrfmiddlewaretoken": token})
+
+    assert response.status_code == 403
+    assert "out of date" in words_of(response)
+
+
+def test_a_part_is_not_given_to_another_person(browser: Browser) -> None:
+    browser.brings({"Remote-User": "bob"})
+
+    response = browser.get("/keys/", headers=HTMX)
+
+    assert (response.status_code, response["HX-Refresh"]) == (401, "true")
+
+
+def test_a_planted_session_is_not_taken_over(browser: Browser, proxied: Config) -> None:
+    planted = browser.cookies["sessionid"].value
+    victim = Browser("victim")
+    victim.cookies["sessionid"] = planted
+
+    victim.get(PAGE)
+
+    assert victim.cookies["sessionid"].value != planted
+    assert browser.get(PAGE).status_code == 200  # signed in anew, as nobody but herself
+    assert "Signed in as alice" in words_of(browser.get(PAGE))
+
+
+def test_a_session_before_sign_in_gets_a_new_key(proxied: Config) -> None:
+    browser = Browser("alice")
+    session = browser.session
+    session["planted"] = "yes"
+    session.save()
+    browser.cookies["sessionid"] = str(session.session_key)
+
+    browser.get(PAGE)
+
+    assert browser.cookies["sessionid"].value != session.session_key
+    assert "planted" not in browser.session
+
+
+def test_who_is_switched_off_is_out_at_the_next_request(browser: Browser) -> None:
+    User.objects.filter(username="alice").update(is_active=False)
+
+    assert refused_as(browser.get(PAGE)) == "switched-off"
+
+
+def groups(browser: Browser, said: str | None) -> Browser:
+    browser.brings({"Remote-User": "alice"} | ({} if said is None else {"Remote-Groups": said}))
+    return browser
+
+
+def test_groups_make_an_admin_and_unmake_one(browser: Browser, carol: User) -> None:
+    assert groups(browser, "staff,console-admins").get(ADMIN_PAGE).status_code == 200
+    assert last_row(Action.SSO_ADMIN_GIVEN).actor_name == "alice"
+
+    assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 403
+    assert last_row(Action.SSO_ADMIN_TAKEN).actor_name == "alice"
+
+
+def test_no_groups_at_all_drop_the_role(browser: Browser, carol: User) -> None:
+    groups(browser, "console-admins").get(PAGE)
+
+    assert groups(browser, "").get(ADMIN_PAGE).status_code == 403
+
+
+def test_nothing_said_about_groups_keeps_the_role(browser: Browser, carol: User) -> None:
+    groups(browser, "console-admins").get(PAGE)
+
+    assert groups(browser, None).get(ADMIN_PAGE).status_code == 200
+
+
+def test_without_a_mapping_groups_change_nothing(
+    browser: Browser, settings: Any, carol: User
+) -> None:
+    change(settings, admin_groups=frozenset())
+    User.objects.get(username="alice").groups.add(Group.objects.get(name=ADMINS))
+
+    assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 200
+
+
+def test_the_last_admin_stays_and_that_is_told_once(browser: Browser) -> None:
+    groups(browser, "console-admins").get(PAGE)
+
+    for _ in range(3):
+        assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 200
+
+    assert last_row(Action.SSO_LAST_ADMIN_KEPT).outcome == "refused"
+    rows = type(last_row(Action.SSO_LAST_ADMIN_KEPT)).objects
+    assert rows.filter(action=Action.SSO_LAST_ADMIN_KEPT).count() == 1
+
+
+def test_an_admin_who_is_switched_off_does_not_count(browser: Browser, carol: User) -> None:
+    groups(browser, "console-admins").get(PAGE)
+    User.objects.filter(pk=carol.pk).update(is_active=False)
+
+    assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 200
+
+
+@pytest.mark.parametrize("said", [None, "", "others"])
+def test_only_the_named_groups_come_in(proxied: Config, settings: Any, said: str | None) -> None:
+    change(settings, member_groups=frozenset({"console"}))
+
+    assert refused_as(groups(Browser("alice"), said).get(PAGE)) == "not-in-groups"
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("said", ["console", "console-admins", "x, console"])
+def test_the_named_groups_come_in(proxied: Config, settings: Any, said: str) -> None:
+    change(settings, member_groups=frozenset({"console"}))
+
+    assert groups(Browser("alice"), said).get(PAGE).status_code == 200
+
+
+def test_a_change_of_mode_ends_the_sessions_of_the_other(alice: User, settings: Any) -> None:
+    from tests.estuary_admin.sso.conftest import BEHIND_PROXY, use
+
+    client = Client()
+    client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
+    use(settings, BEHIND_PROXY)
+
+    assert refused_as(client.get(PAGE, REMOTE_ADDR="10.0.0.5")) == "missing-identity"
