@@ -83,9 +83,9 @@ def test_an_export_that_breaks_off_is_no_complete_download(
 ) -> None:
     console.node.set_fault("export", Fault("cut", size=5_000_000, times=1))
 
-    with submit(browser, console, "/exports/download/", {}) as download:
-        with pytest.raises(IncompleteRead):
-            download.read()
+    download = submit(browser, console, "/exports/download/", {})
+    with download, pytest.raises(IncompleteRead):
+        download.read()
 
     page = browser.open(f"{console.url}/exports/").read().decode()
     assert "Failed" in page
