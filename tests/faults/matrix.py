@@ -72,12 +72,17 @@ class Visit:
 
     def assert_told(self) -> None:
         """A page, in time, with a sentence and a way on, and no token in it."""
-        assert self.seconds <= TIMEOUT + 1
+        assert_in_time(self.seconds)
         assert self.response.status_code in {200, 404, 409, 429, 502}
         assert SENTENCE.search(self.words), self.words
         body = self.response.content.decode()
         assert "<a " in body or "<form" in body
         assert_holds_none(body, self.tokens)
+
+
+def assert_in_time(seconds: float) -> None:
+    """ESTUARY_TIMEOUT and a second more, however busy the machine is."""
+    assert seconds <= TIMEOUT + 1
 
 
 def visit(

@@ -60,7 +60,8 @@ def resident(console: Console) -> int:
 def test_a_large_export_comes_whole_and_the_server_stays_small(
     console: Console, browser: OpenerDirector
 ) -> None:
-    submit(browser, console, "/exports/download/", {}).read(1_000_000)  # warm, and left early
+    with submit(browser, console, "/exports/download/", {}) as left_early:
+        left_early.read(1_000_000)  # the server is warm then
     before, most = resident(console), 0
     digest, size = hashlib.sha256(), 0
 
@@ -82,8 +83,9 @@ def test_an_export_that_breaks_off_is_no_complete_download(
 ) -> None:
     console.node.set_fault("export", Fault("cut", size=5_000_000, times=1))
 
-    with pytest.raises(IncompleteRead):
-        submit(browser, console, "/exports/download/", {}).read()
+    download = submit(browser, console, "/exports/download/", {})
+    with download, pytest.raises(IncompleteRead):
+        download.read()
 
     page = browser.open(f"{console.url}/exports/").read().decode()
     assert "Failed" in page
