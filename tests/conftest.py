@@ -17,6 +17,9 @@ from keys.roles import ADMINS
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from keys.services.stored_tokens import connect_token
+from tests.browser.chromium import chromium
+
+__all__ = ["chromium"]
 
 PASSWORD = "correct horse battery"
 HTMX = {"HX-Request": "true"}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -23,3 +25,16 @@ def launched(playwright: Playwright) -> Browser:
     if not path:
         raise NoChromium
     return playwright.chromium.launch(executable_path=path, args=ARGUMENTS + QUIET)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        try:
+            browser = launched(playwright)
+        except NoChromium as missing:
+            if os.environ.get("CI") == "true":
+                pytest.fail("CI must have a Chromium: install Debian's package chromium")
+            pytest.skip(f"no Chromium: {missing.__doc__}")
+        yield browser
+        browser.close()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
-from tests.browser.chromium import NoChromium, launched
 from tests.browser.console import PASSWORD, Console
 
 # Tests take one each, so that they cannot disturb one another.
@@ -29,19 +27,6 @@ class Member:
     @property
     def is_connected(self) -> bool:
         return self.name in CONNECTED
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        try:
-            browser = launched(playwright)
-        except NoChromium as missing:
-            if os.environ.get("CI") == "true":
-                pytest.fail("CI must have a Chromium: install Debian's package chromium")
-            pytest.skip(f"no Chromium: {missing.__doc__}")
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.conftest import chromium
 from tests.browser.console import Console
-
-__all__ = ["chromium"]
 
 
 @pytest.fixture

@@ -234,3 +234,10 @@ def test_one_group_may_come_as_a_word(settings: Any) -> None:
 def test_the_keys_of_an_address_are_shared_by_the_process(signed: Config) -> None:
     assert signed.signed
     assert key_set(signed.signed.jwks_url) is key_set(signed.signed.jwks_url)
+
+
+@pytest.mark.parametrize("at", ["long ago", 1e300, None])
+def test_a_time_of_proof_that_is_none_is_left_out(at: Any) -> None:
+    token = KEY.sign(claims(auth_time=at, sub="x"))
+
+    assert browser(token).get(PAGE).status_code == 200
