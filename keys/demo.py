@@ -29,7 +29,7 @@ def main() -> int:
     # Started in the background, Python would leave SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="estuary-admin-demo-") as data_dir, Sandbox() as node:
-        os.environ.update(environment(data_dir, port, node.url))
+        set_environment(environment(data_dir, port, node.url))
         bobs_token = prepare(node)
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"], cwd=ROOT
@@ -54,17 +54,28 @@ def read_port() -> int:
 
 
 def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
+    """The demo's settings: all that it writes, it writes into a folder of its own."""
     return {
         "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
         "SECRET_KEY": secrets.token_urlsafe(64),
         "TOKEN_SEALING_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
         "DATA_DIR": data_dir,
+        "DATABASE_URL": f"sqlite:///{data_dir}/demo.sqlite3",
+        "STATIC_ROOT": f"{data_dir}/static",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "PUBLIC_URL": f"http://localhost:{port}",
         "ESTUARY_API_URL": node_url,
         "SANDBOX": "true",
         "BIND": f"127.0.0.1:{port}",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }
+
+
+def set_environment(values: dict[str, str]) -> None:
+    """Put ours in place of what the shell may hold for a real console, NAME_FILE included."""
+    for name in values:
+        os.environ.pop(f"{name}_FILE", None)
+    os.environ.update(values)
 
 
 def prepare(node: Sandbox) -> str:

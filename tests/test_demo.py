@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
+from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
@@ -17,12 +19,19 @@ from tests.browser.console import ROOT, free_port
 
 
 @pytest.fixture
-def demo() -> Iterator[tuple[int, str]]:
-    """The port of a running demo, and what it printed."""
+def demo(tmp_path: Path) -> Iterator[tuple[int, str]]:
+    """The port of a demo, started in the shell of a real console, and what it printed."""
     port = free_port()
+    real = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/real.sqlite3",
+        "STATIC_ROOT": str(tmp_path / "static"),
+        "ALLOWED_HOSTS": "keys.example.com",
+        "SECRET_KEY_FILE": str(tmp_path / "no-such-file"),
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "keys.demo", "--port", str(port)],
         cwd=ROOT,
+        env={**os.environ, **real},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -37,6 +46,7 @@ def demo() -> Iterator[tuple[int, str]]:
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0
     process.stdout.close()
+    assert list(tmp_path.iterdir()) == []  # the real console was left alone
 
 
 def sign_in(browser: OpenerDirector, port: int, name: str) -> str:

@@ -109,8 +109,12 @@ class AuditRow:
 
 
 def of_key(token_hash: str) -> list[AuditRow]:
-    """The last 50 rows about one key, newest first."""
-    return _rows(AuditEntry.objects.filter(token_hash=token_hash)[:50])
+    """The last 50 rows about one key that Estuary lists, newest first.
+
+    Without revocations that found no such key: those were of accounts that do not hold it.
+    """
+    entries = AuditEntry.objects.filter(token_hash=token_hash)
+    return _rows(entries.exclude(detail__result="gone")[:50])
 
 
 def of_exports(member: User) -> list[AuditRow]:

@@ -94,9 +94,13 @@ def connected_members(but: User) -> list[ConnectedMember]:
 
 
 def forget_list(stored: StoredToken) -> None:
-    """Make every process ask Estuary anew for this account's keys."""
-    StoredToken.objects.filter(pk=stored.pk).update(list_version=F("list_version") + 1)
-    stored.refresh_from_db(fields=["list_version"])
+    """Make every process ask Estuary anew for this account's keys.
+
+    When the member has disconnected meanwhile there is no list to forget, and nothing happens.
+    """
+    rows = StoredToken.objects.filter(pk=stored.pk)
+    rows.update(list_version=F("list_version") + 1)
+    stored.list_version = rows.values_list("list_version", flat=True).first() or stored.list_version
 
 
 def reseal_all() -> tuple[int, int]:

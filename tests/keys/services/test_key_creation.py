@@ -14,10 +14,10 @@ from django.db import connection
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.models import AuditEntry, KeyCreation
+from keys.models import AuditEntry, KeyCreation, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.services.key_creation import Creation, create_key
-from keys.upstream import KeySpec, Permission
+from keys.upstream import CreatedKey, EstuaryClient, KeySpec, Permission
 from tests.conftest import connect
 from tests.keys.evidence import audited, labels_at
 
@@ -118,6 +118,23 @@ def test_the_token_reaches_the_member_though_nothing_can_be_noted(
     assert "key_creation_not_recorded" in caplog.text
     assert result.created.token not in caplog.text
     assert audited()[-1] == ("key:create-requested", "started")
+
+
+def test_the_token_reaches_a_member_who_disconnects_meanwhile(
+    alice: User, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disconnected_then(client: EstuaryClient, spec: KeySpec) -> CreatedKey:
+        StoredToken.objects.all().delete()
+        return make(client, spec)
+
+    stored, make = connect(alice, token), EstuaryClient.create_key
+    monkeypatch.setattr(EstuaryClient, "create_key", disconnected_then)
+
+    result = create_key(actor_of(alice), stored, SPEC, "n")
+
+    assert result.created is not None
+    assert result.record.outcome == "created"
+    assert audited()[-1] == ("key:created", "done")
 
 
 def test_a_creation_keeps_its_token_to_itself(alice: User, node: Sandbox, token: str) -> None:

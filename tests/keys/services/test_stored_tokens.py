@@ -101,3 +101,12 @@ def test_resealing_does_not_undo_a_connection_made_meanwhile(
 
     assert reseal_all() == (0, 0)
     assert unseal(StoredToken.objects.get().sealed, alice.pk) == other
+
+
+def test_a_list_of_who_disconnected_meanwhile_needs_no_forgetting(alice: User, token: str) -> None:
+    stored = connect(alice, token)
+    StoredToken.objects.all().delete()
+
+    forget_list(stored)
+
+    assert not StoredToken.objects.exists()

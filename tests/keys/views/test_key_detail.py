@@ -101,6 +101,19 @@ def test_somebody_elses_key_is_not_there(browser: Client, carol: User, node: San
     assert "of carol" not in words_of(response)
 
 
+def test_who_does_not_hold_the_key_leaves_no_row_on_its_page(
+    browser: Client, carol: User, node: Sandbox, account: Account
+) -> None:
+    url = url_of(node.add_key(account, label="backup"))
+    connect(carol, node.add_key(node.add_user("carol")))
+
+    signed_in(carol).post(f"{url}revoke/")
+
+    page = words_of(browser.get(url))
+    assert "backup" in page
+    assert "carol" not in page
+
+
 def test_htmx_gets_the_page_whole(browser: Client, token: str) -> None:
     response = browser.get(url_of(token), headers=HTMX)
 
