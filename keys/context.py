@@ -36,6 +36,11 @@ class Console:
         return str(session.get("theme", "system")) if session else "system"
 
     @property
+    def has_shortcuts(self) -> bool:
+        session = getattr(self._request, "session", None)
+        return bool(session and session.get("shortcuts", True))
+
+    @property
     def is_admin(self) -> bool:
         return is_admin(getattr(self._request, "user", None))
 

@@ -135,6 +135,11 @@ class ExportForm(forms.Form):
 class PreferencesForm(forms.Form):
     theme = forms.ChoiceField(label="Theme", choices=THEMES, widget=forms.RadioSelect)
     time_zone = forms.ChoiceField(label="Time zone", required=False)
+    shortcuts = forms.BooleanField(
+        label="Keyboard shortcuts",
+        required=False,
+        help_text="Single keys, such as / to search. Press ? for the list of them.",
+    )
 
     def __init__(self, *args: Any, detected: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

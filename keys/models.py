@@ -128,6 +128,7 @@ class Preferences(models.Model):
     )
     theme = models.CharField(max_length=6, choices=THEMES, default="system")
     time_zone = models.CharField(max_length=64, blank=True)  # "" = as the browser says
+    shortcuts = models.BooleanField(default=True)
 
     def __str__(self) -> str:
         return f"preferences of member {self.member_id}"

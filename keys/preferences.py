@@ -43,3 +43,4 @@ def take_into_session(request: HttpRequest, member: User) -> None:
     kept = preferences_of(member)
     request.session["theme"] = kept.theme
     request.session["time_zone"] = kept.time_zone
+    request.session["shortcuts"] = kept.shortcuts

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from keys.actors import Actor
 from keys.models import AuditEntry
@@ -113,8 +113,9 @@ def of_key(token_hash: str) -> list[AuditRow]:
 
     Without revocations that found no such key: those were of accounts that do not hold it.
     """
-    entries = AuditEntry.objects.filter(token_hash=token_hash)
-    return _rows(entries.exclude(detail__result="gone")[:50])
+    # Rows without a result must be asked for: a comparison with what is not there excludes them.
+    held_it = Q(detail__result__isnull=True) | ~Q(detail__result="gone")
+    return _rows(AuditEntry.objects.filter(held_it, token_hash=token_hash)[:50])
 
 
 def of_exports(member: User) -> list[AuditRow]:

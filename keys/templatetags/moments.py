@@ -19,16 +19,18 @@ UNITS = [
     ("hour", 3_600, 3_600),
     ("minute", 60, 60),
 ]
+SECOND = ("second", 1, 2)
 
 
 @register.simple_tag
-def moment(value: datetime) -> SafeString:
+def moment(value: datetime, *, to_the_second: bool = False) -> SafeString:
     """A `<time>` that says how far away it is, and exactly when on asking."""
     return format_html(
-        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        '<time datetime="{}" title="{}" data-relative="{}">{}</time>',
         value.isoformat(timespec="seconds"),
         exact_moment(value),
-        relative(value, timezone.now()),
+        "seconds" if to_the_second else "",
+        relative(value, timezone.now(), to_the_second=to_the_second),
     )
 
 
@@ -39,10 +41,10 @@ def exact_moment(value: datetime) -> str:
     return f"{local.day} {local:%b %Y, %H:%M %Z}"
 
 
-def relative(value: datetime, now: datetime) -> str:
+def relative(value: datetime, now: datetime, *, to_the_second: bool = False) -> str:
     """`in 30 days`, `2 hours ago`, `just now`."""
     seconds = (value - now).total_seconds()
-    for unit, size, used_from in UNITS:
+    for unit, size, used_from in [*UNITS, SECOND] if to_the_second else UNITS:
         if abs(seconds) >= used_from:
             # JavaScript's Math.round, which rounds halves up.
             count = int(abs(seconds) / size + 0.5)

@@ -16,6 +16,8 @@ from keys.models import StoredToken
 from keys.preferences import detected_time_zone, preferences_of, take_into_session
 from keys.services.token_health import health_of
 
+PREFERENCES = ("theme", "time_zone", "shortcuts")
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
@@ -23,11 +25,12 @@ def account(request: AppRequest) -> HttpResponse:
     kept = preferences_of(request.user)
     form = PreferencesForm(
         request.POST if request.method == "POST" else None,
-        initial={"theme": kept.theme, "time_zone": kept.time_zone},
+        initial={name: getattr(kept, name) for name in PREFERENCES},
         detected=detected_time_zone(request),
     )
     if request.method == "POST" and form.is_valid():
-        kept.theme, kept.time_zone = form.cleaned_data["theme"], form.cleaned_data["time_zone"]
+        for name in PREFERENCES:
+            setattr(kept, name, form.cleaned_data[name])
         kept.save()
         take_into_session(request, request.user)
         messages.success(request, "Preferences saved.")

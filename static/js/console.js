@@ -1,11 +1,14 @@
 // What every page gets on top of plain HTML. Behaviour hangs on data attributes; nothing here is needed to get work done.
 
 const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
+const byId = (id) => document.getElementById(id);
+const dialogOpen = () => byId("dialog")?.open;
 
-/* Speaking: one hidden live region. Other scripts dispatch a "say" event, so that no script imports another. */
+/* Speaking: one hidden live region, or the one in the dialog, since what lies behind a dialog is silent. The other
+   script dispatches "say" and "notice" events, so that none imports the other. */
 
 function say(text) {
-  const spoken = document.getElementById("spoken");
+  const spoken = byId(dialogOpen() ? "dialog-spoken" : "spoken");
   if (!spoken) return;
   spoken.textContent = "";
   setTimeout(() => { spoken.textContent = text; }, 50);
@@ -13,39 +16,40 @@ function say(text) {
 
 document.addEventListener("say", (event) => say(event.detail));
 
-/* Notices */
+/* Notices: at the top of the content, or of the dialog */
 
-function showNotice(level, text, link) {
-  const notice = document.getElementById("notice-template").content.firstElementChild.cloneNode(true);
+const noticesPlace = () => byId(dialogOpen() ? "dialog-notices" : "notices");
+
+function showNotice({ level, text, link, isPassing }) {
+  const notice = byId("notice-template").content.firstElementChild.cloneNode(true);
   notice.classList.add(level);
   notice.setAttribute("role", level === "error" ? "alert" : "status");
   const place = notice.querySelector("[data-notice-text]");
   place.textContent = text;
-  if (link) {
-    const anchor = document.createElement("a");
-    anchor.href = link.href;
-    anchor.textContent = link.text;
-    place.append(" ", anchor);
-  }
-  document.getElementById("notices").replaceChildren(notice);
+  if (link) place.append(" ", Object.assign(document.createElement("a"), link));
+  if (isPassing) notice.dataset.passing = "";
+  noticesPlace().replaceChildren(notice);
   notice.scrollIntoView({ block: "nearest" });
 }
 
+document.addEventListener("notice", ({ detail }) => showNotice(detail));
+
 function dismiss(button) {
+  const isInDialog = button.closest("dialog");
   button.closest(".notice").remove();
-  document.getElementById("main").focus();
+  (isInDialog ? byId("dialog-title") : byId("main")).focus();
 }
 
 /* Moments: the same words and rounding as the "moment" template tag, by the server's clock. */
 
 const serverTime = document.querySelector('meta[name="server-time"]');
 const clockSkew = serverTime ? Number(serverTime.content) * 1000 - Date.now() : 0;
-const UNITS = [["year", 31557600, 63115200], ["month", 2629800, 5184000], ["day", 86400, 172800], ["hour", 3600, 3600], ["minute", 60, 60]];
+const UNITS = [["year", 31557600, 63115200], ["month", 2629800, 5184000], ["day", 86400, 172800], ["hour", 3600, 3600], ["minute", 60, 60], ["second", 1, 2]];
 
-function relativeText(moment, now) {
+function relativeText(moment, now, toTheSecond) {
   const seconds = (moment - now) / 1000;
   const distance = Math.abs(seconds);
-  const [unit, size] = UNITS.find(([, , from]) => distance >= from) || [];
+  const [unit, size] = UNITS.find(([name, , from]) => distance >= from && (toTheSecond || name !== "second")) || [];
   if (!unit) return seconds > 0 ? "in less than a minute" : "just now";
   const count = Math.round(distance / size);
   const words = `${count} ${unit}${count === 1 ? "" : "s"}`;
@@ -53,24 +57,39 @@ function relativeText(moment, now) {
 }
 
 function refreshMoments() {
+  if (document.hidden) return;
   const now = Date.now() + clockSkew;
   each(document, "time[data-relative]", (time) => {
-    const text = relativeText(new Date(time.dateTime), now);
+    const moment = new Date(time.dateTime);
+    const text = relativeText(moment, now, time.dataset.relative === "seconds");
     if (time.textContent !== text) time.textContent = text;
+    if (moment <= now && time.closest("[data-expires]")) expire(time.closest("[data-expires]"));
   });
 }
 
-/* Forms that may be sent only once */
+function expire(place) {
+  delete place.dataset.expires;
+  const status = place.querySelector(".status");
+  status.className = "status is-expired";
+  status.querySelector("use").setAttribute("href", "#icon-off");
+  status.lastChild.textContent = " Expired";
+}
+
+/* Forms that may be sent only once. A waiting button shows it after a moment (console.css), keeps the focus, and is not
+   disabled: that would lose the focus. */
+
+const MOMENT = 200;
 
 function waitOn(form) {
   const button = form.querySelector("button[type=submit]");
   form.dataset.sent = "true";
-  each(form, "[data-wait]", (note) => { note.hidden = false; });
   button.classList.add("is-waiting");
   button.setAttribute("aria-disabled", "true");
-  say("Please wait.");
-  // After the event, because a disabled button would not take part in the submission.
-  setTimeout(() => { if (form.dataset.sent) button.disabled = true; });
+  setTimeout(() => {
+    if (!form.dataset.sent) return;
+    each(form, "[data-wait]", (note) => { note.hidden = false; });
+    say("Please wait.");
+  }, MOMENT);
 }
 
 function stopWaiting(form) {
@@ -80,7 +99,6 @@ function stopWaiting(form) {
   each(form, "button.is-waiting", (button) => {
     button.classList.remove("is-waiting");
     button.removeAttribute("aria-disabled");
-    button.disabled = false;
   });
 }
 
@@ -99,54 +117,20 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) each(document, "form[data-once]", stopWaiting);
 });
 
-/* The sentence that says which key will be made */
+/* Lists to filter, menus */
 
-const LENGTHS = { d: "day", h: "hour", m: "minute", s: "second" };
-
-function lifetimeWords(form) {
-  const chosen = form.querySelector("[name=lifetime]:checked");
-  if (!chosen) return "";
-  if (chosen.value === "never") return ", never expires";
-  if (chosen.value !== "custom") return `, valid for ${chosen.closest("label").textContent.trim()}`;
-  const text = form.elements.custom_lifetime.value.trim();
-  if (!/^(\d+[dhms])+$/.test(text)) return ", valid for a lifetime of your choice";
-  const parts = [...text.matchAll(/(\d+)([dhms])/g)];
-  return `, valid for ${parts.map(([, count, unit]) => `${Number(count)} ${LENGTHS[unit]}${Number(count) === 1 ? "" : "s"}`).join(" ")}`;
-}
-
-function updateSummary(form) {
-  const place = form.querySelector("[data-summary-text]");
-  const label = form.elements.label.value.trim();
-  const name = label ? ` “${label}”` : "";
-  const upload = form.elements.permission.value === "upload";
-  place.textContent = `${upload ? "Upload-only key" : "Key"}${name}${upload ? "" : " for everything"}${lifetimeWords(form)}.`;
-}
-
-document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-summary]");
-  if (form) updateSummary(form);
-  if (event.target.matches("[data-filter]")) filterList(event.target);
-});
-
-function filterList(input) {
-  const wanted = input.value.trim().toLowerCase();
-  each(document.querySelector(input.dataset.filter), "[data-filter-text]", (item) => {
+document.addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-filter]")) return;
+  const wanted = target.value.trim().toLowerCase();
+  each(document.querySelector(target.dataset.filter), "[data-filter-text]", (item) => {
     item.hidden = !item.dataset.filterText.includes(wanted);
   });
-}
+});
 
-/* Dialog and menu */
-
-const dialog = document.getElementById("dialog");
-
-document.addEventListener("click", (event) => {
-  const target = event.target;
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-show-shortcuts]")) showShortcuts();
   const dismisser = target.closest("[data-dismiss]");
   if (dismisser) dismiss(dismisser);
-  if (dialog?.open && (target === dialog || target.closest("[data-dialog-close]"))) {
-    event.preventDefault();
-    dialog.close();
-  }
   each(document, "details[data-menu][open]", (menu) => { if (!menu.contains(target)) menu.open = false; });
 });
 
@@ -157,54 +141,65 @@ document.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "notices") event.detail.target.scrollIntoView({ block: "nearest" });
-  const opener = event.detail.requestConfig?.elt;
-  if (event.detail.target.id !== "dialog-body" || !opener?.dataset.dialog) return;
-  document.getElementById("dialog-title").textContent = opener.dataset.dialog;
+/* Dialog, for members: the same parts as on pages of their own. What is in it may object to being left: "leave" events. */
+
+const dialog = byId("dialog");
+const dialogBody = byId("dialog-body");
+
+function openDialog(title) {
+  byId("dialog-title").textContent = title;
   if (!dialog.open) dialog.showModal();
+  (dialogBody.querySelector("input[type=text]") || byId("dialog-title")).focus();
+}
+
+const mayLeave = () => dialogBody.dispatchEvent(new CustomEvent("leave", { bubbles: true, cancelable: true }));
+
+/** A click beside the dialog may be a slip: it loses neither a token nor what was typed. */
+function isWorthKeeping() {
+  return [...dialogBody.querySelectorAll("input")].some((field) => field.matches("[data-secret]") || field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+}
+
+dialog?.addEventListener("cancel", (event) => { if (!mayLeave()) event.preventDefault(); });
+
+dialog?.addEventListener("close", () => {
+  const next = dialogBody.querySelector("[data-saved]");
+  dialogBody.replaceChildren();
+  byId("dialog-notices").replaceChildren();
+  if (next) location.assign(next.href);
 });
 
-/* htmx */
-
-document.addEventListener("htmx:configRequest", (event) => {
-  event.detail.headers.Accept = "text/html, application/json";
-  event.detail.headers["X-Requested-With"] = "XMLHttpRequest";
+dialog?.addEventListener("click", (event) => {
+  const closer = event.target.closest("[data-dialog-close]");
+  if (closer) event.preventDefault();
+  if ((closer || (event.target === dialog && !isWorthKeeping())) && mayLeave()) dialog.close();
 });
 
-document.addEventListener("htmx:beforeHistoryUpdate", (event) => {
-  // Typing one search is one step for the Back button, not one per pause.
-  const history = event.detail.history;
-  if (event.detail.requestConfig.elt.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  const title = detail.requestConfig?.elt.dataset.dialog;
+  if (title && detail.target === dialogBody) openDialog(title);
 });
 
-document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
+/* Keyboard shortcuts, for members who have not switched them off */
 
-document.addEventListener("htmx:afterSettle", (event) => {
-  const news = event.target.querySelector?.("[data-announce]");
-  if (news) say(news.textContent.trim());
-});
+function showShortcuts() {
+  if (dialog.open) return;
+  dialogBody.replaceChildren(byId("shortcuts-template").content.cloneNode(true));
+  openDialog("Keyboard shortcuts");
+}
 
-document.addEventListener("htmx:afterRequest", (event) => {
-  const form = event.detail.elt.closest("form[data-once]");
-  if (form) stopWaiting(form);
-});
+const SHORTCUTS = {
+  "/": () => { if (byId("key-q")) byId("key-q").select(); else location.assign(byId("nav-keys").href); },
+  n: () => { if (byId("new-key")) byId("new-key").click(); else location.assign(`${byId("nav-keys").href}new/`); },
+  "?": showShortcuts,
+};
 
-const reload = { href: location.href, text: "Reload the page" };
-
-document.addEventListener("htmx:responseError", (event) => {
-  const status = event.detail.xhr.status;
-  if (status === 401 || status === 403) location.reload();
-  else if (status === 429) showNotice("error", "Too many requests. Wait a minute before you try again.", reload);
-  else showNotice("error", "This console could not answer. What you see may be out of date.", reload);
-});
-
-document.addEventListener("htmx:sendError", () => {
-  showNotice("error", "This console cannot be reached. Check your connection; what you see may be out of date.", reload);
-});
-
-document.addEventListener("htmx:timeout", () => {
-  showNotice("error", "No answer came in time. If you were changing something, look at your keys before you try again.", reload);
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, textarea, select");
+  const isCommand = event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
+  if (isTyping || isCommand || dialog?.open || !("shortcuts" in document.documentElement.dataset)) return;
+  if (!Object.hasOwn(SHORTCUTS, event.key)) return;
+  event.preventDefault();
+  SHORTCUTS[event.key]();
 });
 
 /* Time zone: tell the server which one this browser is in */
@@ -219,15 +214,12 @@ function rememberTimeZone() {
 
 /* Start */
 
-function prepare(root) {
-  each(root, "form[data-summary]", updateSummary);
-  if (root.matches?.("form[data-summary]")) updateSummary(root);
-  // On a narrow screen the filters scroll sideways: bring the chosen one into view without moving the page.
-  each(root, ".chip[aria-current]", (chip) => { chip.closest("ul").scrollLeft = chip.offsetLeft - 64; });
-}
-
-prepare(document);
 rememberTimeZone();
-setInterval(refreshMoments, 30000);
-const waiting = document.getElementById("notices")?.textContent.trim();
+setInterval(refreshMoments, 1000);
+document.addEventListener("visibilitychange", refreshMoments);
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const form = detail.elt.closest("form[data-once]");
+  if (form) stopWaiting(form);
+});
+const waiting = byId("notices")?.textContent.trim();
 if (waiting) say(waiting.replace(/\s+/g, " "));

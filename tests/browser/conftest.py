@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
 
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from tests.browser.console import PASSWORD, Console
+from tests.browser.scenes import Stage, cast
 
 # Tests take one each, so that they cannot disturb one another.
 NEW = [f"newcomer-{number}" for number in range(20)]
@@ -32,12 +34,41 @@ class Member:
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     with Sandbox(rate_limit=None) as node:
-        members = [{"name": name} for name in NEW]
+        members = [*cast(node), *({"name": name} for name in NEW)]
         for name in CONNECTED:
             token = node.add_key(node.add_user(name), label="console")
             members.append({"name": name, "token": token})
         with Console(tmp_path_factory.mktemp("console"), node, members) as running:
             yield running
+
+
+@pytest.fixture
+def stage(console: Console, chromium: Browser) -> Stage:
+    return Stage(console, chromium)
+
+
+@pytest.fixture
+def phone() -> dict[str, Any]:
+    """Options for a page on a phone."""
+    return {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture
+def held() -> Callable[[Page, str], list[Route]]:
+    """Hold the requests to an address until the test lets them go."""
+
+    def hold(page: Page, pattern: str) -> list[Route]:
+        routes: list[Route] = []
+        page.route(re.compile(pattern), lambda route: routes.append(route))
+        return routes
+
+    return hold
+
+
+@pytest.fixture(autouse=True)
+def _node_behaves_again(console: Console) -> Iterator[None]:
+    yield
+    console.node.clear_faults()
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +97,14 @@ def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Pag
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def note_error(said: ConsoleMessage) -> None:
-        if said.type == "error":
-            complaints.append(said.text)
+    def open_one(*, ignored: str = "", clipboard: bool = True, **options: Any) -> Page:
+        def note_error(said: ConsoleMessage) -> None:
+            if said.type == "error" and not (ignored and re.search(ignored, said.text)):
+                complaints.append(said.text)
 
-    def open_one(**options: Any) -> Page:
         context = chromium.new_context(base_url=console.url, **options)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        if clipboard:
+            context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)

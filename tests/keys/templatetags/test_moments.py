@@ -35,6 +35,14 @@ def test_how_far_away_a_moment_is(away: timedelta, words: str) -> None:
     assert relative(NOW + away, NOW) == words
 
 
+@pytest.mark.parametrize(
+    ("away", "words"),
+    [(-1.0, "just now"), (-12.0, "12 seconds ago"), (-60.0, "1 minute ago"), (3.0, "in 3 seconds")],
+)
+def test_what_was_just_read_is_told_to_the_second(away: float, words: str) -> None:
+    assert relative(NOW + timedelta(seconds=away), NOW, to_the_second=True) == words
+
+
 def test_an_exact_moment_is_in_the_members_zone() -> None:
     with timezone.override(ZoneInfo("Europe/Berlin")):
         assert exact_moment(NOW) == "24 Nov 2026, 19:00 CET"
@@ -46,6 +54,6 @@ def test_a_moment_shows_both_and_is_readable_to_programs() -> None:
         tag = moment(NOW + timedelta(days=2))
 
     assert tag == (
-        '<time datetime="2026-11-26T18:00:00+00:00" title="26 Nov 2026, 18:00 UTC" data-relative>'
-        "in 2 days</time>"
+        '<time datetime="2026-11-26T18:00:00+00:00" title="26 Nov 2026, 18:00 UTC" '
+        'data-relative="">in 2 days</time>'
     )

@@ -183,7 +183,7 @@ def test_the_same_list_answers_for_15_seconds(
 
 def test_refresh_asks_anew(browser: Client, node: Sandbox) -> None:
     page = browser.get("/keys/?q=c").content.decode()
-    assert 'href="/keys/?q=c&amp;fresh=1">Refresh' in page
+    assert 'hx-get="/keys/?q=c&amp;fresh=1">Refresh' in page
 
     browser.get("/keys/?q=c&fresh=1")
 

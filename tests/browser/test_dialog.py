@@ -1,0 +1,195 @@
+"""Creating and revoking in a dialog: focus, Escape, the backdrop, and the token in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from keys.sandbox import Fault
+from tests.browser.conftest import Member, sign_in
+from tests.browser.console import Console
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def page(open_page: OpenPage, member: Member) -> Page:
+    page = open_page()
+    sign_in(page, member)
+    return page
+
+
+@pytest.fixture
+def dialog(page: Page) -> Locator:
+    """The dialog for a new key, open."""
+    page.get_by_role("link", name="New key").click()
+    dialog = page.get_by_role("dialog", name="New key")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def create(dialog: Locator, label: str) -> None:
+    dialog.get_by_label("Label").fill(label)
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def labels(member: Member) -> list[str]:
+    return [key.label for key in member.account.keys.values()]
+
+
+def click_beside(page: Page) -> None:
+    page.mouse.click(5, 400)
+
+
+def test_the_focus_goes_in_stays_in_and_comes_back(page: Page, dialog: Locator) -> None:
+    expect(dialog.get_by_label("Label")).to_be_focused()
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        where = (
+            "document.activeElement.closest('dialog') || document.activeElement === document.body"
+        )
+        assert page.evaluate(f"Boolean({where})")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("link", name="New key")).to_be_focused()
+
+
+def test_a_key_is_created_copied_and_found_in_the_list(
+    page: Page, dialog: Locator, member: Member
+) -> None:
+    create(dialog, "from a dialog")
+    expect(dialog.get_by_role("heading", name="Copy the token")).to_be_focused()
+    assert page.url.endswith("/keys/")
+    dialog.get_by_role("button", name="Copy", exact=True).first.click()
+    expect(dialog.get_by_role("status").filter(has_text="Copied")).not_to_have_count(0)
+    assert page.evaluate("navigator.clipboard.readText()") == list(member.account.keys)[-1]
+    dialog.get_by_role("link", name="I have saved it").click()
+    page.wait_for_url("**/keys/?new=*")
+    expect(page.get_by_role("row").filter(has_text="from a dialog")).to_contain_text("New")
+
+
+def test_a_click_beside_the_dialog_loses_neither_text_nor_token(
+    page: Page, dialog: Locator
+) -> None:
+    dialog.get_by_label("Label").fill("half typed")
+    click_beside(page)
+    expect(dialog.get_by_label("Label")).to_have_value("half typed")
+    create(dialog, "kept")
+    dialog.get_by_role("button", name="Copy", exact=True).first.click()
+    click_beside(page)
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def test_a_click_beside_an_untouched_dialog_closes_it(page: Page, dialog: Locator) -> None:
+    click_beside(page)
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("by", ["Escape", "Close"])
+def test_closing_on_an_uncopied_token_asks_once(
+    page: Page, dialog: Locator, member: Member, by: str
+) -> None:
+    create(dialog, "not copied")
+    token = list(member.account.keys)[-1]
+
+    def close() -> None:
+        if by == "Escape":
+            page.keyboard.press("Escape")
+        else:
+            dialog.get_by_role("button", name="Close").click()
+
+    close()
+    expect(dialog.get_by_text("You have not copied the token")).to_be_visible()
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+    close()
+    page.wait_for_url("**/keys/?new=*")
+    assert token not in page.content()
+
+
+def test_errors_are_told_in_the_dialog_and_the_text_is_kept(page: Page, dialog: Locator) -> None:
+    dialog.get_by_label("Label").fill("odd lifetime")
+    dialog.get_by_text("Custom", exact=True).click()
+    dialog.get_by_label("Custom lifetime").fill("soon")
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("not a length of time")
+    expect(dialog.get_by_role("alert")).to_be_focused()
+    expect(dialog.get_by_label("Label")).to_have_value("odd lifetime")
+
+
+@pytest.mark.parametrize("latency", [0.02, 1.0])
+@pytest.mark.parametrize("by", ["click", "Enter"])
+def test_submitting_twice_in_the_dialog_makes_one_key(
+    console: Console, page: Page, dialog: Locator, member: Member, by: str, latency: float
+) -> None:
+    console.node.set_fault("create", Fault("delay", seconds=latency, times=1))
+    dialog.get_by_label("Label").fill("twice")
+    if by == "click":
+        dialog.get_by_role("button", name="Create key").dblclick()
+    else:
+        dialog.get_by_label("Label").press("Enter")
+        page.keyboard.press("Enter")
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+    assert labels(member) == ["console", "twice"]
+
+
+def test_revoking_asks_in_a_dialog_and_never_preselects_the_danger(
+    console: Console, page: Page, member: Member
+) -> None:
+    console.node.add_key(member.account, "doomed")
+    page.reload()
+    page.get_by_role("row").filter(has_text="doomed").get_by_role("link", name="Revoke").click()
+    dialog = page.get_by_role("dialog", name="Revoke key")
+    expect(dialog.get_by_role("heading", name="Revoke key")).to_be_focused()
+    expect(dialog).to_contain_text("doomed")
+    dialog.get_by_role("link", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("link", name="Revoke doomed")).to_be_focused()
+    assert labels(member) == ["console", "doomed"]
+
+    page.get_by_role("link", name="Revoke doomed").click()
+    dialog.get_by_role("button", name="Revoke key").click()
+    expect(page.locator("#notices")).to_contain_text("Revoked “doomed”")
+    assert labels(member) == ["console"]
+
+
+@pytest.mark.parametrize("latency", [0.02, 1.0])
+def test_revoking_twice_in_the_dialog_revokes_once(
+    console: Console, page: Page, member: Member, latency: float
+) -> None:
+    console.node.add_key(member.account, "doomed")
+    page.reload()
+    console.node.set_fault("revoke", Fault("delay", seconds=latency, times=1))
+    console.node.forget_requests()
+    page.get_by_role("link", name="Revoke doomed").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke key").dblclick()
+    expect(page.locator("#notices")).to_contain_text("Revoked “doomed”")
+    assert [one.method for one in console.node.requests].count("DELETE") == 1
+
+
+def test_two_tabs_may_revoke_the_same_key(console: Console, page: Page, member: Member) -> None:
+    console.node.add_key(member.account, "shared")
+    page.reload()
+    other = page.context.new_page()
+    other.goto("/keys/")
+    for tab in (page, other):
+        tab.get_by_role("link", name="Revoke shared").click()
+    for tab in (page, other):
+        tab.get_by_role("dialog").get_by_role("button", name="Revoke key").click()
+        expect(tab.locator("#notices")).to_contain_text("shared")
+    expect(page.locator("#notices")).to_contain_text("Revoked “shared”")
+    assert labels(member) == ["console"]
+
+
+def test_two_tabs_make_two_keys(page: Page, member: Member) -> None:
+    other = page.context.new_page()
+    other.goto("/keys/")
+    for number, tab in enumerate((page, other)):
+        tab.get_by_role("link", name="New key").click()
+        create(tab.get_by_role("dialog"), f"tab {number}")
+        tab.get_by_role("button", name="Copy", exact=True).first.click()
+    assert labels(member) == ["console", "tab 0", "tab 1"]

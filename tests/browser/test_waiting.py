@@ -1,0 +1,127 @@
+"""Waiting: shown when it is felt, never before; and the last question gets the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Error, Page, Route, expect
+
+from keys.sandbox import Fault
+from tests.browser.conftest import Member, sign_in
+from tests.browser.console import Console
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[..., Page]
+Hold = Callable[[Page, str], list[Route]]
+
+#: htmx notes on the console that a request was given up for a later one.
+GIVEN_UP = "htmx:(afterRequest|sendAbort)"
+
+
+def watch(page: Page, event: str, is_seen: str) -> None:
+    """Measure the milliseconds from an event to the first frame in which waiting can be seen."""
+    page.evaluate(f"""window.seen = new Promise((tell) => {{
+      document.addEventListener("{event}", () => {{
+        const sent = performance.now();
+        const look = () => {{
+          if ({is_seen}) tell(performance.now() - sent);
+          else requestAnimationFrame(look);
+        }};
+        look();
+      }}, {{ once: true, capture: true }});
+    }}); null""")
+
+
+@pytest.fixture
+def page(open_page: OpenPage, member: Member) -> Page:
+    page = open_page(ignored=GIVEN_UP)
+    sign_in(page, member)
+    return page
+
+
+def answered(route: Route) -> None:
+    try:
+        route.continue_()
+    except Error:  # given up by the page
+        return
+
+
+def test_a_list_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> None:
+    held(page, r"status=active")
+    progress = "document.querySelector('.progress')"
+    watch(page, "htmx:beforeSend", f"getComputedStyle({progress}).visibility === 'visible'")
+    page.get_by_role("link", name="Active").click()
+    assert 190 <= page.evaluate("window.seen") < 600
+
+
+def test_a_button_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> None:
+    page.goto("/keys/new/")
+    routes = held(page, r"/keys/new/$")
+    page.get_by_label("Label").fill("waiting")
+    button = "document.querySelector('.form [type=submit]')"
+    watch(page, "submit", f"getComputedStyle({button}).color === 'rgba(0, 0, 0, 0)'")
+    page.get_by_role("button", name="Create key").click()
+    assert 190 <= page.evaluate("window.seen") < 600
+    expect(page.get_by_role("button", name="Create key")).to_be_focused()
+    expect(page.get_by_role("status").filter(has_text="Please wait.")).not_to_have_count(0)
+    answered(routes[0])
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Copy", exact=True).first.click()
+
+
+def test_a_slow_answer_never_replaces_a_later_one(
+    console: Console, page: Page, member: Member, held: Hold
+) -> None:
+    for label in ("apple", "apricot", "banana"):
+        console.node.add_key(member.account, label)
+    page.reload()
+    routes = held(page, r"\?q=")
+    field = page.get_by_role("searchbox")
+    for number, text in enumerate(["a", "ap", "apr"], start=1):
+        field.fill(text)
+        while len(routes) < number:
+            page.wait_for_timeout(20)
+    for route in reversed(routes):
+        answered(route)
+    expect(page.locator("[data-announce]")).to_contain_text("of 1 key")
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("table")).to_contain_text("apricot")
+    expect(page.get_by_role("table")).not_to_contain_text("banana")
+    assert page.url.endswith("?q=apr")
+
+
+def test_a_filter_chosen_while_a_search_is_under_way_wins(page: Page, held: Hold) -> None:
+    routes = held(page, r"\?q=con$")
+    page.get_by_role("searchbox").fill("con")
+    while not routes:
+        page.wait_for_timeout(20)
+    page.get_by_role("link", name="Active").click()
+    page.wait_for_url("**/keys/?status=active")
+    answered(routes[0])
+    page.wait_for_timeout(200)
+    assert page.url.endswith("?status=active")
+
+
+def test_a_slow_estuary_is_told_and_waited_for(console: Console, page: Page) -> None:
+    console.node.set_fault("list", Fault("delay", seconds=4.6, times=1))
+    page.get_by_role("link", name="Refresh").click()
+    slow = page.get_by_text("Estuary is slow to answer. We go on waiting.")
+    expect(slow).to_be_visible()
+    expect(slow).to_be_hidden()
+    expect(page.get_by_text("read from Estuary")).to_be_visible()
+
+
+def test_without_motion_waiting_stands_still(
+    open_page: OpenPage, member: Member, held: Hold
+) -> None:
+    page = open_page(reduced_motion="reduce")
+    sign_in(page, member)
+    held(page, r"status=active")
+    page.get_by_role("link", name="Active").click()
+    expect(page.locator(".progress")).to_have_css("visibility", "visible")
+    running = (
+        "document.getAnimations().filter((it) => it.effect.getComputedTiming().iterations > 1)"
+    )
+    assert page.evaluate(f"{running}.length") == 0
