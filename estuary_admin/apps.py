@@ -9,6 +9,8 @@ class EstuaryAdminConfig(AppConfig):
     name = "estuary_admin"
 
     def ready(self) -> None:
+        from estuary_admin.metrics import sign_ins  # noqa: F401 - connects the receivers
+
         if settings.SESSION_ENGINE == "estuary_admin.cached_sessions":
             from estuary_admin.cached_sessions import on_change
 

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
-from estuary_admin import content_policy, databases
+from estuary_admin import content_policy, databases, rotation
 from estuary_admin import environment as env
 from estuary_admin.logging import logging_config
 from estuary_admin.sso.load import load as load_sso
@@ -24,6 +24,8 @@ SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{PUBLIC_URL.hostname},localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"]
+METRICS_ALLOWED = env.networks("METRICS_ALLOWED")
+METRICS_TOKENS = rotation.checked("METRICS_TOKEN", env.words("METRICS_TOKEN"))
 IS_SANDBOX = env.flag("SANDBOX", default=False)
 
 # Estuary
@@ -130,7 +132,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "estuary_admin.errors.csrf_failure"
 SECURE_SSL_REDIRECT = IS_HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 63_072_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_REFERRER_POLICY = "same-origin"

@@ -123,7 +123,8 @@ def test_the_server_takes_its_numbers_from_the_environment(
     server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
 
     assert server["workers"] == 4
-    assert server["forwarded_allow_ips"] == "10.0.0.0/8"
+    # The second is the first as a socket for both protocols spells it.
+    assert server["forwarded_allow_ips"] == "10.0.0.0/8,::ffff:a00:0/104"
 
 
 def test_a_wrong_number_of_workers_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
