@@ -160,3 +160,9 @@ if TIME_ZONE not in available_timezones():
 LOG_LEVEL = env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO")
 LOG_FORMAT = env.one_of("LOG_FORMAT", ["text", "json"], "text")
 LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
+
+# Telling of crashes
+SENTRY_DSN = env.text("SENTRY_DSN", "")
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
+if SENTRY_DSN:
+    MIDDLEWARE.insert(0, "estuary_admin.crash_reports.OwnTrailMiddleware")

@@ -21,6 +21,10 @@ class KeysConfig(AppConfig):
 
         observing.connect(upstream_called)
         LIVE.append(KeyCounts())
+        if settings.SENTRY_DSN:
+            from estuary_admin.crash_reports import call_made
+
+            observing.connect(call_made)
         post_migrate.connect(make_cache_table, sender=self)
         if settings.TOKEN_SEALING_KEYS:
             sealing_keys()  # a wrong one stops the start, not the first member who connects
