@@ -9,6 +9,7 @@ class EstuaryAdminConfig(AppConfig):
     name = "estuary_admin"
 
     def ready(self) -> None:
+        from estuary_admin import checks  # noqa: F401 - registers them
         from estuary_admin.metrics import sign_ins  # noqa: F401 - connects the receivers
 
         if settings.SENTRY_DSN:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from estuary_admin.checks import MISTAKES
 from estuary_admin.metrics.registry import Everything
 from keys import metrics
 
@@ -26,3 +27,9 @@ def test_every_metric_is_described_with_its_labels() -> None:
     for metric in Everything().collect():
         for sample in metric.samples:
             assert set(sample.labels) - {"le"} == written[metric.name][1]
+
+
+def test_every_mistake_stands_there_in_the_words_of_the_check() -> None:
+    rows = re.findall(r"^\| `([EW]\d+)` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
+
+    assert rows == [(mistake.id, mistake.sentence, mistake.fix) for mistake in MISTAKES]
