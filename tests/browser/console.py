@@ -37,7 +37,7 @@ class Console:
         self.url = f"http://localhost:{self.port}"
         self.log = data_dir / "log.txt"
         self._members = members
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
             "SECRET_KEY": secrets.token_urlsafe(64),
@@ -56,15 +56,22 @@ class Console:
     def __enter__(self) -> Self:
         wanted = json.dumps({"password": PASSWORD, "members": self._members})
         self._run("-m", "tests.browser.prepare", standard_input=wanted)
-        with self.log.open("wb") as log:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stderr=log,
             )
         self._wait()
-        return self
+
+    def stop(self) -> None:
+        self._server.terminate()
+        self._server.wait()
 
     @property
     def pid(self) -> int:
@@ -81,14 +88,13 @@ class Console:
             time.sleep(0.01)
 
     def __exit__(self, *_: object) -> None:
-        self._server.terminate()
-        self._server.wait()
+        self.stop()
 
     def _run(self, *arguments: str, standard_input: str) -> None:
         subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=self._environment,
+            env=self.environment,
             input=standard_input.encode(),
             check=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,19 +11,8 @@ from pathlib import Path
 
 from keys.sandbox import Sandbox
 from tests.backing import Backing, PostgreSQL, Redis, running
-from tests.browser.console import ROOT, Console, free_port
-from tests.proxies.programs import Running, program
-
-SHIPPED = ROOT / "deploy" / "nginx"
-HTTP = """
-daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;
-events {{ worker_connections 256; }}
-http {{
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  include estuary-admin/estuary-admin.conf;
-}}
-"""
+from tests.browser.console import Console, free_port
+from tests.deploy.shipped import nginx
 
 
 @dataclass
@@ -60,7 +48,7 @@ def team(folder: Path, members: dict[str, int]) -> Iterator[Team]:
         two = console_of(folder / "two", node, shared, [])
         stack.enter_context(one)
         stack.enter_context(two)
-        stack.enter_context(nginx(folder, port, one, two))
+        stack.enter_context(nginx(folder, port, one.port, two.port))
         yield Team(front, one, two, node, database, redis)
 
 
@@ -77,28 +65,3 @@ def console_of(
 ) -> Console:
     folder.mkdir()
     return Console(folder, node, members, environment=shared)
-
-
-def nginx(folder: Path, port: int, one: Console, two: Console) -> Running:
-    """The shipped files, with this test's ports in the place of the real ones, and without TLS."""
-    found = program("nginx", "nginx-light")
-    shipped = folder / "estuary-admin"
-    shipped.mkdir()
-    for file in SHIPPED.glob("*.conf"):
-        (shipped / file.name).write_text(adapted(file.read_text(), folder, port, one, two))
-    (folder / "nginx.conf").write_text(HTTP.format(folder=folder))
-    command = [found, "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    return Running(command, port, folder / "nginx.log")
-
-
-def adapted(text: str, folder: Path, port: int, one: Console, two: Console) -> str:
-    text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
-    text = re.sub(r"^\s*(listen \[::\]|ssl_).*\n", "", text, flags=re.MULTILINE)
-    others = f"max_fails=1 fail_timeout=5s;\n    server 127.0.0.1:{two.port} "
-    return (
-        text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
-        .replace("server 127.0.0.1:8000 ", f"server 127.0.0.1:{one.port} {others}")
-        .replace("keys.example.com", "localhost")
-        .replace("Host $host;", "Host $http_host;")
-        .replace("/var/log/nginx/", f"{folder}/")
-    )
