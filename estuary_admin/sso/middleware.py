@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 
 from estuary_admin.addresses import client_address
 from estuary_admin.errors import csrf_failure
+from estuary_admin.health import PROBES
 from estuary_admin.metrics.registry import SIGN_INS
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.members import admitted
@@ -29,7 +30,6 @@ PROXY = "estuary_admin.sso.backends.ProxyBackend"
 OIDC = "estuary_admin.sso.backends.OidcBackend"
 IDENTITY = "sso_identity"  # in the session: the row of the identity it was begun for
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
-PROBES = {"/healthz", "/readyz", "/metrics"}
 SIGNED_OUT = "/accounts/signed-out/"
 LOCAL = "/accounts/local/"
 RECORDED_EVERY = 60  # seconds: an audit that anybody can fill is none
