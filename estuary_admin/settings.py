@@ -52,10 +52,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.socialaccount",
     "csp",
     "django_htmx",
     "estuary_admin",
+    "estuary_admin.security",
     "estuary_admin.sso",
     "keys",
 ]
@@ -116,6 +118,21 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
+MFA_ADAPTER = "estuary_admin.security.adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "estuary_admin.security.forms.CodeForm",
+    "authenticate_webauthn": "estuary_admin.security.forms.PasskeyForm",
+    "login_webauthn": "estuary_admin.security.forms.PasskeySignInForm",
+    "activate_totp": "estuary_admin.security.forms.AppAddForm",
+    "add_webauthn": "estuary_admin.security.forms.PasskeyAddForm",
+    "edit_webauthn": "estuary_admin.security.forms.PasskeyRenameForm",
+}
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # as for passwords; each takes two requests
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a key alone, without finger or PIN, is not enough
+MFA_TOTP_TOLERANCE = 1  # clocks differ; forms.py sees to it that no code is good twice
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator")

@@ -31,7 +31,8 @@ OIDC = "estuary_admin.sso.backends.OidcBackend"
 IDENTITY = "sso_identity"  # in the session: the row of the identity it was begun for
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 SIGNED_OUT = "/accounts/signed-out/"
-LOCAL = "/accounts/local/"
+#: The way in by password, with its second step and its substitute.
+LOCAL = {"/accounts/local/", "/accounts/login/code/", "/accounts/login/passkey/"}
 RECORDED_EVERY = 60  # seconds: an audit that anybody can fill is none
 
 
@@ -45,7 +46,7 @@ class ProxyIdentityMiddleware:
             end_session(request, "identity-removed")
         if not sso.is_proxy or request.path_info in PROBES or is_local_session(request):
             return self.get_response(request)
-        if request.path_info in ({SIGNED_OUT, LOCAL} if sso.local_fallback else {SIGNED_OUT}):
+        if request.path_info in ({SIGNED_OUT, *LOCAL} if sso.local_fallback else {SIGNED_OUT}):
             request.user = AnonymousUser()  # whoever the cookie says: it is not proved here
             return self.get_response(request)
         try:

@@ -26,6 +26,8 @@ PUBLIC = {
     "account_signed_out",
     "account_signed_out_everywhere",
     "account_inactive",
+    "mfa_authenticate",
+    "mfa_login_webauthn",
 }
 #: Not there without SSO_MODE=oidc; they have tests of their own.
 ELSEWHERE = {"oidc_login", "oidc_callback"}
@@ -40,6 +42,8 @@ GET_ONLY = {
     "account_signed_out_everywhere",
     "sso_doctor",
     "sso_identities",
+    "mfa_index",
+    "mfa_view_recovery_codes",
     "key_list",
     "key_detail",
     "stats",
