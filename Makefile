@@ -34,6 +34,7 @@ lint: $(VENV)/development
 	$(BIN)/mypy .
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.lint_environment makemigrations --check --dry-run
+	$(BIN)/python -m tests.migrations
 	$(BIN)/python -m tests.lint_environment check --deploy --fail-level WARNING
 
 screenshots: $(VENV)/development
