@@ -119,8 +119,8 @@ def _judged(
         return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
     if after.find(token_hash):
         return Revocation(token_hash, Outcome.STILL_LISTED, sentence)
-    if after.unreadable:
-        return Revocation(token_hash, Outcome.UNKNOWN, "Estuary's list could not be read whole.")
+    if after.doubt:
+        return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
     return Revocation(token_hash, Outcome.REVOKED)
 
 

@@ -29,6 +29,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     def find(self, token_hash: str) -> ApiKey | None:
         return next((key for key in self.keys if key.token_hash == token_hash), None)
 
+    @property
+    def doubt(self) -> str:
+        """Why a key that is missing here may exist all the same, as a sentence; "" if none may."""
+        return self.stale_reason or (
+            "Estuary's list could not be read whole." if self.unreadable else ""
+        )
+
 
 _packed = msgspec.msgpack.Decoder(Snapshot)
 
@@ -39,7 +46,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     `reuse` allows a list of at most 15 seconds ago, if nothing was changed here since. Raises
     UpstreamError when Estuary gives no list and none is known, or when it refuses the token.
     """
-    if reuse and (recent := last_known(stored)) and _age(recent) <= REUSED_FOR:
+    if reuse and (recent := _recent(stored)):
         return recent
     try:
         return remember(stored, client_for(stored, actor).list_keys())
@@ -48,6 +55,22 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
         if kept is None:
             raise
         return msgspec.structs.replace(kept, stale_reason=error.sentence)
+
+
+def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
+    """A list to look one key up in; that it is not there is for Estuary to say, now.
+
+    Raises UpstreamError as `current_list` does.
+    """
+    recent = _recent(stored)
+    return (
+        recent if recent and recent.find(token_hash) else current_list(stored, actor, reuse=False)
+    )
+
+
+def _recent(stored: StoredToken) -> Snapshot | None:
+    known = last_known(stored)
+    return known if known and _age(known) <= REUSED_FOR else None
 
 
 def _age(snapshot: Snapshot) -> timedelta:

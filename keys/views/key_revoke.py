@@ -37,10 +37,10 @@ def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
         name = name_of(known.find(token_hash) if known else None, token_hash)
         result = api_keys.revoke_key(actor_of(request), request.stored_token, token_hash)
         return tell(request, result, name)
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
     if key is None:
-        return tell(request, Revocation(token_hash, Outcome.GONE), name_of(None, token_hash))
+        return tell_absence(request, token_hash, listed.doubt)
     [row] = rows_of([key], request.stored_token.token_hash, timezone.now())
     context = {"row": row, "form": form if is_own else None, "stale_reason": listed.stale_reason}
     return render_page(request, "keys/key_revoke.html", context)
@@ -58,6 +58,12 @@ def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
         extra_tags="sticky",
     )
     return go_to(request, "keys:token_connect" if is_disconnected else "keys:key_list")
+
+
+def tell_absence(request: AppRequest, token_hash: str, doubt: str) -> HttpResponse:
+    """Say that a key is not listed, or why that is not sure."""
+    outcome = Outcome.UNKNOWN if doubt else Outcome.GONE
+    return tell(request, Revocation(token_hash, outcome, doubt), name_of(None, token_hash))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
