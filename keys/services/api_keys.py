@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from django.utils import timezone
@@ -44,6 +44,7 @@ class Revocation:
     token_hash: str
     outcome: Outcome
     sentence: str = ""  # the trouble on the way, if there was any
+    is_disconnected: bool = False  # it was the stored token, which went with it
 
 
 def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation:
@@ -64,7 +65,7 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     result = _judged(token_hash, answer, *_list_after(client, stored))
     _record(actor, result)
     if token_hash == stored.token_hash and result.outcome in ENDED:
-        disconnect_token(actor)
+        return replace(result, is_disconnected=disconnect_token(actor, stored))
     return result
 
 

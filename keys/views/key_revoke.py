@@ -49,15 +49,14 @@ def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
 def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
     """Say what happened on the page that shows it: the list, or connecting anew."""
     is_ended = result.outcome in api_keys.ENDED
-    is_disconnected = request.stored_token.pk is None  # it went with its key
     news = NEWS[result.outcome].format(name=name, sentence=result.sentence).strip()
     messages.add_message(
         request,
         messages.SUCCESS if is_ended else messages.ERROR,
-        f"{news} This console is disconnected from it." if is_disconnected else news,
+        f"{news} This console is disconnected from it." if result.is_disconnected else news,
         extra_tags="sticky",
     )
-    return go_to(request, "keys:token_connect" if is_disconnected else "keys:key_list")
+    return go_to(request, "keys:token_connect" if result.is_disconnected else "keys:key_list")
 
 
 def tell_absence(request: AppRequest, token_hash: str, doubt: str) -> HttpResponse:

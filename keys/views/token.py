@@ -49,8 +49,8 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return render(request, "keys/token_disconnect.html", context)
     if not form.cleaned_data["revoke"]:
-        disconnect_token(actor_of(request))
-        messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
+        if disconnect_token(actor_of(request), request.stored_token):
+            messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
         return go_to(request, "keys:token_connect")
     own_hash = request.stored_token.token_hash
     result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 
@@ -15,10 +14,10 @@ from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from keys.services import key_lists
-from keys.services.stored_tokens import NotConnected, disconnect_token, forget_list, reseal_all
+from keys.services.stored_tokens import disconnect_token, forget_list, reseal_all
 from keys.upstream import hash_of
 from tests.conftest import connect
-from tests.keys.evidence import asked
+from tests.keys.evidence import asked, audited
 
 
 def actor_of(member: User) -> Actor:
@@ -42,11 +41,11 @@ def test_a_member_has_one_token(alice: User, node: Sandbox, account: Account, to
 
 
 def test_disconnecting_twice_is_told(alice: User, token: str) -> None:
-    connect(alice, token)
-    disconnect_token(actor_of(alice))
+    stored = connect(alice, token)
 
-    with pytest.raises(NotConnected):
-        disconnect_token(actor_of(User.objects.get(pk=alice.pk)))
+    assert disconnect_token(actor_of(alice), stored)
+    assert not disconnect_token(actor_of(alice), stored)
+    assert audited().count(("token:disconnected", "done")) == 1
 
 
 def test_a_change_in_one_process_is_seen_in_all(alice: User, node: Sandbox, token: str) -> None:
