@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from estuary_admin import redis_cache
 from keys.sealing import sealing_keys
 
-PROBES = {"/healthz", "/readyz"}
+PROBES = {"/healthz", "/readyz", "/metrics"}
 
 
 class ProbeMiddleware:
