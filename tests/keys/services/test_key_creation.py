@@ -137,6 +137,26 @@ def test_the_token_reaches_a_member_who_disconnects_meanwhile(
     assert audited()[-1] == ("key:created", "done")
 
 
+def test_the_key_of_another_form_is_not_called_lost(
+    alice: User, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, make = connect(alice, token), EstuaryClient.create_key
+
+    def another_form_first(client: EstuaryClient, spec: KeySpec) -> CreatedKey:
+        monkeypatch.setattr(EstuaryClient, "create_key", make)
+        create_key(actor_of(alice), stored, SPEC, "another")
+        node.set_fault("create", Fault("500"))
+        return make(client, spec)
+
+    monkeypatch.setattr(EstuaryClient, "create_key", another_form_first)
+
+    result = create_key(actor_of(alice), stored, SPEC, "n")
+
+    assert labels_at(node) == ["backup", "console"]
+    assert result.record.outcome == "not-created"
+    assert result.record.token_hash == ""
+
+
 def test_a_creation_keeps_its_token_to_itself(alice: User, node: Sandbox, token: str) -> None:
     result = create_key(actor_of(alice), connect(alice, token), SPEC, "n")
 
