@@ -128,7 +128,10 @@ AUDITED = {
 def _repeated(record: KeyCreation) -> Creation:
     """Wait for the first submit's outcome, as long as that may take."""
     patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT  # however the clock is set meanwhile
     while record.outcome == Outcome.REQUESTED and not record.is_overdue(patience):
+        if time.monotonic() > end:
+            break
         time.sleep(0.1)
         record.refresh_from_db()
     if record.outcome == Outcome.REQUESTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -84,6 +85,24 @@ def test_a_repeat_waits_for_the_first_and_then_says_unknown(
     assert result.record.outcome == "unknown"
     assert KeyCreation.objects.get().outcome == "requested"  # the first may still conclude
     assert node.requests == []
+
+
+def test_a_repeat_does_not_wait_for_a_clock_that_was_set_back(
+    alice: User, node: Sandbox, token: str, settings: Any
+) -> None:
+    settings.ESTUARY_TIMEOUT = 0.3
+    stored = connect(alice, token)
+    KeyCreation.objects.create(
+        nonce="n",
+        member=alice,
+        label="backup",
+        permission="upload",
+        requested_at=timezone.now() + timedelta(seconds=10),
+    )
+    began = time.monotonic()
+
+    assert create_key(actor_of(alice), stored, SPEC, "n").record.outcome == "unknown"
+    assert time.monotonic() - began < 5
 
 
 def test_a_repeat_after_a_crash_does_not_wait(alice: User, node: Sandbox, token: str) -> None:
