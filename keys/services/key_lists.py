@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 import msgspec
@@ -12,6 +13,8 @@ from keys.actors import Actor
 from keys.models import StoredToken
 from keys.services.stored_tokens import client_for
 from keys.upstream import ApiKey, KeyList, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
 
 REUSED_FOR = timedelta(seconds=15)
 KEPT_FOR = timedelta(hours=24)
@@ -80,19 +83,31 @@ def _age(snapshot: Snapshot) -> timedelta:
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, under the version that was current when it was asked for."""
     snapshot = Snapshot(listed.keys, listed.unreadable, timezone.now(), stored.list_version)
-    caches["key_lists"].set(
-        _name(stored), msgspec.msgpack.encode(snapshot), KEPT_FOR.total_seconds()
-    )
+    packed = msgspec.msgpack.encode(snapshot)
+    try:
+        caches["key_lists"].set(_name(stored), packed, KEPT_FOR.total_seconds())
+    except OSError:
+        # A full disk, or one that may only be read: what Estuary says is shown all the same.
+        logger.exception("key_list_not_kept")
     return snapshot
 
 
 def last_known(stored: StoredToken) -> Snapshot | None:
     """The list as it was last fetched, at most a day ago, unless something was changed since."""
-    packed = caches["key_lists"].get(_name(stored))
-    kept = _packed.decode(packed) if packed else None
+    kept = _kept(stored)
     if kept is None or kept.list_version != stored.list_version or _age(kept) > KEPT_FOR:
         return None
     return kept
+
+
+def _kept(stored: StoredToken) -> Snapshot | None:
+    try:
+        packed = caches["key_lists"].get(_name(stored))
+        return _packed.decode(packed) if packed else None
+    except Exception:
+        # Half a file after a power cut, another version's list: Estuary can be asked again.
+        logger.exception("key_list_unreadable")
+        return None
 
 
 def _name(stored: StoredToken) -> str:

@@ -6,7 +6,6 @@ import base64
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.cache import cache
 
 from keys import sealing
 from keys.actors import Actor
@@ -71,13 +70,6 @@ def test_a_list_asked_for_before_a_change_is_not_taken_for_one_after_it(
     key_lists.current_list(slow, actor_of(alice), reuse=False)  # keeps it under the old version
 
     assert key_lists.last_known(StoredToken.objects.get()) is None
-
-
-def test_what_else_lies_in_the_cache_is_no_list(alice: User, token: str) -> None:
-    stored = connect(alice, token)
-    cache.set(f"key-list:{stored.pk}", "something else")
-
-    assert key_lists.last_known(stored) is None
 
 
 def test_resealing_does_not_undo_a_connection_made_meanwhile(
