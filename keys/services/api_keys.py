@@ -77,7 +77,7 @@ def revoke_expired(actor: Actor, stored: StoredToken) -> list[tuple[ApiKey, Revo
     """
     client = client_for(stored, actor)
     known = key_lists.last_known(stored) or client.list_keys()
-    expired = expired_among(known.keys, timezone.now())
+    expired = expired_among(known.keys, stored.token_hash, timezone.now())
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)

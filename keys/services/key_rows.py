@@ -91,9 +91,16 @@ def status_of(key: ApiKey, now: datetime) -> Status:
     return Status.PERMANENT if key.is_permanent else Status.ACTIVE
 
 
-def expired_among(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
-    """The expired keys but for session keys, which are Estuary's own to clean up."""
-    return [key for key in keys if key.is_expired(now) and not key.is_session]
+def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
+    """The expired keys but for session keys, which are Estuary's own to clean up.
+
+    The stored token is never among them: it has just worked, so it is our clock that is wrong.
+    """
+    return [
+        key
+        for key in keys
+        if key.is_expired(now) and not key.is_session and key.token_hash != own_hash
+    ]
 
 
 def name_of(key: ApiKey | None, token_hash: str) -> str:

@@ -72,9 +72,10 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
     if request.method == "POST":
         return _expired_revoked(request)
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
-    expired = expired_among(listed.keys, timezone.now())
+    own_hash = request.stored_token.token_hash
+    expired = expired_among(listed.keys, own_hash, timezone.now())
     context = {
-        "rows": rows_of(expired, request.stored_token.token_hash, timezone.now()),
+        "rows": rows_of(expired, own_hash, timezone.now()),
         "stale_reason": listed.stale_reason,
     }
     return render_page(request, "keys/key_revoke_expired.html", context)

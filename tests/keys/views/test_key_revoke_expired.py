@@ -157,6 +157,20 @@ def test_what_does_not_fit_into_a_page_can_be_continued(
     assert labels_at(node) == ["console", "session", "works"]
 
 
+def test_the_consoles_own_key_is_never_among_them(
+    browser: Client, node: Sandbox, token: str, expired: list[str]
+) -> None:
+    """It works, so if its expiry has passed then our clock runs ahead."""
+    node.state.keys[token].row = (
+        b'{"token":"","tokenHash":"%s","label":"console","expiry":"2020-01-01T00:00:00Z",'
+        b'"isSession":false}' % hash_of(token).encode()
+    )
+
+    assert "3 expired keys will be revoked" in words_of(browser.get(URL))
+    assert "3 of 3 keys revoked" in words_of(browser.post(URL))
+    assert token in node.state.keys
+
+
 def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:
     browser.get(URL)
     node.stop()
