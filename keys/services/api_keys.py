@@ -15,6 +15,9 @@ from keys.services.key_rows import expired_among
 from keys.services.stored_tokens import client_for, disconnect_token, forget_list
 from keys.upstream import ApiKey, EstuaryClient, TokenRejected, UpstreamError
 
+#: Revoked by one press: a page can hold no more, and each of them is a row of the audit.
+MOST_AT_ONCE = 500
+
 
 class Outcome(StrEnum):
     REVOKED = "revoked"
@@ -69,25 +72,30 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     return result
 
 
-def revoke_expired(actor: Actor, stored: StoredToken) -> list[tuple[ApiKey, Revocation]]:
-    """Revoke the expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
+def revoke_expired(
+    actor: Actor, stored: StoredToken
+) -> tuple[list[tuple[ApiKey, Revocation]], int]:
+    """Revoke expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
 
-    Returns each with what became of it, NOT_TRIED if no time was left. Raises UpstreamError when
-    the first call already fails, and nothing was done.
+    Returns each with what became of it, NOT_TRIED if no time was left, and how many there are
+    beyond MOST_AT_ONCE. Raises UpstreamError when the first call already fails, and nothing was
+    done.
     """
     client = client_for(stored, actor)
     known = key_lists.last_known(stored) or client.list_keys()
-    expired = expired_among(known.keys, stored.token_hash, timezone.now())
+    all_expired = expired_among(known.keys, stored.token_hash, timezone.now())
+    expired = all_expired[:MOST_AT_ONCE]
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)
+    after = after and after.only({key.token_hash for key in expired})
     done = []
     for key in expired:
         result = _judged(key.token_hash, answers[key.token_hash], after, trouble)
         if result.outcome is not Outcome.NOT_TRIED:
             _record(actor, result)
         done.append((key, result))
-    return done
+    return done, len(all_expired) - len(expired)
 
 
 def _list_after(

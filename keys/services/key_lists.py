@@ -32,6 +32,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     def find(self, token_hash: str) -> ApiKey | None:
         return next((key for key in self.keys if key.token_hash == token_hash), None)
 
+    def only(self, token_hashes: set[str]) -> Snapshot:
+        """With those keys alone: to look hundreds up in 200,000 would take seconds."""
+        keys = tuple(key for key in self.keys if key.token_hash in token_hashes)
+        return msgspec.structs.replace(self, keys=keys)
+
     @property
     def doubt(self) -> str:
         """Why a key that is missing here may exist all the same, as a sentence; "" if none may."""

@@ -17,6 +17,7 @@ from keys.services import api_keys, key_lists
 from keys.services.api_keys import Outcome, Revocation
 from keys.services.key_rows import expired_among, name_of, rows_of
 
+NAMED = 50  # expired keys on the page that asks
 NEWS = {
     Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
     "nodes that have seen it until it expires.",
@@ -75,19 +76,21 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
     own_hash = request.stored_token.token_hash
     expired = expired_among(listed.keys, own_hash, timezone.now())
     context = {
-        "rows": rows_of(expired, own_hash, timezone.now()),
+        "rows": rows_of(expired[:NAMED], own_hash, timezone.now()),
+        "total": len(expired),
+        "unnamed": max(0, len(expired) - NAMED),
         "stale_reason": listed.stale_reason,
     }
     return render_page(request, "keys/key_revoke_expired.html", context)
 
 
 def _expired_revoked(request: AppRequest) -> HttpResponse:
-    done = api_keys.revoke_expired(actor_of(request), request.stored_token)
+    done, left = api_keys.revoke_expired(actor_of(request), request.stored_token)
     rows = rows_of([key for key, _ in done], request.stored_token.token_hash, timezone.now())
     results = [
         {"row": row, "outcome": result.outcome, "sentence": result.sentence}
         for row, (_, result) in zip(rows, done, strict=True)
     ]
     counts = Counter(result.outcome for _, result in done)
-    context = {"results": results, "counts": counts, "remaining": counts[Outcome.NOT_TRIED]}
+    context = {"results": results, "counts": counts, "remaining": counts[Outcome.NOT_TRIED] + left}
     return render_page(request, "keys/key_revoke_expired.html", context)

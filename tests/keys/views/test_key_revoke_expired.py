@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from keys.models import AuditEntry
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
+from keys.services import api_keys
 from keys.upstream import hash_of
 from tests.keys.evidence import asked, labels_at, words_of
 
@@ -169,6 +172,34 @@ def test_the_consoles_own_key_is_never_among_them(
     assert "3 expired keys will be revoked" in words_of(browser.get(URL))
     assert "3 of 3 keys revoked" in words_of(browser.post(URL))
     assert token in node.state.keys
+
+
+def test_very_many_keys_are_revoked_in_batches(
+    browser: Client, node: Sandbox, expired: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_AT_ONCE", 2)
+    node.set_fault("revoke", Fault("429"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 2 keys revoked" in page
+    assert "1 expired key is left." in page
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 2
+
+
+def test_of_very_many_keys_the_page_reads_only_those_it_names(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"ended-{number}", lifetime=PAST)
+
+    with CaptureQueriesContext(connection) as asked_for:
+        page = words_of(browser.get(URL))
+
+    assert "60 expired keys will be revoked" in page
+    assert "and 10 more" in page
+    [records] = [query["sql"] for query in asked_for if "keys_keycreation" in query["sql"]]
+    assert records.count(", '") == 49
 
 
 def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:
