@@ -79,6 +79,7 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
         "rows": rows_of(expired[:NAMED], own_hash, timezone.now()),
         "total": len(expired),
         "unnamed": max(0, len(expired) - NAMED),
+        "logged": sum(key.needs_token for key in expired[NAMED:]),
         "stale_reason": listed.stale_reason,
     }
     return render_page(request, "keys/key_revoke_expired.html", context)

@@ -15,6 +15,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
 from keys.services import api_keys
 from keys.upstream import hash_of
+from keys.views import key_revoke
 from tests.keys.evidence import asked, labels_at, words_of
 
 URL = "/keys/revoke-expired/"
@@ -200,6 +201,19 @@ def test_of_very_many_keys_the_page_reads_only_those_it_names(
     assert "and 10 more" in page
     [records] = [query["sql"] for query in asked_for if "keys_keycreation" in query["sql"]]
     assert records.count(", '") == 49
+
+
+def test_old_keys_that_the_page_does_not_name_warn_too(
+    browser: Client, node: Sandbox, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_revoke, "NAMED", 1)
+    node.add_key(account, label="new", lifetime=PAST)
+    node.add_key(account, era="legacy", lifetime=PAST)
+
+    page = words_of(browser.get(URL))
+
+    assert "and 1 more" in page
+    assert "1 token goes to the node" in page
 
 
 def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:
