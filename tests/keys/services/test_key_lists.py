@@ -13,6 +13,7 @@ from django.core.cache import caches
 from django.test import Client
 
 from keys.actors import Actor
+from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
 from keys.services import key_lists
@@ -109,6 +110,17 @@ def test_a_list_of_another_shape_is_no_list(alice: User, node: Sandbox, token: s
     caches["key_lists"].set(key_lists._name(stored), b"something else")
 
     assert last_known(stored) is None
+
+
+def test_a_list_is_of_its_account_alone_though_a_restored_row_has_the_same_version(
+    alice: User, node: Sandbox, account: Account, token: str
+) -> None:
+    stored = connect(alice, token)
+    current_list(stored, actor_of(alice), reuse=False)
+
+    StoredToken.objects.update(token_hash=hash_of(node.add_key(account)))
+
+    assert last_known(StoredToken.objects.get()) is None
 
 
 def test_a_stale_list_is_not_kept_as_a_fresh_one(alice: User, node: Sandbox, token: str) -> None:
