@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keys.key_query import Status, list_url
 from keys.models import KeyCreation
-from keys.upstream import ApiKey
+from keys.upstream import PERMANENT_FROM, ApiKey
 
 EXPIRES_SOON = timedelta(days=7)
 
@@ -21,6 +22,8 @@ STATUS_TEXT = {
     Status.LEGACY: "Legacy",
     Status.SESSION: "Sessions",
 }
+#: How long keys still work, shortest first.
+TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
 PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
 
 
@@ -47,7 +50,7 @@ class KeyRow:
 
     @property
     def is_permanent(self) -> bool:
-        return self.key.is_permanent
+        return self.status is Status.PERMANENT
 
     @property
     def is_expired(self) -> bool:
@@ -82,13 +85,14 @@ class KeyRow:
         return f"{self.url}revoke/"
 
 
+def terms_at(now: datetime) -> list[datetime]:
+    """The last moment of each of TERMS but for the last, which has none."""
+    return [now, now + EXPIRES_SOON, now + PERMANENT_FROM]
+
+
 def status_of(key: ApiKey, now: datetime) -> Status:
     """How long a key still works, in one word."""
-    if key.expiry <= now:
-        return Status.EXPIRED
-    if key.expiry - now <= EXPIRES_SOON:
-        return Status.EXPIRING
-    return Status.PERMANENT if key.is_permanent else Status.ACTIVE
+    return TERMS[bisect_left(terms_at(now), key.expiry)]
 
 
 def expired_among(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
