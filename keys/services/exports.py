@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from keys.actors import Actor
 from keys.models import ExportLease, StoredToken
 from keys.services import audit, leases
 from keys.services.audit import Action, Outcome
+from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import Export, UpstreamError
 
@@ -37,14 +37,14 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
-        _let_go_of_the_database()  # the download may take long
+        let_go_of_the_database()  # the download may take long
         try:
             for chunk in self._export:
                 self._digest.update(chunk)
                 self._size += len(chunk)
                 if time.monotonic() - renewed > RENEWAL:
                     leases.renew(self._lease, LEASE)
-                    _let_go_of_the_database()
+                    let_go_of_the_database()
                     renewed = time.monotonic()
                 yield chunk
         except UpstreamError as error:
@@ -81,7 +81,7 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
         client = client_for(stored, actor)
-        _let_go_of_the_database()  # Estuary may think for a quarter of an hour
+        let_go_of_the_database()  # Estuary may think for a quarter of an hour
         export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
     except BaseException as error:
         leases.release(lease)
@@ -95,12 +95,6 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
 def is_running(stored: StoredToken) -> bool:
     """Whether an export of this account has not ended yet."""
     return leases.is_taken(stored.token_hash)
-
-
-def _let_go_of_the_database() -> None:
-    """Give a pooled connection back while there is only Estuary to wait for."""
-    if not connection.in_atomic_block:
-        close_old_connections()
 
 
 def _record(
