@@ -24,6 +24,7 @@ STATUS_TEXT = {
 }
 #: How long keys still work, shortest first.
 TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
+RECORDED = ("label", "permission")  # what a row shows of our own record
 PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
 
 
@@ -110,10 +111,8 @@ def rows_of(
 ) -> list[KeyRow]:
     """Put our records beside the keys of one page, with one query for all of them."""
     keys = list(keys)
-    records = {
-        record.token_hash: record
-        for record in KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
-    }
+    found = KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
+    records = {record.token_hash: record for record in found.only("token_hash", *RECORDED)}
     return [
         _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, now))
         for key in keys

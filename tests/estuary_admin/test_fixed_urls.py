@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.template import Context, Template
 from django.urls import NoReverseMatch
 
@@ -42,3 +43,9 @@ def test_an_address_that_does_not_exist_is_an_error_only_where_it_is_shown() -> 
     assert template.render(Context({"shown": False})) == ""
     with pytest.raises(NoReverseMatch):
         template.render(Context({"shown": True}))
+
+
+def test_a_file_has_the_address_that_its_storage_gives_it() -> None:
+    template = Template("{% static 'css/console.css' %}")
+
+    assert template.render(Context()) == staticfiles_storage.url("css/console.css")
