@@ -22,9 +22,21 @@ class Event(StrEnum):
     ROLE_TAKEN = "sso:admin-taken"
     LAST_ADMIN_KEPT = "sso:last-admin-kept"
     ACCESS_DENIED = "access:denied"
+    FACTOR_ADDED = "factor:added"
+    FACTOR_REMOVED = "factor:removed"
+    FACTOR_USED = "factor:used"
+    FACTOR_FAILED = "factor:failed"
+    RECOVERY_CODES_MADE = "factor:codes-made"
+    PASSWORD_CHANGED = "member:password-changed"  # noqa: S105 - a name of an event
 
 
-REFUSALS = {Event.REFUSED, Event.IDENTITY_PENDING, Event.LAST_ADMIN_KEPT, Event.ACCESS_DENIED}
+REFUSALS = {
+    Event.REFUSED,
+    Event.IDENTITY_PENDING,
+    Event.LAST_ADMIN_KEPT,
+    Event.ACCESS_DENIED,
+    Event.FACTOR_FAILED,
+}
 
 
 def tell(request: HttpRequest, event: Event, member: User | None = None, **detail: str) -> None:

@@ -38,6 +38,12 @@ class Action(StrEnum):
     SSO_ADMIN_GIVEN = "sso:admin-given"
     SSO_ADMIN_TAKEN = "sso:admin-taken"
     SSO_LAST_ADMIN_KEPT = "sso:last-admin-kept"
+    FACTOR_ADDED = "factor:added"
+    FACTOR_REMOVED = "factor:removed"
+    FACTOR_USED = "factor:used"
+    FACTOR_FAILED = "factor:failed"
+    RECOVERY_CODES_MADE = "factor:codes-made"
+    PASSWORD_CHANGED = "member:password-changed"  # noqa: S105
 
 
 #: How pages say it.
@@ -63,6 +69,12 @@ WORDS = {
     Action.SSO_ADMIN_GIVEN: "Made admin by groups",
     Action.SSO_ADMIN_TAKEN: "No admin any more by groups",
     Action.SSO_LAST_ADMIN_KEPT: "Last admin kept against groups",
+    Action.FACTOR_ADDED: "Second factor added",
+    Action.FACTOR_REMOVED: "Second factor removed",
+    Action.FACTOR_USED: "Second factor used",
+    Action.FACTOR_FAILED: "Second factor refused",
+    Action.RECOVERY_CODES_MADE: "New recovery codes made",
+    Action.PASSWORD_CHANGED: "Password changed",
 }
 
 

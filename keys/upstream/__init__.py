@@ -17,6 +17,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .export import Export
+from .observing import Endpoint
 from .redaction import redact
 from .types import (
     PERMANENT_FROM,
@@ -34,6 +35,7 @@ __all__ = [
     "ApiKey",
     "CreatedKey",
     "DurationError",
+    "Endpoint",
     "EstuaryClient",
     "Export",
     "KeyList",
