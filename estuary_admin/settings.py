@@ -94,6 +94,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "keys.context.console",
             ],
+            "builtins": ["estuary_admin.templatetags.fixed_urls"],
         },
     }
 ]
