@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN = $(VENV)/bin
 SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
 
-.PHONY: demo test test-postgres lint format screenshots clean
+.PHONY: demo test test-postgres lint format screenshots bench bench-profile clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
@@ -26,6 +26,13 @@ lint: $(VENV)/development
 
 screenshots: $(VENV)/development
 	$(BIN)/python -m tests.browser.screenshots $(ONLY)
+
+# All of it takes 10 minutes and rewrites bench/results; QUICK=1 is a look of 2 minutes.
+bench: $(VENV)/development
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(PART)
+
+bench-profile: $(VENV)/development
+	$(BIN)/python -m bench.profile $(KEYS)
 
 format: $(VENV)/development
 	$(BIN)/ruff format .

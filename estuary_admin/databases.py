@@ -41,7 +41,7 @@ def _pooled(found: dict[str, Any], most: int) -> dict[str, Any]:
         "OPTIONS": {
             "connect_timeout": 5,
             **found.get("OPTIONS", {}),  # what the address says behind its question mark
-            "pool": {"min_size": 1, "max_size": most, "timeout": 10},
+            "pool": {"min_size": 1, "max_size": most, "timeout": 3},
         },
     }
 

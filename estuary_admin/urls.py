@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from estuary_admin import health
+from estuary_admin.metrics.views import metrics
 from estuary_admin.security import proof_views, session_views, sign_in
 from estuary_admin.security import views as security
 from estuary_admin.sso import admin_views as sso_admin
@@ -18,6 +19,7 @@ home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["ge
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     # Only what local accounts need: members are made by `manage.py createmember`.
     path("accounts/login/", sso_views.sign_in, name="account_login"),
     path("accounts/local/", sso_views.sign_in_locally, name="account_local"),

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
+from keys import metrics
 from keys.actors import Actor
 from keys.models import ExportLease, StoredToken
 from keys.services import audit, leases
@@ -34,6 +35,7 @@ class Download:
         self._ended = False
         self._size = 0
         self._digest = hashlib.sha256()
+        metrics.EXPORTS_RUNNING.inc()
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
@@ -42,6 +44,7 @@ class Download:
             for chunk in self._export:
                 self._digest.update(chunk)
                 self._size += len(chunk)
+                metrics.EXPORT_BYTES.inc(len(chunk))
                 if time.monotonic() - renewed > RENEWAL:
                     leases.renew(self._lease, LEASE)
                     _let_go_of_the_database()
@@ -62,6 +65,8 @@ class Download:
         if self._ended:
             return
         self._ended = True
+        metrics.EXPORTS_RUNNING.dec()
+        metrics.EXPORTS.labels(reason or "done").inc()
         leases.release(self._lease)
         facts: dict[str, str | int] = {"bytes": self._size}
         if outcome is Outcome.DONE:
@@ -86,6 +91,7 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     except BaseException as error:
         leases.release(lease)
         reason = error.code if isinstance(error, UpstreamError) else "internal"
+        metrics.EXPORTS.labels(reason).inc()
         _record(actor, stored.member, Action.EXPORT_FAILED, Outcome.FAILED, {"reason": reason})
         raise
     leases.renew(lease, LEASE)

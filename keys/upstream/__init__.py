@@ -17,6 +17,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .export import Export
+from .observing import Endpoint
 from .redaction import redact
 from .types import ApiKey, CreatedKey, KeyList, KeySpec, Permission, Stats, hash_of
 
@@ -24,6 +25,7 @@ __all__ = [
     "ApiKey",
     "CreatedKey",
     "DurationError",
+    "Endpoint",
     "EstuaryClient",
     "Export",
     "KeyList",

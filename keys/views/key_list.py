@@ -20,7 +20,8 @@ from keys.services.key_rows import rows_of
 from keys.services.key_table import table_of
 from keys.upstream import hash_of
 
-TOKEN = re.compile(r"EST[0-9A-Za-z-]{8,}ARY")
+# What stands between is in lower case in every token, so that a label in capitals is a label.
+TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
 
 
 @require_safe

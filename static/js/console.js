@@ -218,7 +218,8 @@ rememberTimeZone();
 setInterval(refreshMoments, 1000);
 document.addEventListener("visibilitychange", refreshMoments);
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const form = detail.elt.closest("form[data-once]");
+  // Not detail.elt: that is a parent of the form once the answer has replaced it.
+  const form = detail.requestConfig.elt.closest("form[data-once]");
   if (form) stopWaiting(form);
 });
 const waiting = byId("notices")?.textContent.trim();

@@ -153,7 +153,8 @@ document.addEventListener("input", ({ target }) => {
 /* Searching by a token: it never becomes part of an address. The whole one is replaced by its fingerprint, a piece of one
    waits for the rest. */
 
-const TOKEN = /EST[0-9A-Za-z-]{8,}ARY/;
+// What stands between is in lower case in every token, so that a label in capitals is a label.
+const TOKEN = /EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY/;
 const PIECE_OF_TOKEN = /EST[0-9a-f]{8}(-|$)/i;
 const isSecret = (text) => TOKEN.test(text) || PIECE_OF_TOKEN.test(text);
 
