@@ -144,7 +144,11 @@ MFA_TOTP_TOLERANCE = 1  # clocks differ; forms.py sees to it that no code is goo
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ] + [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from importlib import import_module
 
 from django.conf import settings
@@ -23,11 +24,12 @@ REMEMBERED = 10_000  # sessions, by one process
 
 
 def begin(request: HttpRequest, member: User) -> None:
-    """From now on this session is listed; rows of sessions that are over go."""
+    """From now on this session is listed; rows of sessions that must be over go."""
     session = request.session
     if session.session_key is None:
         session.save()
-    living(member)
+    longest = timedelta(seconds=settings.SESSION_COOKIE_AGE + 2 * SEEN_EVERY)
+    MemberSession.objects.filter(member=member, last_seen_at__lt=timezone.now() - longest).delete()
     row, _ = MemberSession.objects.update_or_create(
         session_key=session.session_key,
         defaults={

@@ -73,4 +73,6 @@ def page(
         "passkey_form": forms_shown.get("passkey"),
         "code_form": forms_shown.get("code"),
         "password_form": forms_shown.get("password"),
+        "password_first": "passkey" not in forms_shown,
+        "code_first": set(forms_shown) == {"code"},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
@@ -57,7 +58,21 @@ class AppAdd(totp.ActivateTOTPView):
         return response
 
 
+def is_refused(request: HttpRequest, authenticator: Authenticator) -> bool:
+    """The last one where there must be one; said before the question, and to who sends anyway."""
+    if FactorAdapter().can_delete_authenticator(authenticator):
+        return False
+    messages.error(request, LAST_ONE)
+    return True
+
+
 class AppRemove(totp.DeactivateTOTPView):
+    def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if is_refused(request, self.authenticator):
+            return redirect("mfa_index")
+        response: HttpResponseBase = super()._dispatch(request, *args, **kwargs)
+        return response
+
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         messages.success(self.request, "The authenticator app is taken off.")
@@ -80,8 +95,7 @@ class PasskeyRemove(webauthn.RemoveWebAuthnView):
     success_url = reverse_lazy("mfa_index")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not FactorAdapter().can_delete_authenticator(self.get_object()):
-            messages.error(request, LAST_ONE)
+        if is_refused(request, self.get_object()):
             return redirect("mfa_index")
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response

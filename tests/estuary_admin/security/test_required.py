@@ -85,7 +85,7 @@ def test_recovery_codes_alone_are_none(alice: User) -> None:
 
 def test_the_last_one_is_not_taken_off(alice: User, app: Authenticator) -> None:
     client = signed_in(alice)
-    for page in (client.get(REMOVE), client.post(REMOVE)):
+    for page in (client.get(REMOVE, follow=True), client.post(REMOVE, follow=True)):
         assert "add another before you remove it" in words_of(page)
     passkey = Authenticator.objects.create(
         user=alice, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop", "credential": {}}
