@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from estuary_admin.checks import MISTAKES
 from estuary_admin.metrics.registry import Everything
@@ -33,3 +34,28 @@ def test_every_mistake_stands_there_in_the_words_of_the_check() -> None:
     rows = re.findall(r"^\| `([EW]\d+)` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
 
     assert rows == [(mistake.id, mistake.sentence, mistake.fix) for mistake in MISTAKES]
+
+
+@pytest.mark.django_db
+def test_alerts_ask_for_metrics_that_are_there() -> None:
+    [text] = re.findall(r"```yaml\n(groups:.*?)```", PAGE, re.DOTALL)
+    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    asked = {name for rule in rules for name in re.findall(r"estuary_admin_\w+", rule["expr"])}
+    told = {metric.name for metric in Everything().collect()}
+
+    assert len(rules) == len({rule["alert"] for rule in rules}) > 5
+    assert {re.sub(r"_(total|bucket|info)$", "", name) for name in asked} <= told
+    for rule in rules:
+        assert set(re.findall(r'route!?="([^"]+)"', rule["expr"])) <= {"exports/download/"}
+
+
+def test_every_event_named_is_one_that_is_logged() -> None:
+    [listed] = re.findall(r"Events worth a look: (.*?)\.\n", PAGE, re.DOTALL)
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("keys", "estuary_admin")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+
+    for event in re.findall(r"`(\w+)`", listed):
+        assert f'"{event}"' in code
