@@ -14,6 +14,7 @@ from keys.actors import Actor
 from keys.models import KeyCreation, StoredToken
 from keys.services import audit, throttles
 from keys.services.audit import Action
+from keys.services.lost_creations import find_out_late
 from keys.services.stored_tokens import client_for, forget_list
 from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
 
@@ -39,14 +40,14 @@ def create_key(actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str) -> 
     there. Raises UpstreamError or TooOften when surely no key was made.
     """
     if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
-        return _repeated(first)
+        return _repeated(actor, stored, first)
     throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     client = client_for(stored, actor)
     before = client.list_keys()
     try:
         record = _claim(actor, spec, nonce)
     except IntegrityError:
-        return _repeated(KeyCreation.objects.get(nonce=nonce))
+        return _repeated(actor, stored, KeyCreation.objects.get(nonce=nonce))
     try:
         created = client.create_key(spec)
     except UpstreamError as error:
@@ -126,7 +127,7 @@ AUDITED = {
 }
 
 
-def _repeated(record: KeyCreation) -> Creation:
+def _repeated(actor: Actor, stored: StoredToken, record: KeyCreation) -> Creation:
     """Wait for the first submit's outcome, as long as that may take."""
     patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
     end = time.monotonic() + settings.ESTUARY_TIMEOUT  # however the clock is set meanwhile
@@ -135,6 +136,8 @@ def _repeated(record: KeyCreation) -> Creation:
             break
         time.sleep(0.1)
         record.refresh_from_db()
+    if record.outcome == Outcome.REQUESTED:
+        find_out_late(actor, stored, record)
     if record.outcome == Outcome.REQUESTED:
         record.outcome = Outcome.UNKNOWN  # not saved: the first submit may still conclude
     return Creation(record, is_repeated=True)

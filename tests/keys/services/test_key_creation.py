@@ -115,7 +115,7 @@ def test_a_repeat_after_a_crash_does_not_wait(alice: User, node: Sandbox, token:
         requested_at=timezone.now() - timedelta(minutes=5),
     )
 
-    assert create_key(actor_of(alice), stored, SPEC, "n").record.outcome == "unknown"
+    assert create_key(actor_of(alice), stored, SPEC, "n").record.outcome == "not-created"
 
 
 def test_the_token_reaches_the_member_though_nothing_can_be_noted(
