@@ -110,6 +110,7 @@ def test_the_frame_knows_nothing_about_keys() -> None:
     # Health needs the sealing keys; log lines must not hold tokens; groups give roles.
     assert {name for _, name in inner} <= {
         "keys.sealing.sealing_keys",
+        "keys.upstream.pasting.with_hashes",
         "keys.upstream.redaction.holds_token",
         "keys.upstream.redaction.redact",
         "keys.roles.ADMINS",
