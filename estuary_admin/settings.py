@@ -42,6 +42,13 @@ TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 # Who signs in, and how
 SSO = load_sso(PUBLIC_URL)
 AUTHENTICATION_BACKENDS = SSO.backends
+SUDO_MINUTES = env.count("SUDO_MINUTES", 15, least=0)
+REQUIRE_MFA = env.flag("REQUIRE_MFA", default=False)
+if REQUIRE_MFA and not (SSO.is_local or SSO.local_fallback):
+    raise ImproperlyConfigured(
+        f"REQUIRE_MFA is true, but SSO_MODE is {SSO.mode!r}: second factors at sign-in are up to "
+        "who vouches for members there. Take REQUIRE_MFA out, or set SSO_LOCAL_FALLBACK=true."
+    )
 
 # Django
 INSTALLED_APPS = [
@@ -76,7 +83,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
+    "estuary_admin.security.middleware.MemberSessionMiddleware",
     "estuary_admin.middleware.MemberRequiredMiddleware",
+    "estuary_admin.security.middleware.SecondFactorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "keys.preferences.PreferencesMiddleware",
 ]
@@ -94,6 +103,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "keys.context.console",
             ],
+            "builtins": ["estuary_admin.templatetags.fixed_urls"],
         },
     }
 ]
@@ -135,7 +145,11 @@ MFA_TOTP_TOLERANCE = 1  # clocks differ; forms.py sees to it that no code is goo
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ] + [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 from keys import metrics
@@ -17,6 +17,7 @@ from keys.actors import Actor
 from keys.models import ExportLease, StoredToken
 from keys.services import audit, leases
 from keys.services.audit import Action, Outcome
+from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import Export, UpstreamError
 
@@ -42,7 +43,7 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
-        _let_go_of_the_database()  # the download may take long
+        let_go_of_the_database()  # the download may take long
         try:
             for chunk in self._export:
                 self._digest.update(chunk)
@@ -50,7 +51,7 @@ class Download:
                 metrics.EXPORT_BYTES.inc(len(chunk))
                 if time.monotonic() - renewed > RENEWAL:
                     _renew(self._lease)
-                    _let_go_of_the_database()
+                    let_go_of_the_database()
                     renewed = time.monotonic()
                 yield chunk
         except UpstreamError as error:
@@ -89,7 +90,7 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
         client = client_for(stored, actor)
-        _let_go_of_the_database()  # Estuary may think for a quarter of an hour
+        let_go_of_the_database()  # Estuary may think for a quarter of an hour
         export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
     except BaseException as error:
         leases.release(lease)
@@ -112,12 +113,6 @@ def _renew(lease: ExportLease) -> None:
         leases.renew(lease, LEASE)
     except DatabaseError:
         logger.exception("export_lease_not_renewed")
-
-
-def _let_go_of_the_database() -> None:
-    """Give a pooled connection back while there is only Estuary to wait for."""
-    if not connection.in_atomic_block:
-        close_old_connections()
 
 
 def _record(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.models import StoredToken
+from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import ApiKey, KeyList, UpstreamError
 
@@ -56,8 +57,10 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     """
     if reuse and (recent := _recent(stored)):
         return recent
+    client = client_for(stored, actor)
+    let_go_of_the_database()
     try:
-        return remember(stored, client_for(stored, actor).list_keys())
+        return remember(stored, client.list_keys())
     except UpstreamError as error:
         kept = None if error.is_about_token else last_known(stored)
         if kept is None:

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.sudo import fresh_proof
 from keys.actors import actor_of
 from keys.decorators import connected, upstream_errors_shown
 from keys.forms import KeyRevokeForm
@@ -29,6 +30,7 @@ NEWS = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
+@fresh_proof()
 @upstream_errors_shown
 def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
     form = KeyRevokeForm(request.POST if request.method == "POST" else None)
@@ -68,6 +70,7 @@ def tell_absence(request: AppRequest, token_hash: str, doubt: str) -> HttpRespon
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
+@fresh_proof()
 @upstream_errors_shown
 def key_revoke_expired(request: AppRequest) -> HttpResponse:
     if request.method == "POST":

@@ -122,5 +122,5 @@ def sign_in(page: Page, member: Member) -> None:
     page.goto("/accounts/login/")
     page.get_by_label("Username").fill(member.name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/keys/" if member.is_connected else "**/account/token/")

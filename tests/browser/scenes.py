@@ -78,7 +78,7 @@ class Stage:
             page.goto("/accounts/login/")
             page.get_by_label("Username").fill(member)
             page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
+            page.get_by_role("button", name="Sign in", exact=True).click()
             page.wait_for_url(lambda url: "login" not in url)
         yield page
         context.close()
@@ -119,7 +119,7 @@ def refused_sign_in(_: Stage, page: Page) -> None:
     page.goto("/accounts/login/")
     page.get_by_label("Username").fill("nobody")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
 
 
