@@ -29,6 +29,7 @@ class Action(StrEnum):
     EXPORT_FINISHED = "export:finished"
     EXPORT_FAILED = "export:failed"
     ACCESS_DENIED = "access:denied"
+    AUDIT_PRUNED = "audit:pruned"
     SSO_REFUSED = "sso:refused"
     SSO_SESSION_ENDED = "sso:session-ended"
     SSO_IDENTITY_CREATED = "sso:identity-created"
@@ -64,6 +65,7 @@ WORDS = {
     Action.EXPORT_FINISHED: "Export finished",
     Action.EXPORT_FAILED: "Export failed",
     Action.ACCESS_DENIED: "Access denied",
+    Action.AUDIT_PRUNED: "Old entries removed",
     Action.SSO_REFUSED: "Single sign-on refused",
     Action.SSO_SESSION_ENDED: "Session ended by single sign-on",
     Action.SSO_IDENTITY_CREATED: "Member made by single sign-on",
