@@ -11,7 +11,7 @@ from estuary_admin.sso.server import mark_doubles
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
 workers = env.count("WEB_CONCURRENCY", 2)
-threads = env.count("WEB_THREADS", 16)
+threads = env.count("WEB_THREADS", 64)
 
 # A thread waits for Estuary up to ESTUARY_TIMEOUT, or streams an export for as long as it takes;
 # the worker itself answers the arbiter in between.

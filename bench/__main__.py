@@ -6,9 +6,10 @@ import argparse
 import shutil
 import sys
 import time
+import traceback
 from pathlib import Path
 
-from bench import exports, members, pages, paint
+from bench import exports, members, pages, paint, profile
 from bench.curves import draw
 from bench.machine import this_machine
 from bench.plan import FULL, QUICK, Plan
@@ -23,6 +24,7 @@ PARTS = {
     "paint": paint.measure,
     "exports": exports.measure,
     "members": members.measure,
+    "profile": profile.measure,
 }
 PROGRAMS = {"wrk": "wrk", "curl": "curl"}  # and Debian's packages that have them
 
@@ -36,14 +38,14 @@ def main() -> int:
     began = time.monotonic()
     results = Results(this_machine())
     with staged(plan.accounts()) as stage:
-        measure(results, stage, plan, options.part)
+        failed = measure(results, stage, plan, options.part)
     results.minutes = (time.monotonic() - began) / 60
-    is_whole = plan is FULL and set(options.part) == set(PARTS)
+    is_whole = plan is FULL and set(options.part) == set(PARTS) and not failed
     keep(results, HERE / "results" if is_whole else ELSEWHERE)
     if is_whole:
         write_into(HERE / "README.md", results)
     print(told(results))
-    return 0
+    return 1 if failed else 0
 
 
 def _options() -> argparse.Namespace:
@@ -57,10 +59,17 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def measure(results: Results, stage: Stage, plan: Plan, parts: list[str]) -> None:
+def measure(results: Results, stage: Stage, plan: Plan, parts: list[str]) -> list[str]:
+    """Measure each part; one that fails is told, and does not take the others along."""
+    failed = []
     for name in parts:
         print(f"{name}:", flush=True)
-        setattr(results, name, PARTS[name](stage, plan))
+        try:
+            setattr(results, name, PARTS[name](stage, plan))
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+    return failed
 
 
 def keep(results: Results, folder: Path) -> None:

@@ -102,7 +102,8 @@ def _of_exports(found: list[ExportFigures], footer: str) -> Iterator[tuple[str, 
 def _curve(
     name: str, found: list[PageFigures], point: Callable[[PageFigures], tuple[float, float]]
 ) -> Curve:
-    return Curve(name, [point(one) for one in found])
+    points = [point(one) for one in found]
+    return Curve(name, [(x, y) for x, y in points if y > 0])  # 0: not one page came in time
 
 
 def _memory(found: list[Memory], place: Callable[[Memory], float]) -> list[Curve]:

@@ -93,13 +93,12 @@ class _Exports:
         cookie = self._stage.cookies[name]
         page = urllib.request.Request(f"{self.console.url}/exports/", headers={"Cookie": cookie})
         with urllib.request.urlopen(page, timeout=30) as answer:
-            csrf = answer.headers["Set-Cookie"].partition(";")[0]
             field = HIDDEN.search(answer.read().decode())
         if not field:
             raise RuntimeError("the page has no form")
         return curl(
             f"{self.console.url}/exports/download/",
-            [f"Cookie: {cookie}; {csrf}"],
+            [f"Cookie: {cookie}"],
             f"csrfmiddlewaretoken={field[1]}",
         )
 

@@ -87,9 +87,10 @@ class _Page:
                 raise RuntimeError(f"{path} shows {rows} rows of {self._keys}")
 
     def figures(self, plan: Plan) -> Iterator[tuple[int, PageFigures]]:
-        self._ask(READ, WARM_UP, plan.seconds)
+        seconds = plan.seconds_for(self._keys)
+        self._ask(READ, WARM_UP, seconds)
         for connections in plan.connections_for(self._keys):
-            rounds = [self._round(connections, plan.seconds) for _ in range(plan.rounds)]
+            rounds = [self._round(connections, seconds) for _ in range(plan.rounds)]
             node, read, kept = (_median(list(loads)) for loads in zip(*rounds, strict=True))
             over = median(page.p50 - direct.p50 for direct, page, _ in rounds)
             yield connections, PageFigures(self._keys, connections, node, read, kept, over)

@@ -70,8 +70,8 @@ def _cold(playwright: Playwright, console: Console, cookie: str) -> Paint:
     browser = launched(playwright)
     try:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
-        name, _, value = cookie.partition("=")
-        context.add_cookies([{"name": name, "value": value, "url": console.url}])
+        for name, _, value in (one.partition("=") for one in cookie.split("; ")):
+            context.add_cookies([{"name": name, "value": value, "url": console.url}])
         return _look(context, console.url + READ)
     finally:
         browser.close()

@@ -18,6 +18,7 @@ class Plan:
     keys_under_load: tuple[int, ...]
     connections: tuple[int, ...]  # with the smallest account; the curve
     connections_beside: tuple[int, ...]  # with those under load
+    keys_profiled: tuple[int, ...]
     paints: int  # cold starts of a browser for each account under load
     exports: tuple[int, ...]  # MiB
     export_rounds: int
@@ -28,6 +29,10 @@ class Plan:
     @property
     def smallest(self) -> int:
         return self.keys[0]
+
+    def seconds_for(self, keys: int) -> int:
+        """Long lists take longer; a run must hold many pages."""
+        return self.seconds * (2 if keys >= 10_000 else 1)
 
     def connections_for(self, keys: int) -> tuple[int, ...]:
         if keys == self.smallest:
@@ -65,6 +70,7 @@ FULL = Plan(
     keys_under_load=(10, 1_000, 10_000),
     connections=(1, 2, 4, 8, 16, 32, 64),
     connections_beside=(1, 8, 32),
+    keys_profiled=(10, 10_000),
     paints=7,
     exports=(1, 16, 256, 1_024, 4_096),
     export_rounds=3,
@@ -78,6 +84,7 @@ QUICK = Plan(
     keys_under_load=(10, 1_000, 10_000),
     connections=(1, 8, 32),
     connections_beside=(1, 8, 32),
+    keys_profiled=(10,),
     paints=2,
     exports=(1, 256),
     export_rounds=1,
@@ -91,6 +98,7 @@ TINY = Plan(
     keys_under_load=(10, 60),
     connections=(1, 2),
     connections_beside=(1,),
+    keys_profiled=(10,),
     paints=1,
     exports=(1, 2),
     export_rounds=1,

@@ -1,6 +1,6 @@
 """Run in the console's environment: database, static files, members and their sessions.
 
-Members stand on standard input as JSON, name to token; their session cookies come back likewise.
+Members stand on standard input as JSON, name to token; their browsers' cookies come back likewise.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ def main() -> None:
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client
+    from django.utils.crypto import get_random_string
 
     from keys.actors import Actor
+    from keys.preferences import COOKIE
     from keys.services.stored_tokens import connect_token
 
     call_command("migrate", verbosity=0)
@@ -31,7 +33,13 @@ def main() -> None:
         connect_token(Actor(member, "", ""), token)
         browser = Client()
         browser.force_login(member)  # all that a sign-in does, but for the password's check
-        cookies[name] = f"{settings.SESSION_COOKIE_NAME}={browser.session.session_key}"
+        cookies[name] = "; ".join(
+            [
+                f"{settings.SESSION_COOKIE_NAME}={browser.session.session_key}",
+                f"{settings.CSRF_COOKIE_NAME}={get_random_string(32)}",
+                f"{COOKIE}=Europe%2FBerlin",
+            ]
+        )
     print(json.dumps(cookies))
 
 

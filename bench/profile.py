@@ -11,12 +11,13 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import load
 from bench.node import Account
 from bench.pages import READ
-from bench.plan import of_keys
+from bench.plan import Plan, of_keys
 from bench.processes import children
 from bench.stage import Stage, staged
 
@@ -39,20 +40,34 @@ LAYERS = {
     "Django otherwise": ("django/", "keys/"),
     "gunicorn": ("gunicorn/",),
 }
+REST = "Python otherwise"
 HELPERS = "django/utils/"  # everybody's: they count for whoever called them
 
 
 def main() -> None:
     keys = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     with staged([Account(of_keys(keys), keys=keys)]) as stage:
-        found = shares(stage, keys=keys, seconds=10)
+        found = profile(stage, keys=keys, seconds=10)
     print(f"Page of {keys:,} keys, {CONNECTIONS} connections, % of the console's CPU:")
-    for layer, share in sorted(found.items(), key=lambda one: -one[1]):
+    for layer, share in found.shares.items():
         print(f"{share:6.1f}  {layer}")
 
 
-def shares(stage: Stage, keys: int, seconds: int) -> dict[str, float]:
-    """Percent of the looks by layer, largest named first in LAYERS' order."""
+@dataclass(frozen=True)
+class Profile:
+    """Percent of the looks by layer, largest first."""
+
+    keys: int
+    shares: dict[str, float]
+
+
+def measure(stage: Stage, plan: Plan) -> list[Profile]:
+    return [profile(stage, keys, plan.seconds * 3) for keys in plan.keys_profiled]
+
+
+def profile(stage: Stage, keys: int, seconds: int) -> Profile:
+    """Look at a page of so many keys; empty when py-spy is not allowed to look."""
+    print(f"  {keys:,} keys", flush=True)
     cookie = f"Cookie: {stage.cookies[of_keys(keys)]}"
     with stage.node() as node, stage.console(node) as console:
         load(console.url + READ, [cookie], CONNECTIONS, 1, console.pid)
@@ -66,7 +81,8 @@ def shares(stage: Stage, keys: int, seconds: int) -> dict[str, float]:
     for line in "".join(stacks).splitlines():
         stack, _, looks = line.rpartition(" ")
         counted[layer_of(reversed(stack.split(";")))] += int(looks)
-    return {layer: 100 * looks / counted.total() for layer, looks in counted.items()}
+    total = counted.total()
+    return Profile(keys, {name: 100 * looks / total for name, looks in counted.most_common()})
 
 
 def layer_of(frames: Iterable[str]) -> str:
@@ -77,7 +93,7 @@ def layer_of(frames: Iterable[str]) -> str:
         for layer, places in LAYERS.items():
             if any(place in frame for place in places):
                 return layer
-    return "Python otherwise"
+    return REST
 
 
 def _spy(pid: int, seconds: int, folder: Path) -> subprocess.Popen[bytes]:

@@ -41,6 +41,8 @@ def told(results: Results) -> str:
         parts.append(list(tables.of_exports(results.exports)))
     if results.members:
         parts.append(list(tables.of_members(results.members)))
+    if results.profile:
+        parts.append(list(tables.of_profile(results.profile)))
     return "\n" + "\n\n".join("\n".join(lines) for lines in parts) + "\n\n"
 
 

@@ -12,6 +12,7 @@ from bench.machine import Machine
 from bench.members import Members
 from bench.pages import Pages
 from bench.paint import PaintFigures
+from bench.profile import Profile
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Results:
     paint: list[PaintFigures] | None = None
     exports: list[ExportFigures] | None = None
     members: Members | None = None
+    profile: list[Profile] | None = None
     minutes: float = 0.0
 
 

@@ -45,8 +45,8 @@ class Chart:
 
 
 def drawn(chart: Chart) -> str:
-    points = [point for curve in chart.curves for point in curve.points]
-    ticks = list(_ticks([y for _, y in points]))
+    heights = [y for curve in chart.curves for _, y in curve.points]
+    ticks = list(_ticks(heights))
     across = _scale(chart.x_names, LEFT, WIDTH - RIGHT)
     up = _scale(ticks, HEIGHT - BOTTOM, TOP)
     lines = [
@@ -99,7 +99,8 @@ def _curves(
     curves: list[Curve], across: Callable[[float], float], up: Callable[[float], float]
 ) -> Iterator[str]:
     below = TOP
-    by_end = sorted(enumerate(curves), key=lambda one: -one[1].points[-1][1])
+    drawable = [one for one in enumerate(curves) if one[1].points]
+    by_end = sorted(drawable, key=lambda one: -one[1].points[-1][1])
     for number, curve in by_end:
         places = [(across(x), up(y)) for x, y in curve.points]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)

@@ -8,6 +8,7 @@ from bench.exports import ExportFigures
 from bench.members import Members
 from bench.pages import Pages
 from bench.paint import PaintFigures
+from bench.profile import CONNECTIONS, LAYERS, REST, Profile
 from bench.targets import MIB
 
 
@@ -134,5 +135,17 @@ def of_members(found: Members) -> Iterator[str]:
             f"{last.most:.0f}",
             last.errors,
             f"{last.per_second:.0f}",
+        ),
+    )
+
+
+def of_profile(found: list[Profile]) -> Iterator[str]:
+    yield f"Where the console's CPU goes, {CONNECTIONS} connections, pages that read, in percent."
+    yield ""
+    yield from table(
+        ("Layer", *(f"{one.keys:,} keys" for one in found)),
+        *(
+            (layer, *(f"{one.shares.get(layer, 0):.0f}" for one in found))
+            for layer in (*LAYERS, REST)
         ),
     )

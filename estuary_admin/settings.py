@@ -103,6 +103,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "keys.context.console",
             ],
+            "builtins": ["estuary_admin.templatetags.fixed_urls"],
         },
     }
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import close_old_connections, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 from keys import metrics
@@ -16,8 +17,11 @@ from keys.actors import Actor
 from keys.models import ExportLease, StoredToken
 from keys.services import audit, leases
 from keys.services.audit import Action, Outcome
+from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import Export, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
 
 LEASE = 120  # seconds; a process that dies frees the account after these
 RENEWAL = 30  # seconds between renewals of the lease
@@ -39,15 +43,15 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
-        _let_go_of_the_database()  # the download may take long
+        let_go_of_the_database()  # the download may take long
         try:
             for chunk in self._export:
                 self._digest.update(chunk)
                 self._size += len(chunk)
                 metrics.EXPORT_BYTES.inc(len(chunk))
                 if time.monotonic() - renewed > RENEWAL:
-                    leases.renew(self._lease, LEASE)
-                    _let_go_of_the_database()
+                    _renew(self._lease)
+                    let_go_of_the_database()
                     renewed = time.monotonic()
                 yield chunk
         except UpstreamError as error:
@@ -86,7 +90,7 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
         client = client_for(stored, actor)
-        _let_go_of_the_database()  # Estuary may think for a quarter of an hour
+        let_go_of_the_database()  # Estuary may think for a quarter of an hour
         export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
     except BaseException as error:
         leases.release(lease)
@@ -94,7 +98,7 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
         metrics.EXPORTS.labels(reason).inc()
         _record(actor, stored.member, Action.EXPORT_FAILED, Outcome.FAILED, {"reason": reason})
         raise
-    leases.renew(lease, LEASE)
+    _renew(lease)
     return Download(export, lease, actor, stored.member)
 
 
@@ -103,10 +107,12 @@ def is_running(stored: StoredToken) -> bool:
     return leases.is_taken(stored.token_hash)
 
 
-def _let_go_of_the_database() -> None:
-    """Give a pooled connection back while there is only Estuary to wait for."""
-    if not connection.in_atomic_block:
-        close_old_connections()
+def _renew(lease: ExportLease) -> None:
+    """Lengthen it; that a second export might begin is no reason to break this one off."""
+    try:
+        leases.renew(lease, LEASE)
+    except DatabaseError:
+        logger.exception("export_lease_not_renewed")
 
 
 def _record(

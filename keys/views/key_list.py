@@ -19,6 +19,7 @@ from keys.services import audit, key_lists
 from keys.services.key_rows import rows_of
 from keys.services.key_table import table_of
 from keys.upstream import hash_of
+from keys.views.key_revoke import tell_absence
 
 # What stands between is in lower case in every token, so that a label in capitals is a label.
 TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
@@ -69,8 +70,10 @@ def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> H
 @connected
 @upstream_errors_shown
 def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
+    if key is None and listed.doubt:
+        return tell_absence(request, token_hash, listed.doubt)
     if key is None:
         raise Http404("Estuary does not list this key")
     [row] = rows_of([key], request.stored_token.token_hash, timezone.now())

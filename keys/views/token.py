@@ -50,16 +50,20 @@ def token_connect(request: AppRequest) -> HttpResponse:
 @fresh_proof(keep=("revoke",))
 @upstream_errors_shown
 def token_disconnect(request: AppRequest) -> HttpResponse:
+    stored = request.stored_token
     form = TokenDisconnectForm(
-        request.POST if request.method == "POST" else None, initial=typed.kept(request)
+        request.POST if request.method == "POST" else None,
+        initial={"fingerprint": stored.fingerprint, **typed.kept(request)},
     )
-    context = {"form": form, "stored_token": request.stored_token}
+    context = {"form": form, "stored_token": stored}
     if request.method != "POST" or not form.is_valid():
         return render(request, "keys/token_disconnect.html", context)
-    if not form.cleaned_data["revoke"]:
-        disconnect_token(actor_of(request))
+    if form.cleaned_data["fingerprint"] not in {"", stored.fingerprint}:
+        messages.warning(request, "Another key was connected meanwhile. Nothing was done.")
+        return go_to(request, "keys:token_disconnect")
+    if form.cleaned_data["revoke"]:
+        result = api_keys.revoke_key(actor_of(request), stored, stored.token_hash)
+        return tell(request, result, name_of(None, stored.token_hash))
+    if disconnect_token(actor_of(request), stored):
         messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
-        return go_to(request, "keys:token_connect")
-    own_hash = request.stored_token.token_hash
-    result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)
-    return tell(request, result, name_of(None, own_hash))
+    return go_to(request, "keys:token_connect")

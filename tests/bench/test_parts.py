@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -52,7 +53,9 @@ def test_a_cold_browser_paints_a_row(stage: Stage) -> None:
 
 
 def test_the_profile_names_where_the_time_goes(stage: Stage) -> None:
-    shares = profile.shares(stage, keys=10, seconds=1)
+    [found] = profile.measure(stage, TINY)
+    if not found.shares and os.environ.get("CI") != "true":
+        pytest.skip("py-spy may not look into processes here")
 
-    assert shares["templates"] > 0
-    assert sum(shares.values()) == pytest.approx(100)
+    assert found.shares["templates"] > 0
+    assert sum(found.shares.values()) == pytest.approx(100)

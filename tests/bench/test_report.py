@@ -15,6 +15,7 @@ from bench.machine import this_machine
 from bench.members import Members, percentile
 from bench.pages import Memory, PageFigures, Pages
 from bench.paint import Paint, PaintFigures
+from bench.profile import Profile
 from bench.report import BEGIN, END, told, write_into
 from bench.results import Results, read, write
 from bench.svg import Chart, Curve, drawn
@@ -36,6 +37,7 @@ def results() -> Results:
             ExportFigures(size, size * MIB, 2e8, 1.9e8, 0.95, 21, 30, MIB, 4) for size in (1, 1024)
         ],
         members=Members(200, 5, 0, 900, 1500, 1600, LOAD),
+        profile=[Profile(10, {"templates": 60.0, "database and sessions": 40.0})],
         minutes=9.6,
     )
 
