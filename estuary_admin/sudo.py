@@ -69,7 +69,10 @@ def fresh_proof(
         @wraps(view)
         def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             if is_fresh(request) or not when(request):
-                return view(request, *args, **kwargs)
+                response = view(request, *args, **kwargs)
+                if request.method == "POST":
+                    typed.forget(request)  # it was for this
+                return response
             return ask(request, keep, resolve_url(back) if back else request.path)
 
         wrapper.needs_proof = True  # type: ignore[attr-defined]

@@ -43,6 +43,7 @@ class SecondFactorMiddleware:
         "account_logout",
         "healthz",
         "readyz",
+        "metrics",
     }
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

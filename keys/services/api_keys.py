@@ -58,6 +58,7 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     """
     throttles.check(actor, Action.KEY_REVOKED)
     client = client_for(stored, actor)
+    _announce(actor, token_hash)
     try:
         answer: Answer = client.revoke_key(token_hash)
     except UpstreamError as error:
@@ -87,6 +88,7 @@ def revoke_expired(
     known = key_lists.last_known(stored) or client.list_keys()
     all_expired = expired_among(known.keys, stored.token_hash, timezone.now())
     expired = all_expired[:MOST_AT_ONCE]
+    _announce(actor, count=len(expired))
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)
@@ -133,6 +135,17 @@ def _judged(
     if after.doubt:
         return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
     return Revocation(token_hash, Outcome.REVOKED)
+
+
+def _announce(actor: Actor, token_hash: str = "", **detail: int) -> None:
+    """Before the first call: should we die on the way, the audit still says who began."""
+    audit.record(
+        actor,
+        Action.KEY_REVOKE_REQUESTED,
+        audit.Outcome.STARTED,
+        token_hash=token_hash,
+        detail=detail,
+    )
 
 
 def _record(actor: Actor, result: Revocation, reason: str = "") -> None:

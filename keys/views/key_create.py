@@ -36,7 +36,6 @@ def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
         initial = {"nonce": new_nonce(request.session), **typed.kept(request)}
         return _form_page(request, KeyCreateForm(initial=initial))
-    typed.forget(request)
     form = KeyCreateForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form)

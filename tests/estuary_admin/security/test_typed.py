@@ -13,7 +13,7 @@ from django.test import Client
 from keys.models import KeyCreation, StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
-from tests.conftest import HTMX, PASSWORD, signed_in
+from tests.conftest import HTMX, PASSWORD, connect, signed_in
 from tests.estuary_admin.security.conftest import PROOF, prove
 from tests.keys.evidence import asked, labels_at, words_of
 
@@ -109,6 +109,22 @@ def test_what_was_kept_opens_in_its_own_session_only(
         session.save()
 
         assert "is kept here" not in words_of(other.get("/account/token/"))
+
+
+def test_a_tick_is_kept_until_the_form_is_sent(clock: Any, alice: User, token: str) -> None:
+    connect(alice, token)
+    client = signed_in(alice)
+    clock.shift(16 * 60)
+    there = "/account/token/disconnect/"
+    client.post(there, {"revoke": "on"})
+    assert StoredToken.objects.exists()
+
+    page = client.get(prove(client, there)["Location"]).content.decode()
+
+    assert re.search(r'name="revoke"[^>]*checked', page)
+    client.post(there, {})
+    assert not StoredToken.objects.exists()
+    assert "typed" not in client.session
 
 
 def test_passwords_are_not_kept_through_it(clock: Any, alice: User) -> None:
