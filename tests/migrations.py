@@ -18,7 +18,7 @@ from django.db.migrations.operations.base import Operation
 
 from tests.backing import PostgreSQL, missing, running
 
-OURS = ["keys", "sso"]
+OURS = ["keys", "security", "sso"]
 #: What must be found, if it stood in one.
 BREAKING: list[Operation] = [
     migrations.RemoveField("preferences", "theme"),
