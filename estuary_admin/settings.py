@@ -24,6 +24,8 @@ SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{PUBLIC_URL.hostname},localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"]
+AUDIT_DAYS = env.count("AUDIT_DAYS", 0, least=0)
+MEMBER_CHANGES_PER_MINUTE = env.count("MEMBER_CHANGES_PER_MINUTE", 30)
 METRICS_ALLOWED = env.networks("METRICS_ALLOWED")
 METRICS_TOKENS = rotation.checked("METRICS_TOKEN", env.words("METRICS_TOKEN"))
 IS_SANDBOX = env.flag("SANDBOX", default=False)
@@ -42,6 +44,13 @@ TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 # Who signs in, and how
 SSO = load_sso(PUBLIC_URL)
 AUTHENTICATION_BACKENDS = SSO.backends
+SUDO_MINUTES = env.count("SUDO_MINUTES", 15, least=0)
+REQUIRE_MFA = env.flag("REQUIRE_MFA", default=False)
+if REQUIRE_MFA and not (SSO.is_local or SSO.local_fallback):
+    raise ImproperlyConfigured(
+        f"REQUIRE_MFA is true, but SSO_MODE is {SSO.mode!r}: second factors at sign-in are up to "
+        "who vouches for members there. Take REQUIRE_MFA out, or set SSO_LOCAL_FALLBACK=true."
+    )
 
 # Django
 INSTALLED_APPS = [
@@ -69,14 +78,17 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "estuary_admin.health.ProbeMiddleware",
+    "estuary_admin.compression.OwnPagesCompressedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "estuary_admin.slashes.TokenFreeCommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
+    "estuary_admin.security.middleware.MemberSessionMiddleware",
     "estuary_admin.middleware.MemberRequiredMiddleware",
+    "estuary_admin.security.middleware.SecondFactorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "keys.preferences.PreferencesMiddleware",
 ]
@@ -136,7 +148,11 @@ MFA_TOTP_TOLERANCE = 1  # clocks differ; forms.py sees to it that no code is goo
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ] + [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from estuary_admin import health
 from estuary_admin.metrics.views import metrics
-from estuary_admin.security import sign_in
+from estuary_admin.security import proof_views, session_views, sign_in
 from estuary_admin.security import views as security
 from estuary_admin.sso import admin_views as sso_admin
 from estuary_admin.sso import oidc_views
@@ -40,7 +40,7 @@ urlpatterns = [
         name="oidc_callback",
     ),
     path("accounts/inactive/", account_views.account_inactive, name="account_inactive"),
-    path("accounts/reauthenticate/", account_views.reauthenticate, name="account_reauthenticate"),
+    path("accounts/reauthenticate/", proof_views.confirm, name="account_reauthenticate"),
     path("accounts/password/change/", sso_views.password_change, name="account_change_password"),
     path("accounts/security/", security.overview, name="mfa_index"),
     path("accounts/security/app/add/", security.app_add, name="mfa_activate_totp"),
@@ -61,6 +61,12 @@ urlpatterns = [
         "accounts/security/passkeys/<int:pk>/rename/",
         security.passkey_rename,
         name="mfa_edit_webauthn",
+    ),
+    path("account/sessions/<int:pk>/end/", session_views.session_end, name="session_end"),
+    path(
+        "account/sessions/end-others/",
+        session_views.sessions_end_others,
+        name="sessions_end_others",
     ),
     path("admin-tools/sso/", sso_admin.sso_doctor, name="sso_doctor"),
     path("admin-tools/sso/identities/", sso_admin.identities, name="sso_identities"),

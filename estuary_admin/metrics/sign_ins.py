@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.dispatch import receiver
+from django.http import HttpRequest
 
 from estuary_admin.metrics.registry import SIGN_INS
 
@@ -16,5 +17,6 @@ def on_sign_in(**_: Any) -> None:
 
 
 @receiver(user_login_failed)
-def on_failed_sign_in(**_: Any) -> None:
-    SIGN_INS.labels("refused").inc()
+def on_failed_sign_in(request: HttpRequest | None, **_: Any) -> None:
+    if not getattr(getattr(request, "user", None), "is_authenticated", False):  # else: asked again
+        SIGN_INS.labels("refused").inc()

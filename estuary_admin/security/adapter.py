@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -16,11 +17,18 @@ from keys.sealing import seal_for, unseal_for
 PURPOSE = "second-factor"
 
 
+LAST_ONE = (
+    "This console asks everybody for a second factor, and this is your only one: add another "
+    "before you remove it."
+)
+
+
 class FactorAdapter(DefaultMFAAdapter):
     error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": "That did not fit. Codes of an app are good for half a minute and for "
         "one use; recovery codes for one use.",
+        "cannot_delete_authenticator": LAST_ONE,
         "cannot_generate_recovery_codes": "Recovery codes stand in for an app or a passkey: add "
         "one of those first.",
     }
@@ -31,6 +39,13 @@ class FactorAdapter(DefaultMFAAdapter):
     def decrypt(self, encrypted_text: str) -> str:
         """Raises SealBroken when no sealing key opens it."""
         return unseal_for(PURPOSE, encrypted_text)
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        """Not the last one where there must be one."""
+        from estuary_admin.security.factors import factors_of, must_have_factor
+
+        is_last = factors_of(authenticator.user).count <= 1
+        return not (is_last and must_have_factor(context.request))
 
     def get_totp_label(self, user: User) -> str:
         return user.get_username()

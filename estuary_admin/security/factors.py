@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.http import HttpRequest
 
 from estuary_admin.security.adapter import PURPOSE
+from estuary_admin.sso.middleware import is_local_session
 from keys.sealing import SealBroken, is_newest, seal_for, unseal_for
 
 Type = Authenticator.Type
+HAS_FACTOR = "has_factor"  # in the session
 SEALED = ("secret", "seed")  # within `data`: of apps, of recovery codes
 
 
@@ -42,6 +46,18 @@ def factors_of(member: User) -> Factors:
         passkeys=[row for row in rows if row.type == Type.WEBAUTHN],
         codes=next((row for row in rows if row.type == Type.RECOVERY_CODES), None),
     )
+
+
+def must_have_factor(request: HttpRequest) -> bool:
+    """Whether this member signed in here, where the operator wants more than a password."""
+    return settings.REQUIRE_MFA and is_local_session(request)
+
+
+def has_factor(request: HttpRequest) -> bool:
+    """The session knows once there is one; until then each request looks."""
+    if not request.session.get(HAS_FACTOR) and factors_of(request.user):  # type: ignore[arg-type]
+        request.session[HAS_FACTOR] = True
+    return bool(request.session.get(HAS_FACTOR))
 
 
 def remove_all(member: User) -> int:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from allauth.account.forms import ReauthenticateForm
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
@@ -130,3 +131,12 @@ class PasskeyAddForm(_NameMixin, AddWebAuthnForm):
 
 class PasskeyRenameForm(_NameMixin, EditWebAuthnForm):
     pass
+
+
+class PasswordForm(TokenShyMixin, ReauthenticateForm):
+    """The member's own password once more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = ""
+        del self.fields["password"].widget.attrs["placeholder"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
@@ -14,9 +16,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from estuary_admin.security.factors import factors_of
+from estuary_admin.security.adapter import LAST_ONE, FactorAdapter
+from estuary_admin.security.factors import factors_of, must_have_factor
 from estuary_admin.security.forms import PENDING_SECRET
 from estuary_admin.security.passkeys import as_json
+from estuary_admin.security.ways import could_prove
+from estuary_admin.sudo import View, fresh_proof, proof_given
 from keys.sealing import SealBroken
 
 ANY_FORM = ["GET", "HEAD", "POST"]
@@ -34,6 +39,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         "factors": factors,
         "passkeys": [one.wrap() for one in factors.passkeys],
         "codes_left": codes_left,
+        "is_missing": not factors and must_have_factor(request),
     }
     return render(request, "mfa/index.html", context)
 
@@ -48,10 +54,25 @@ class AppAdd(totp.ActivateTOTPView):
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         del self.request.session[PENDING_SECRET]
+        proof_given(self.request, "new app")
         return response
 
 
+def is_refused(request: HttpRequest, authenticator: Authenticator) -> bool:
+    """The last one where there must be one; said before the question, and to who sends anyway."""
+    if FactorAdapter().can_delete_authenticator(authenticator):
+        return False
+    messages.error(request, LAST_ONE)
+    return True
+
+
 class AppRemove(totp.DeactivateTOTPView):
+    def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if is_refused(request, self.authenticator):
+            return redirect("mfa_index")
+        response: HttpResponseBase = super()._dispatch(request, *args, **kwargs)
+        return response
+
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         messages.success(self.request, "The authenticator app is taken off.")
@@ -64,9 +85,20 @@ class PasskeyAdd(webauthn.AddWebAuthnView):
         options = auth.begin_registration(self.request.user, passwordless=True)
         return context | {"options": as_json(options)}
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        proof_given(self.request, "new passkey")
+        return response
+
 
 class PasskeyRemove(webauthn.RemoveWebAuthnView):
     success_url = reverse_lazy("mfa_index")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if is_refused(request, self.get_object()):
+            return redirect("mfa_index")
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
@@ -85,16 +117,20 @@ class NewCodes(codes.GenerateRecoveryCodesView):
         return response
 
 
-forms_only = require_http_methods(ANY_FORM)
-app_add = forms_only(AppAdd.as_view())
-app_remove = forms_only(AppRemove.as_view())
-passkey_add = forms_only(PasskeyAdd.as_view())
-passkey_remove = forms_only(PasskeyRemove.as_view())
-passkey_rename = forms_only(PasskeyRename.as_view())
-recovery_codes_new = forms_only(NewCodes.as_view())
+def with_proof(view: View, when: Callable[[HttpRequest], bool] = lambda _: True) -> View:
+    return require_http_methods(ANY_FORM)(fresh_proof(when=when)(view))
+
+
+app_add = with_proof(AppAdd.as_view(), when=could_prove)
+app_remove = with_proof(AppRemove.as_view())
+passkey_add = with_proof(PasskeyAdd.as_view(), when=could_prove)
+passkey_remove = with_proof(PasskeyRemove.as_view())
+passkey_rename = with_proof(PasskeyRename.as_view())
+recovery_codes_new = with_proof(NewCodes.as_view())
 
 
 @require_safe
+@fresh_proof()
 def recovery_codes(request: HttpRequest) -> HttpResponseBase:
     try:
         response: HttpResponseBase = codes.ViewRecoveryCodesView.as_view()(request)

@@ -22,6 +22,10 @@ class Event(StrEnum):
     ROLE_TAKEN = "sso:admin-taken"
     LAST_ADMIN_KEPT = "sso:last-admin-kept"
     ACCESS_DENIED = "access:denied"
+    PROOF_GIVEN = "member:proof-given"
+    PROOF_FAILED = "member:proof-failed"
+    SESSION_ENDED_BY_MEMBER = "member:session-ended"
+    SESSIONS_ENDED_BY_MEMBER = "member:sessions-ended"
     FACTOR_ADDED = "factor:added"
     FACTOR_REMOVED = "factor:removed"
     FACTOR_USED = "factor:used"
@@ -36,6 +40,7 @@ REFUSALS = {
     Event.LAST_ADMIN_KEPT,
     Event.ACCESS_DENIED,
     Event.FACTOR_FAILED,
+    Event.PROOF_FAILED,
 }
 
 

@@ -90,7 +90,7 @@ def from_claims(claims: Mapping[str, Any], sso: Config) -> Proved:
         name=checked(claims.get("name") or "", commas=True),
         email=checked(claims.get("email") or ""),
         groups=groups_claimed(claims, sso.groups_claim),
-        at=assertion.proved_at(claims),
+        at=assertion.proved_at(claims, made_at_sign_in=sso.asserts_at_sign_in),
     )
 
 

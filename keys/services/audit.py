@@ -24,11 +24,13 @@ class Action(StrEnum):
     TOKEN_DISCONNECTED = "token:disconnected"  # noqa: S105
     KEY_CREATE_REQUESTED = "key:create-requested"
     KEY_CREATED = "key:created"
+    KEY_REVOKE_REQUESTED = "key:revoke-requested"
     KEY_REVOKED = "key:revoked"
     EXPORT_STARTED = "export:started"
     EXPORT_FINISHED = "export:finished"
     EXPORT_FAILED = "export:failed"
     ACCESS_DENIED = "access:denied"
+    AUDIT_PRUNED = "audit:pruned"
     SSO_REFUSED = "sso:refused"
     SSO_SESSION_ENDED = "sso:session-ended"
     SSO_IDENTITY_CREATED = "sso:identity-created"
@@ -38,6 +40,10 @@ class Action(StrEnum):
     SSO_ADMIN_GIVEN = "sso:admin-given"
     SSO_ADMIN_TAKEN = "sso:admin-taken"
     SSO_LAST_ADMIN_KEPT = "sso:last-admin-kept"
+    PROOF_GIVEN = "member:proof-given"
+    PROOF_FAILED = "member:proof-failed"
+    SESSION_ENDED = "member:session-ended"
+    SESSIONS_ENDED = "member:sessions-ended"
     FACTOR_ADDED = "factor:added"
     FACTOR_REMOVED = "factor:removed"
     FACTOR_USED = "factor:used"
@@ -55,11 +61,13 @@ WORDS = {
     Action.TOKEN_DISCONNECTED: "Token disconnected",
     Action.KEY_CREATE_REQUESTED: "Creation requested",
     Action.KEY_CREATED: "Key created",
+    Action.KEY_REVOKE_REQUESTED: "Revocation requested",
     Action.KEY_REVOKED: "Key revoked",
     Action.EXPORT_STARTED: "Export started",
     Action.EXPORT_FINISHED: "Export finished",
     Action.EXPORT_FAILED: "Export failed",
     Action.ACCESS_DENIED: "Access denied",
+    Action.AUDIT_PRUNED: "Old entries removed",
     Action.SSO_REFUSED: "Single sign-on refused",
     Action.SSO_SESSION_ENDED: "Session ended by single sign-on",
     Action.SSO_IDENTITY_CREATED: "Member made by single sign-on",
@@ -69,6 +77,10 @@ WORDS = {
     Action.SSO_ADMIN_GIVEN: "Made admin by groups",
     Action.SSO_ADMIN_TAKEN: "No admin any more by groups",
     Action.SSO_LAST_ADMIN_KEPT: "Last admin kept against groups",
+    Action.PROOF_GIVEN: "Confirmed it is them",
+    Action.PROOF_FAILED: "Confirmation refused",
+    Action.SESSION_ENDED: "Session ended",
+    Action.SESSIONS_ENDED: "All other sessions ended",
     Action.FACTOR_ADDED: "Second factor added",
     Action.FACTOR_REMOVED: "Second factor removed",
     Action.FACTOR_USED: "Second factor used",
@@ -123,11 +135,13 @@ class AuditRow:
 def of_key(token_hash: str) -> list[AuditRow]:
     """The last 50 rows about one key that Estuary lists, newest first.
 
-    Without revocations that found no such key: those were of accounts that do not hold it.
+    Without revocations that found no such key, and what was only asked for: those may be of
+    accounts that do not hold it.
     """
     # Rows without a result must be asked for: a comparison with what is not there excludes them.
     held_it = Q(detail__result__isnull=True) | ~Q(detail__result="gone")
-    return _rows(AuditEntry.objects.filter(held_it, token_hash=token_hash)[:50])
+    rows = AuditEntry.objects.filter(held_it, token_hash=token_hash)
+    return _rows(rows.exclude(action=Action.KEY_REVOKE_REQUESTED)[:50])
 
 
 def of_exports(member: User) -> list[AuditRow]:

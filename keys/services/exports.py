@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 from django.utils import timezone
 
 from keys import metrics
@@ -18,6 +20,8 @@ from keys.services.audit import Action, Outcome
 from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import Export, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
 
 LEASE = 120  # seconds; a process that dies frees the account after these
 RENEWAL = 30  # seconds between renewals of the lease
@@ -46,7 +50,7 @@ class Download:
                 self._size += len(chunk)
                 metrics.EXPORT_BYTES.inc(len(chunk))
                 if time.monotonic() - renewed > RENEWAL:
-                    leases.renew(self._lease, LEASE)
+                    _renew(self._lease)
                     let_go_of_the_database()
                     renewed = time.monotonic()
                 yield chunk
@@ -94,13 +98,21 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
         metrics.EXPORTS.labels(reason).inc()
         _record(actor, stored.member, Action.EXPORT_FAILED, Outcome.FAILED, {"reason": reason})
         raise
-    leases.renew(lease, LEASE)
+    _renew(lease)
     return Download(export, lease, actor, stored.member)
 
 
 def is_running(stored: StoredToken) -> bool:
     """Whether an export of this account has not ended yet."""
     return leases.is_taken(stored.token_hash)
+
+
+def _renew(lease: ExportLease) -> None:
+    """Lengthen it; that a second export might begin is no reason to break this one off."""
+    try:
+        leases.renew(lease, LEASE)
+    except DatabaseError:
+        logger.exception("export_lease_not_renewed")
 
 
 def _record(

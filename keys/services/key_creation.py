@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from keys.actors import Actor
 from keys.models import KeyCreation, StoredToken
-from keys.services import audit
+from keys.services import audit, throttles
 from keys.services.audit import Action
 from keys.services.stored_tokens import client_for, forget_list
 from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
@@ -36,10 +36,11 @@ def create_key(actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str) -> 
     """Create one key for one nonce, however often the form arrives.
 
     The list is asked before, so that a key whose answer was lost can be told from those that were
-    there. Raises UpstreamError when surely no key was made.
+    there. Raises UpstreamError or TooOften when surely no key was made.
     """
     if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
         return _repeated(first)
+    throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     client = client_for(stored, actor)
     before = client.list_keys()
     try:
@@ -82,12 +83,14 @@ def _find_out(client: EstuaryClient, spec: KeySpec, before: KeyList) -> tuple[Ou
     known = {key.token_hash for key in before.keys}
     has_labels = any(key.label for key in after.keys)
     label = spec.label if has_labels else ""
-    new = [key for key in after.keys if key.token_hash not in known and key.label == label]
+    new = {key.token_hash for key in after.keys if key.label == label} - known
+    # One that another form made meanwhile is not lost: somebody has its token.
+    new -= set(KeyCreation.objects.filter(token_hash__in=new).values_list("token_hash", flat=True))
     if not new:
         # A row that could not be read may be the one we look for.
         return Outcome.UNKNOWN if after.unreadable else Outcome.NOT_CREATED, ""
     # Two at once mean another form, too: which one is ours cannot be told.
-    return Outcome.LOST, new[0].token_hash if len(new) == 1 else ""
+    return Outcome.LOST, new.pop() if len(new) == 1 else ""
 
 
 def _conclude(
@@ -126,7 +129,10 @@ AUDITED = {
 def _repeated(record: KeyCreation) -> Creation:
     """Wait for the first submit's outcome, as long as that may take."""
     patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT  # however the clock is set meanwhile
     while record.outcome == Outcome.REQUESTED and not record.is_overdue(patience):
+        if time.monotonic() > end:
+            break
         time.sleep(0.1)
         record.refresh_from_db()
     if record.outcome == Outcome.REQUESTED:

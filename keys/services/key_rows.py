@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from keys.key_query import Status, list_url
 from keys.models import KeyCreation
 from keys.upstream import PERMANENT_FROM, ApiKey
 
+LONGEST_NAME = 60  # characters of a label in a sentence
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 EXPIRES_SOON = timedelta(days=7)
 
 STATUS_TEXT = {
@@ -96,14 +99,27 @@ def status_of(key: ApiKey, now: datetime) -> Status:
     return TERMS[bisect_left(terms_at(now), key.expiry)]
 
 
-def expired_among(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
-    """The expired keys but for session keys, which are Estuary's own to clean up."""
-    return [key for key in keys if key.is_expired(now) and not key.is_session]
+def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
+    """The expired keys but for session keys, which are Estuary's own to clean up.
+
+    The stored token is never among them: it has just worked, so it is our clock that is wrong.
+    """
+    expired = (key for key in keys if key.is_expired(now))
+    return [key for key in expired if not key.is_session and key.token_hash != own_hash]
 
 
 def name_of(key: ApiKey | None, token_hash: str) -> str:
-    """A key in a sentence: by its label if it has one, else by its fingerprint."""
-    return f"“{key.label}”" if key and key.label else f"Key {token_hash[:8]}"
+    """A key in a sentence: by its label if it has one that shows, else by its fingerprint.
+
+    A sentence has no `<bdi>` around the label, and is kept in the session until it is shown: what
+    would turn its direction is taken out, and a long label is cut.
+    """
+    kept = (key.label if key else "")[: 10 * LONGEST_NAME]
+    plain = (" " if unicodedata.bidirectional(char) in TURNING else char for char in kept)
+    label = " ".join("".join(plain).split())
+    if len(label) > LONGEST_NAME:
+        label = f"{label[: LONGEST_NAME - 1]}…"
+    return f"“{label}”" if label else f"Key {token_hash[:8]}"
 
 
 def rows_of(

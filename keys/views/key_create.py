@@ -8,6 +8,8 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.security import typed
+from estuary_admin.sudo import fresh_proof
 from keys.actors import actor_of
 from keys.decorators import connected, upstream_errors_shown
 from keys.forms import KeyCreateForm
@@ -16,6 +18,7 @@ from keys.models import KeyCreation
 from keys.nonces import checked_nonce, new_nonce
 from keys.services.key_creation import Creation, create_key
 from keys.services.key_rows import PERMISSION_TEXT
+from keys.services.throttles import TooOften
 from keys.upstream import UpstreamError
 
 OUTCOMES = {
@@ -26,11 +29,13 @@ OUTCOMES = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
+@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "nonce"))
 @upstream_errors_shown
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
-        return _form_page(request, KeyCreateForm(initial={"nonce": new_nonce(request.session)}))
+        initial = {"nonce": new_nonce(request.session), **typed.kept(request)}
+        return _form_page(request, KeyCreateForm(initial=initial))
     form = KeyCreateForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form)
@@ -42,7 +47,7 @@ def key_create(request: AppRequest) -> HttpResponse:
         return _form_page(request, form)
     try:
         creation = create_key(actor_of(request), request.stored_token, form.to_spec(), nonce)
-    except UpstreamError as error:
+    except (UpstreamError, TooOften) as error:
         form.add_error(None, f"No key was created. {error.sentence}")
         return _form_page(request, form)
     if creation.created is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -16,12 +16,12 @@ from keys.http import AppRequest, go_to, render_page
 from keys.key_query import KeyQuery, Status
 from keys.models import KeyCreation
 from keys.services import audit, key_lists
+from keys.services.key_lists import Snapshot
 from keys.services.key_rows import rows_of
-from keys.services.key_table import table_of
+from keys.services.key_table import KeyTable, table_of
 from keys.upstream import hash_of
-
-# What stands between is in lower case in every token, so that a label in capitals is a label.
-TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
+from keys.upstream.pasting import pasted_token
+from keys.views.key_revoke import tell_absence
 
 
 @require_safe
@@ -29,14 +29,18 @@ TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
 @upstream_errors_shown
 def key_list(request: AppRequest) -> HttpResponse:
     query = KeyQuery.from_params(request.GET)
-    if token := TOKEN.search(query.q):
-        return _searched_for_a_token(request, query, token.group())
+    if token := pasted_token(query.q):
+        return _searched_for_a_token(request, query, token)
     # A bare address is a new look; anything asked of the list is asked of the same list.
     reuse = bool(request.GET) and "fresh" not in request.GET
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
     own_hash = request.stored_token.token_hash
     table = table_of(listed.keys, query, own_hash, timezone.now(), request.GET.get("new", ""))
-    context = {
+    return render_page(request, "keys/key_list.html", _context(query, listed, table))
+
+
+def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:
+    return {
         "list_query": query,
         "table": table,
         "page": table.page,
@@ -52,7 +56,6 @@ def key_list(request: AppRequest) -> HttpResponse:
         "has_keys": bool(listed.keys),
         "clear_url": KeyQuery().url(),
     }
-    return render_page(request, "keys/key_list.html", context)
 
 
 def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> HttpResponse:
@@ -69,8 +72,10 @@ def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> H
 @connected
 @upstream_errors_shown
 def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
+    if key is None and listed.doubt:
+        return tell_absence(request, token_hash, listed.doubt)
     if key is None:
         raise Http404("Estuary does not list this key")
     [row] = rows_of([key], request.stored_token.token_hash, timezone.now())

@@ -49,7 +49,13 @@ GET_ONLY = {
     "stats",
     "exports",
 }
-POST_ONLY = {"export_download", "sso_identity_link", "sso_identity_remove"}
+POST_ONLY = {
+    "export_download",
+    "session_end",
+    "sessions_end_others",
+    "sso_identity_link",
+    "sso_identity_remove",
+}
 
 
 def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
@@ -17,6 +19,7 @@ from tests.conftest import PASSWORD
 LOGIN = "/accounts/login/"
 CODE = "/accounts/login/code/"
 PAGE = "/accounts/security/"
+PROOF = "/accounts/reauthenticate/"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -44,3 +47,14 @@ def type_password(client: Client, **more: str) -> Any:
 
 def is_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as traveller:
+        yield traveller
+
+
+def prove(client: Client, there: str, **typed: str) -> Any:
+    typed = typed or {"way": "password", "password": PASSWORD}
+    return client.post(PROOF, {"next": there, **typed})

@@ -49,7 +49,7 @@ def test_an_app_is_added_and_recovery_codes_come_with_it(
     assert response["Location"] == CODES
     page = words_of(client.get(CODES))
     assert all(code in page for code in recovery_codes_of(alice))
-    assert audited() == [("factor:added", "done"), ("factor:added", "done")]
+    assert audited() == [("member:proof-given", "done"), *[("factor:added", "done")] * 2]
     assert last_row(Action.FACTOR_ADDED).actor == alice
     assert "Remove the app" in words_of(client.get(PAGE))
 

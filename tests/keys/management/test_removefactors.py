@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from keys.services.audit import Action
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, signed_in
 from tests.keys.evidence import last_row
 
 
@@ -26,10 +26,12 @@ def remove(name: str) -> str:
 def test_the_password_is_enough_again(alice: User, carol: User) -> None:
     TOTP.activate(alice, "JBSWY3DPEHPK3PXP")
     RecoveryCodes.activate(alice)
+    thief = signed_in(alice)
     TOTP.activate(carol, "JBSWY3DPEHPK3PXP")
 
     assert remove("Alice") == "Removed 2 second factors of alice.\n"
 
+    assert thief.get("/account/").status_code == 302
     client = Client()
     client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
     assert client.session["_auth_user_id"] == str(alice.pk)
