@@ -18,7 +18,7 @@ from .errors import TokenRejected, UnexpectedReply
 from .pool import pool_for, send
 from .redaction import Secret
 
-READ = 128 * 1024
+READ = 256 * 1024
 _REFUSAL_MOST = 64 * 1024
 _is_sendable = re.compile(r"[!-~]{1,4096}").fullmatch
 

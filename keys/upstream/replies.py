@@ -7,7 +7,7 @@ passed, and theirs hold what Estuary sent, tokens included.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -66,13 +66,12 @@ def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
     return Listing(KeyList(tuple(keys.values()), unreadable), tokens)
 
 
-def _each(body: bytes) -> Iterator[Row | None]:
+def _each(body: bytes) -> Iterable[Row | None]:
     """All rows at once; or one by one, with None for a bad one, when one of them is bad."""
     try:
-        yield from documents.rows.decode(body)
+        return documents.rows.decode(body)
     except _UNREADABLE:
-        for raw in documents.raw_rows.decode(body):
-            yield _decoded(raw)
+        return map(_decoded, documents.raw_rows.decode(body))
 
 
 def _decoded(raw: msgspec.Raw) -> Row | None:
