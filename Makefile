@@ -16,12 +16,25 @@ test: $(VENV)/development
 test-postgres: $(VENV)/development
 	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE)
 
+# The HTTP Observatory's scan of the console behind nginx; needs Node.js 20 and npm.
+observatory: $(VENV)/development var/observatory/installed
+	$(BIN)/python -m pytest tests/deploy/test_observatory.py
+
+# Without scripts: its own would fetch the browsers' list of https names, on which ours is not.
+var/observatory/installed: tests/observatory/package.json tests/observatory/package-lock.json
+	mkdir -p var/observatory
+	cp $^ var/observatory/
+	npm ci --prefix var/observatory --ignore-scripts --no-audit --no-fund
+	echo '{}' > var/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	touch $@
+
 lint: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.lint_environment makemigrations --check --dry-run
+	$(BIN)/python -m tests.migrations
 	$(BIN)/python -m tests.lint_environment check --deploy --fail-level WARNING
 
 screenshots: $(VENV)/development

@@ -24,6 +24,8 @@ SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{PUBLIC_URL.hostname},localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"]
+AUDIT_DAYS = env.count("AUDIT_DAYS", 0, least=0)
+MEMBER_CHANGES_PER_MINUTE = env.count("MEMBER_CHANGES_PER_MINUTE", 30)
 METRICS_ALLOWED = env.networks("METRICS_ALLOWED")
 METRICS_TOKENS = rotation.checked("METRICS_TOKEN", env.words("METRICS_TOKEN"))
 IS_SANDBOX = env.flag("SANDBOX", default=False)
@@ -76,8 +78,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "estuary_admin.health.ProbeMiddleware",
+    "estuary_admin.compression.OwnPagesCompressedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "estuary_admin.slashes.TokenFreeCommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -16,6 +16,7 @@ from keys.roles import is_admin
 from keys.sealing import SealBroken
 from keys.services import audit, stored_tokens
 from keys.services.audit import Action, Outcome
+from keys.services.throttles import TooOften
 from keys.upstream import RateLimited, UpstreamError, UpstreamUnavailable
 
 logger = logging.getLogger("estuary_admin.keys")
@@ -62,6 +63,8 @@ def upstream_errors_shown(view: View) -> View:
         except UpstreamError as error:
             logger.warning("upstream_error", extra={"reason": error.code})
             return _upstream_error(request, error)
+        except TooOften as refusal:
+            return _too_often(request, refusal)
         except stored_tokens.NotConnected:
             return go_to(request, "keys:token_connect")
         except SealBroken:
@@ -87,6 +90,13 @@ def _upstream_error(request: HttpRequest, error: UpstreamError) -> HttpResponseB
     )
     if isinstance(error, RateLimited) and error.retry_after is not None:
         response["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _too_often(request: HttpRequest, refusal: TooOften) -> HttpResponseBase:
+    context = {"title": "Too many changes", "sentence": f"Nothing was changed. {refusal.sentence}"}
+    response = render_trouble(request, "keys/upstream_error.html", context, 429)
+    response["Retry-After"] = str(refusal.wait)
     return response
 
 

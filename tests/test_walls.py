@@ -115,6 +115,7 @@ def test_the_frame_knows_nothing_about_keys() -> None:
         "keys.sealing.seal_for",
         "keys.sealing.sealing_keys",
         "keys.sealing.unseal_for",
+        "keys.upstream.pasting.with_hashes",
         "keys.upstream.redaction.holds_token",
         "keys.upstream.redaction.redact",
         "keys.roles.ADMINS",

@@ -75,11 +75,12 @@ def is_local_session(request: HttpRequest) -> bool:
 
 
 def lacks_identity(request: HttpRequest) -> bool:
-    """Begun at a provider, for an identity that an admin has removed since."""
+    """Begun for an identity that an admin has removed since, or at a provider no longer trusted."""
     if not request.user.is_authenticated or is_local_session(request):
         return False
     kept = Identity.objects.filter(pk=request.session.get(IDENTITY, 0), member_id=request.user.pk)
-    return not kept.filter(state=Identity.State.LINKED).exists()
+    issuers = [provider.issuer for provider in settings.SSO.providers]
+    return not kept.filter(state=Identity.State.LINKED, source__in=issuers).exists()
 
 
 def is_session_of(request: HttpRequest, identity: Identity) -> bool:

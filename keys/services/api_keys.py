@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.models import StoredToken
-from keys.services import audit, key_lists
+from keys.services import audit, key_lists, throttles
 from keys.services.audit import Action
 from keys.services.key_rows import expired_among
 from keys.services.stored_tokens import client_for, disconnect_token, forget_list
@@ -54,9 +54,11 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     """Revoke one key and find out whether it is gone.
 
     When it was the member's own stored token, and it is gone, that token is disconnected too.
-    Raises UpstreamError when surely nothing was done.
+    Raises UpstreamError or TooOften when surely nothing was done.
     """
+    throttles.check(actor, Action.KEY_REVOKED)
     client = client_for(stored, actor)
+    _announce(actor, token_hash)
     try:
         answer: Answer = client.revoke_key(token_hash)
     except UpstreamError as error:
@@ -78,13 +80,15 @@ def revoke_expired(
     """Revoke expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
 
     Returns each with what became of it, NOT_TRIED if no time was left, and how many there are
-    beyond MOST_AT_ONCE. Raises UpstreamError when the first call already fails, and nothing was
-    done.
+    beyond MOST_AT_ONCE. Raises UpstreamError when the first call already fails, or TooOften, and
+    nothing was done.
     """
+    throttles.check(actor, Action.KEY_REVOKED)
     client = client_for(stored, actor)
     known = key_lists.last_known(stored) or client.list_keys()
     all_expired = expired_among(known.keys, stored.token_hash, timezone.now())
     expired = all_expired[:MOST_AT_ONCE]
+    _announce(actor, count=len(expired))
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)
@@ -131,6 +135,17 @@ def _judged(
     if after.doubt:
         return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
     return Revocation(token_hash, Outcome.REVOKED)
+
+
+def _announce(actor: Actor, token_hash: str = "", **detail: int) -> None:
+    """Before the first call: should we die on the way, the audit still says who began."""
+    audit.record(
+        actor,
+        Action.KEY_REVOKE_REQUESTED,
+        audit.Outcome.STARTED,
+        token_hash=token_hash,
+        detail=detail,
+    )
 
 
 def _record(actor: Actor, result: Revocation, reason: str = "") -> None:

@@ -24,11 +24,13 @@ class Action(StrEnum):
     TOKEN_DISCONNECTED = "token:disconnected"  # noqa: S105
     KEY_CREATE_REQUESTED = "key:create-requested"
     KEY_CREATED = "key:created"
+    KEY_REVOKE_REQUESTED = "key:revoke-requested"
     KEY_REVOKED = "key:revoked"
     EXPORT_STARTED = "export:started"
     EXPORT_FINISHED = "export:finished"
     EXPORT_FAILED = "export:failed"
     ACCESS_DENIED = "access:denied"
+    AUDIT_PRUNED = "audit:pruned"
     SSO_REFUSED = "sso:refused"
     SSO_SESSION_ENDED = "sso:session-ended"
     SSO_IDENTITY_CREATED = "sso:identity-created"
@@ -59,11 +61,13 @@ WORDS = {
     Action.TOKEN_DISCONNECTED: "Token disconnected",
     Action.KEY_CREATE_REQUESTED: "Creation requested",
     Action.KEY_CREATED: "Key created",
+    Action.KEY_REVOKE_REQUESTED: "Revocation requested",
     Action.KEY_REVOKED: "Key revoked",
     Action.EXPORT_STARTED: "Export started",
     Action.EXPORT_FINISHED: "Export finished",
     Action.EXPORT_FAILED: "Export failed",
     Action.ACCESS_DENIED: "Access denied",
+    Action.AUDIT_PRUNED: "Old entries removed",
     Action.SSO_REFUSED: "Single sign-on refused",
     Action.SSO_SESSION_ENDED: "Session ended by single sign-on",
     Action.SSO_IDENTITY_CREATED: "Member made by single sign-on",
@@ -131,11 +135,13 @@ class AuditRow:
 def of_key(token_hash: str) -> list[AuditRow]:
     """The last 50 rows about one key that Estuary lists, newest first.
 
-    Without revocations that found no such key: those were of accounts that do not hold it.
+    Without revocations that found no such key, and what was only asked for: those may be of
+    accounts that do not hold it.
     """
     # Rows without a result must be asked for: a comparison with what is not there excludes them.
     held_it = Q(detail__result__isnull=True) | ~Q(detail__result="gone")
-    return _rows(AuditEntry.objects.filter(held_it, token_hash=token_hash)[:50])
+    rows = AuditEntry.objects.filter(held_it, token_hash=token_hash)
+    return _rows(rows.exclude(action=Action.KEY_REVOKE_REQUESTED)[:50])
 
 
 def of_exports(member: User) -> list[AuditRow]:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from keys.actors import Actor
 from keys.models import KeyCreation, StoredToken
-from keys.services import audit
+from keys.services import audit, throttles
 from keys.services.audit import Action
 from keys.services.stored_tokens import client_for, forget_list
 from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
@@ -36,10 +36,11 @@ def create_key(actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str) -> 
     """Create one key for one nonce, however often the form arrives.
 
     The list is asked before, so that a key whose answer was lost can be told from those that were
-    there. Raises UpstreamError when surely no key was made.
+    there. Raises UpstreamError or TooOften when surely no key was made.
     """
     if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
         return _repeated(first)
+    throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     client = client_for(stored, actor)
     before = client.list_keys()
     try:

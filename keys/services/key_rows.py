@@ -104,11 +104,8 @@ def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[
 
     The stored token is never among them: it has just worked, so it is our clock that is wrong.
     """
-    return [
-        key
-        for key in keys
-        if key.is_expired(now) and not key.is_session and key.token_hash != own_hash
-    ]
+    expired = (key for key in keys if key.is_expired(now))
+    return [key for key in expired if not key.is_session and key.token_hash != own_hash]
 
 
 def name_of(key: ApiKey | None, token_hash: str) -> str:

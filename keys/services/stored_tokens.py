@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from keys import sealing
 from keys.actors import Actor
 from keys.models import StoredToken
-from keys.services import audit
+from keys.services import audit, throttles
 from keys.services.audit import Action, Outcome
 from keys.upstream import EstuaryClient, UpstreamError, hash_of
 
@@ -46,8 +46,10 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
     """Check a token against Estuary, then seal and keep it in place of the member's former one.
 
     Estuary's `/user/stats` tells a working token (200) from an unknown or expired (401) and an
-    upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError: nothing is kept.
+    upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError or
+    TooOften: nothing is kept.
     """
+    throttles.check(actor, Action.TOKEN_CONNECTED)
     member = actor.known_member
     token_hash = hash_of(token)
     try:

@@ -18,6 +18,7 @@ UNITS = [
     ("hour", 3_600, 3_600),
     ("minute", 60, 60),
 ]
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SECOND = ("second", 1, 2)
 
 
@@ -35,7 +36,8 @@ def moment(value: datetime, *, to_the_second: bool = False) -> SafeString:
 def exact_moment(value: datetime) -> str:
     """`24 Dec 2026, 18:13 CET`, in the member's zone."""
     local = timezone.localtime(value)
-    return f"{local.day} {local:%b %Y, %H:%M %Z}"
+    month = MONTHS[local.month - 1]
+    return f"{local.day} {month} {local.year}, {local.hour:02}:{local.minute:02} {local.tzname()}"
 
 
 def relative(value: datetime, now: datetime, *, to_the_second: bool = False) -> str:

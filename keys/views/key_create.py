@@ -18,6 +18,7 @@ from keys.models import KeyCreation
 from keys.nonces import checked_nonce, new_nonce
 from keys.services.key_creation import Creation, create_key
 from keys.services.key_rows import PERMISSION_TEXT
+from keys.services.throttles import TooOften
 from keys.upstream import UpstreamError
 
 OUTCOMES = {
@@ -46,7 +47,7 @@ def key_create(request: AppRequest) -> HttpResponse:
         return _form_page(request, form)
     try:
         creation = create_key(actor_of(request), request.stored_token, form.to_spec(), nonce)
-    except UpstreamError as error:
+    except (UpstreamError, TooOften) as error:
         form.add_error(None, f"No key was created. {error.sentence}")
         return _form_page(request, form)
     if creation.created is None:

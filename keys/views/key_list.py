@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -16,13 +16,12 @@ from keys.http import AppRequest, go_to, render_page
 from keys.key_query import KeyQuery, Status
 from keys.models import KeyCreation
 from keys.services import audit, key_lists
+from keys.services.key_lists import Snapshot
 from keys.services.key_rows import rows_of
-from keys.services.key_table import table_of
+from keys.services.key_table import KeyTable, table_of
 from keys.upstream import hash_of
+from keys.upstream.pasting import pasted_token
 from keys.views.key_revoke import tell_absence
-
-# What stands between is in lower case in every token, so that a label in capitals is a label.
-TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
 
 
 @require_safe
@@ -30,14 +29,18 @@ TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
 @upstream_errors_shown
 def key_list(request: AppRequest) -> HttpResponse:
     query = KeyQuery.from_params(request.GET)
-    if token := TOKEN.search(query.q):
-        return _searched_for_a_token(request, query, token.group())
+    if token := pasted_token(query.q):
+        return _searched_for_a_token(request, query, token)
     # A bare address is a new look; anything asked of the list is asked of the same list.
     reuse = bool(request.GET) and "fresh" not in request.GET
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
     own_hash = request.stored_token.token_hash
     table = table_of(listed.keys, query, own_hash, timezone.now(), request.GET.get("new", ""))
-    context = {
+    return render_page(request, "keys/key_list.html", _context(query, listed, table))
+
+
+def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:
+    return {
         "list_query": query,
         "table": table,
         "page": table.page,
@@ -53,7 +56,6 @@ def key_list(request: AppRequest) -> HttpResponse:
         "has_keys": bool(listed.keys),
         "clear_url": KeyQuery().url(),
     }
-    return render_page(request, "keys/key_list.html", context)
 
 
 def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> HttpResponse:

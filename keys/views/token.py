@@ -18,6 +18,7 @@ from keys.models import StoredToken
 from keys.services import api_keys
 from keys.services.key_rows import name_of
 from keys.services.stored_tokens import connect_token, disconnect_token
+from keys.services.throttles import TooOften
 from keys.upstream import UpstreamError
 from keys.views.key_revoke import tell
 
@@ -32,7 +33,7 @@ def token_connect(request: AppRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             stored = connect_token(actor_of(request), form.cleaned_data["token"])
-        except UpstreamError as error:
+        except (UpstreamError, TooOften) as error:
             form.add_error("token", f"{error.sentence} Nothing was stored.")
         else:
             messages.success(request, f"Connected with key {stored.fingerprint}.")
@@ -53,7 +54,7 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
     stored = request.stored_token
     form = TokenDisconnectForm(
         request.POST if request.method == "POST" else None,
-        initial={"fingerprint": stored.fingerprint, **typed.kept(request)},
+        initial={"fingerprint": stored.fingerprint} | typed.kept(request),
     )
     context = {"form": form, "stored_token": stored}
     if request.method != "POST" or not form.is_valid():

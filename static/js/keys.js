@@ -82,14 +82,21 @@ function sessionEnded(detail) {
   trouble(`Your session has ended.${back ? "" : ` ${keptText} Then come back here and go on.`}`, link);
 }
 
-/** Give this page the form token of the present session; false when there is no session. */
+async function pageAt(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (answer.redirected || !answer.ok) return undefined;
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+/** Give this page the form tokens of the present session; false when there is no session. */
 async function renew() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (answer.redirected || !answer.ok) return false;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await pageAt(location.href);
+  if (!page) return false;
   document.body.setAttribute("hx-headers", page.body.getAttribute("hx-headers"));
   const token = page.querySelector("[name=csrfmiddlewaretoken]").value;
   each(document, "[name=csrfmiddlewaretoken]", (field) => { field.value = token; });
+  const nonce = document.querySelector("[name=nonce]"); // belongs to a session, too
+  if (nonce) nonce.value = (await pageAt(nonce.form.action))?.querySelector("[name=nonce]").value ?? "";
   isSessionOver = false;
   return true;
 }

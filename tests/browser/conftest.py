@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from tests.browser.console import PASSWORD, Console
-from tests.browser.scenes import Stage, cast
+from tests.browser.stage import Stage, cast
 
 # Tests take one each, so that they cannot disturb one another.
 NEW = [f"newcomer-{number}" for number in range(20)]
@@ -42,7 +42,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
             yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stage(console: Console, chromium: Browser) -> Stage:
     return Stage(console, chromium)
 
@@ -122,5 +122,5 @@ def sign_in(page: Page, member: Member) -> None:
     page.goto("/accounts/login/")
     page.get_by_label("Username").fill(member.name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/keys/" if member.is_connected else "**/account/token/")

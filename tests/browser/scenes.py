@@ -1,90 +1,16 @@
-"""Every page in every state worth looking at: for the pictures, and for axe."""
+"""Every page in every state worth looking at: for the pictures, for axe, and for valid HTML.
+
+This is the one list to add a new page to; `test_accessibility.py` compares it with the templates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-
-from keys.sandbox import Fault, Sandbox
-from keys.sandbox.seeding import seed_keys, seed_showcase
-from tests.browser.console import PASSWORD, Console
-
-#: What a small team's list looks like: label, days to live (None for ever), permission.
-TEAM = [
-    ("archive import", 9, "upload"),
-    ("ci upload", 21, "upload"),
-    ("data team notebook", 29, "all"),
-    ("disaster recovery", None, "all"),
-    ("nightly backup", 88, "upload"),
-    ("old laptop", -95, "all"),
-    ("partner handover", 2.5, "upload"),
-    ("pin checker", 6.2, "all"),
-    ("sensor gateway 04", 330, "upload"),
-    ("stats dashboard", 175, "all"),
-    ("web uploader production", 61, "upload"),
-    ("web uploader staging", 60, "upload"),
-]
-
-
-def cast(node: Sandbox) -> list[dict[str, Any]]:
-    """The members the scenes are about, with their accounts at the node."""
-    contents = {"alice": 1200, "carol": 40}
-    names = ["alice", "carol", "empty", "many", "team", "stale", "down", "expired", "long"]
-    accounts = {name: node.add_user(name, contents=contents.get(name, 0)) for name in names}
-    node.add_user("bob")
-    label, own = "console", {name: timedelta(days=200) for name in names} | {"expired": None}
-    members: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "admin": name == "carol",
-            "token": node.add_key(account, label, lifetime=own[name], is_session=name == "empty"),
-        }
-        for name, account in accounts.items()
-    ]
-    for name in ("alice", "stale"):
-        seed_showcase(node, accounts[name])
-    seed_keys(node, accounts["many"], 10_000, seed=2)
-    for name in ("team", "expired"):
-        for purpose, days, permission in TEAM:
-            lifetime = None if days is None else timedelta(days=days)
-            node.add_key(accounts[name], purpose, lifetime, permission=permission)
-    for number in range(3):
-        node.add_key(accounts["expired"], f"build {number}", timedelta(days=-number - 1))
-    node.add_key(accounts["long"], "pneumonoultramicroscopicsilicovolcanoconiosis" * 4)
-    return [*members, {"name": "bob"}]
-
-
-@dataclass(frozen=True)
-class Stage:
-    console: Console
-    browser: Browser
-
-    @property
-    def node(self) -> Sandbox:
-        return self.console.node
-
-    @contextmanager
-    def page_of(self, member: str, **options: Any) -> Iterator[Page]:
-        """A fresh profile in which a member, or nobody, is signed in."""
-        context: BrowserContext = self.browser.new_context(base_url=self.console.url, **options)
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        if member:
-            page.goto("/accounts/login/")
-            page.get_by_label("Username").fill(member)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_url(lambda url: "login" not in url)
-        yield page
-        context.close()
-
-
-Play = Callable[[Stage, Page], None]
+from estuary_admin.sso.reasons import Reason
+from tests.browser import plays
+from tests.browser.plays import Play, at, fault, first_row, rendered
 
 
 @dataclass(frozen=True)
@@ -92,176 +18,109 @@ class Scene:
     """One state of one page; `play` leads a signed-in member's page there."""
 
     name: str
+    template: str
     member: str
     play: Play
+    has_scripts: bool = True
 
 
-def at(path: str) -> Play:
-    return lambda _, page: void(page.goto(path))
-
-
-def void(_: object) -> None:
-    """Drop what Playwright returns."""
-
-
-def fault(endpoint: str, kind: str, path: str) -> Play:
-    """A page while Estuary misbehaves; what was known before is known still."""
-
-    def play(stage: Stage, page: Page) -> None:
-        stage.node.set_fault(endpoint, Fault(kind))
-        page.goto(path)
-        stage.node.clear_faults()
-
-    return play
-
-
-def refused_sign_in(_: Stage, page: Page) -> None:
-    page.goto("/accounts/login/")
-    page.get_by_label("Username").fill("nobody")
-    page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-
-
-def refused_token(_: Stage, page: Page) -> None:
-    page.goto("/account/token/")
-    page.get_by_label("Estuary API key").fill("not a key")
-    page.get_by_role("button", name="Connect").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-
-
-def form_with_errors(_: Stage, page: Page) -> None:
-    page.goto("/keys/new/")
-    page.get_by_label("Label").fill("x" * 40)
-    page.get_by_text("Custom", exact=True).click()
-    page.get_by_label("Custom lifetime").fill("soon")
-    page.get_by_role("button", name="Create key").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-
-
-def never_chosen(_: Stage, page: Page) -> None:
-    page.goto("/keys/new/")
-    page.get_by_label("Label").fill("disaster recovery")
-    page.get_by_text("Never", exact=True).click()
-    page.get_by_text("Everything", exact=True).click()
-
-
-def created(_: Stage, page: Page) -> None:
-    page.goto("/keys/new/")
-    page.get_by_label("Label").fill("web uploader")
-    page.get_by_role("button", name="Create key").click()
-    expect(page.get_by_label("Token", exact=True)).to_be_visible()
-
-
-def created_and_shown(stage: Stage, page: Page) -> None:
-    created(stage, page)
-    page.get_by_role("button", name="Show", exact=True).click()
-
-
-def new_row(stage: Stage, page: Page) -> None:
-    created(stage, page)
-    page.get_by_role("link", name="I have saved it").click()
-    expect(page.get_by_text("New", exact=True).first).to_be_visible()
-
-
-def answer_lost(stage: Stage, page: Page) -> None:
-    stage.node.set_fault("create", Fault("reset-after", times=1))
-    page.goto("/keys/new/")
-    page.get_by_label("Label").fill("lost on the way")
-    page.get_by_role("button", name="Create key").click()
-    expect(page.get_by_role("heading", name="its token was lost")).to_be_visible()
-
-
-def first_row(path: str, action: str) -> Play:
-    def play(_: Stage, page: Page) -> None:
-        page.goto(path)
-        row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Revoke"))
-        if action == "revoke-page":
-            page.goto(str(row.first.get_by_role("link", name="Revoke").get_attribute("href")))
-        elif action == "revoke-dialog":
-            row.first.get_by_role("link", name="Revoke").click()
-            expect(page.get_by_role("dialog")).to_be_visible()
-        else:
-            row.first.get_by_role("link").first.click()
-            page.wait_for_url("**/keys/*/")
-
-    return play
-
-
-def audited_key(stage: Stage, page: Page) -> None:
-    """The page of a key that was created here, so that it has a history."""
-    new_row(stage, page)
-    page.get_by_role("row").filter(has_text="New").get_by_role("link").first.click()
-    page.wait_for_url("**/keys/*/")
-
-
-def searched(text: str) -> Play:
-    return at(f"/keys/?q={text}")
-
-
-def revoked_expired(stage: Stage, page: Page) -> None:
-    stage.node.set_fault("revoke", Fault("500", times=1))
-    page.goto("/keys/revoke-expired/")
-    page.get_by_role("button", name="Revoke").click()
-    expect(page.get_by_role("heading", name="revoked")).to_be_visible()
-    stage.node.clear_faults()
-
-
-def menu_open(_: Stage, page: Page) -> None:
-    page.goto("/stats/")
-    page.locator("summary").click()
-
-
-def exported(_: Stage, page: Page) -> None:
-    page.goto("/exports/")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download now").click()
-    download.value.path()
-    page.goto("/exports/")
-
+SIGN_IN, SIGN_OUT, CONNECT = "account/login", "account/logout", "keys/token_connect"
+LIST, KEY, CREATE, CREATED = (
+    "keys/key_list",
+    "keys/key_detail",
+    "keys/key_create",
+    "keys/key_created",
+)
+REVOKE, EXPIRED, OUTCOME = "keys/key_revoke", "keys/key_revoke_expired", "keys/key_create_outcome"
+STATS, EXPORTS, ACCOUNT = "keys/stats", "keys/exports", "keys/account"
+TROUBLE, UNREADABLE, DISCONNECT = (
+    "keys/upstream_error",
+    "keys/token_unreadable",
+    "keys/token_disconnect",
+)
+PROVIDERS = [SimpleNamespace(id="example", name="Example Identity")]
 
 SCENES = [
-    Scene("sign-in", "", at("/accounts/login/")),
-    Scene("sign-in-refused", "", refused_sign_in),
-    Scene("connect", "bob", at("/account/token/")),
-    Scene("connect-refused", "bob", refused_token),
-    Scene("account-unconnected", "bob", at("/account/")),
-    Scene("keys-empty", "empty", at("/keys/")),
-    Scene("keys-team", "team", at("/keys/")),
-    Scene("keys-showcase", "alice", at("/keys/")),
-    Scene("keys-sorted", "alice", at("/keys/?sort=-expiry")),
-    Scene("keys-expired", "alice", at("/keys/?status=expired")),
-    Scene("keys-searched", "alice", searched("upload")),
-    Scene("keys-nothing-found", "alice", searched("zebra")),
-    Scene("keys-many", "many", at("/keys/?page=3")),
-    Scene("keys-long", "long", at("/keys/?status=all")),
-    Scene("keys-new-row", "alice", new_row),
-    Scene("keys-stale", "stale", fault("list", "502-html", "/keys/")),
-    Scene("keys-unreachable", "down", fault("list", "502-html", "/keys/?q=")),
-    Scene("revoke-dialog", "team", first_row("/keys/", "revoke-dialog")),
-    Scene("create", "alice", at("/keys/new/")),
-    Scene("create-never", "alice", never_chosen),
-    Scene("create-errors", "alice", form_with_errors),
-    Scene("created", "alice", created),
-    Scene("created-shown", "alice", created_and_shown),
-    Scene("create-lost", "alice", answer_lost),
-    Scene("key", "team", first_row("/keys/", "detail")),
-    Scene("key-with-history", "alice", audited_key),
-    Scene("key-long", "long", first_row("/keys/?sort=-label", "detail")),
-    Scene("key-legacy", "alice", first_row("/keys/?status=legacy", "detail")),
-    Scene("revoke", "team", first_row("/keys/", "revoke-page")),
-    Scene("revoke-own", "alice", first_row("/keys/?q=console", "revoke-page")),
-    Scene("revoke-expired", "alice", at("/keys/revoke-expired/")),
-    Scene("revoke-expired-done", "expired", revoked_expired),
-    Scene("stats", "alice", at("/stats/")),
-    Scene("stats-empty", "empty", at("/stats/")),
-    Scene("stats-menu", "alice", menu_open),
-    Scene("exports", "alice", exported),
-    Scene("exports-admin", "carol", at("/exports/")),
-    Scene("account", "alice", at("/account/")),
-    Scene("replace", "alice", at("/account/token/")),
-    Scene("disconnect", "alice", at("/account/token/disconnect/")),
-    Scene("password", "alice", at("/accounts/password/change/")),
-    Scene("sign-out", "alice", at("/accounts/logout/")),
-    Scene("not-found", "alice", at("/keys/nothing-here/")),
+    # Signing in and out
+    Scene("sign-in", SIGN_IN, "", at("/accounts/login/")),
+    Scene("sign-in-refused", SIGN_IN, "", plays.refused_sign_in),
+    Scene("sign-in-chosen", "sso/choose", "", rendered("sso/choose.html", providers=PROVIDERS)),
+    Scene("sign-in-onward", "sso/onward", "", rendered("sso/onward.html", there="#")),
+    Scene("sign-in-off", "account/account_inactive", "", at("/accounts/inactive/")),
+    Scene("sign-out", SIGN_OUT, "alice", at("/accounts/logout/")),
+    Scene("signed-out", "sso/signed_out", "", rendered("sso/signed_out.html")),
+    Scene("password", "account/password_change", "alice", at("/accounts/password/change/")),
+    Scene("confirm", "account/reauthenticate", "alice", at("/accounts/reauthenticate/")),
+    # Connecting
+    Scene("connect", CONNECT, "bob", at("/account/token/")),
+    Scene("connect-refused", CONNECT, "bob", plays.refused_token),
+    Scene("connect-unscripted", CONNECT, "bob", at("/account/token/"), has_scripts=False),
+    Scene("replace", CONNECT, "alice", at("/account/token/")),
+    Scene("disconnect", DISCONNECT, "alice", at("/account/token/disconnect/")),
+    Scene("unreadable", UNREADABLE, "alice", rendered("keys/token_unreadable.html")),
+    # The list
+    Scene("keys-empty", LIST, "empty", at("/keys/")),
+    Scene("keys-one", LIST, "team", at("/keys/?q=console")),
+    Scene("keys-team", LIST, "team", at("/keys/")),
+    Scene("keys-unscripted", LIST, "team", at("/keys/"), has_scripts=False),
+    Scene("keys-showcase", LIST, "alice", at("/keys/")),
+    Scene("keys-sorted", LIST, "alice", at("/keys/?sort=-expiry")),
+    Scene("keys-expired", LIST, "alice", at("/keys/?status=expired")),
+    Scene("keys-searched", LIST, "alice", at("/keys/?q=upload")),
+    Scene("keys-right-to-left", LIST, "alice", at("/keys/?q=גיבוי")),
+    Scene("keys-nothing-found", LIST, "alice", at("/keys/?q=zebra")),
+    Scene("keys-many", LIST, "many", at("/keys/?page=3")),
+    Scene("keys-long", LIST, "long", at("/keys/?status=all")),
+    Scene("keys-new-row", LIST, "alice", plays.new_row),
+    Scene("keys-waiting", LIST, "team", plays.held(".progress")),
+    Scene("keys-slow", LIST, "team", plays.held("text=Estuary is slow to answer")),
+    Scene("keys-cut-off", LIST, "team", plays.no_connection),
+    Scene("keys-session-over", LIST, "team", plays.session_over),
+    Scene("keys-stale", LIST, "stale", fault("list", "502-html", "/keys/")),
+    Scene("keys-unreachable", TROUBLE, "down", plays.unreachable),
+    Scene("shortcuts-dialog", LIST, "team", plays.shortcuts_dialog),
+    # A new key
+    Scene("create", CREATE, "alice", at("/keys/new/")),
+    Scene("create-unscripted", CREATE, "alice", at("/keys/new/"), has_scripts=False),
+    Scene("create-never", CREATE, "alice", plays.never_chosen),
+    Scene("create-errors", CREATE, "alice", plays.form_with_errors),
+    Scene("create-dialog", CREATE, "team", plays.create_dialog),
+    Scene("create-dialog-errors", CREATE, "team", plays.dialog_with_errors),
+    Scene("created", CREATED, "alice", plays.created),
+    Scene("created-shown", CREATED, "alice", plays.created_and_shown),
+    Scene("created-unscripted", CREATED, "alice", plays.created, has_scripts=False),
+    Scene("created-dialog", CREATED, "alice", plays.created_dialog),
+    Scene("created-dialog-uncopied", CREATED, "alice", plays.uncopied_dialog),
+    Scene("create-lost", OUTCOME, "alice", plays.answer_lost),
+    # One key
+    Scene("key", KEY, "team", first_row("/keys/", "detail")),
+    Scene("key-with-history", KEY, "alice", plays.audited_key),
+    Scene("key-long", KEY, "long", first_row("/keys/?sort=-label", "detail")),
+    Scene("key-right-to-left", KEY, "alice", first_row("/keys/?q=גיבוי", "detail")),
+    Scene("key-legacy", KEY, "alice", first_row("/keys/?status=legacy", "detail")),
+    Scene("revoke", REVOKE, "team", first_row("/keys/", "revoke-page")),
+    Scene("revoke-own", REVOKE, "alice", first_row("/keys/?q=console", "revoke-page")),
+    Scene("revoke-dialog", REVOKE, "team", first_row("/keys/", "revoke-dialog")),
+    Scene("revoke-expired", EXPIRED, "alice", at("/keys/revoke-expired/")),
+    Scene("revoke-expired-done", EXPIRED, "expired", plays.revoked_expired),
+    # The other pages
+    Scene("stats", STATS, "alice", at("/stats/")),
+    Scene("stats-empty", STATS, "empty", at("/stats/")),
+    Scene("stats-menu", STATS, "alice", plays.menu_open),
+    Scene("stats-unreachable", TROUBLE, "busy", fault("stats", "429", "/stats/")),
+    Scene("exports", EXPORTS, "alice", plays.exported),
+    Scene("exports-running", EXPORTS, "busy", plays.export_running),
+    Scene("exports-admin", EXPORTS, "carol", at("/exports/")),
+    Scene("account", ACCOUNT, "alice", at("/account/")),
+    Scene("account-unconnected", ACCOUNT, "bob", at("/account/")),
+    Scene("sso", "sso/sso_doctor", "carol", at("/admin-tools/sso/")),
+    Scene("sso-identities", "sso/identities", "carol", at("/admin-tools/sso/identities/")),
+    # Refusals
+    Scene("not-found", "404", "alice", at("/keys/nothing-here/")),
+    Scene("not-allowed", "403", "alice", at("/admin-tools/sso/")),
+    Scene("not-believed", "sso/refused", "", rendered("sso/refused.html", reason=Reason.MISSING)),
+    Scene("not-readable", "400", "", rendered("400.html")),
+    Scene("out-of-date", "403_csrf", "", plays.form_out_of_date),
+    Scene("too-often", "429", "", rendered("429.html")),
+    Scene("broken", "500", "", rendered("500.html")),
 ]

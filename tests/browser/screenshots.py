@@ -14,7 +14,8 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 from keys.sandbox import Sandbox
 from tests.browser.chromium import launched
 from tests.browser.console import ROOT, Console
-from tests.browser.scenes import SCENES, Scene, Stage, cast
+from tests.browser.scenes import SCENES, Scene
+from tests.browser.stage import Stage, cast
 
 WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
 SCHEMES = ("light", "dark")
@@ -29,11 +30,10 @@ def main() -> None:
     scenes = [scene for scene in SCENES if not only or scene.name in only]
     FOLDER.mkdir(parents=True, exist_ok=True)
     with stage_set() as stage:
-        for member in dict.fromkeys(scene.member for scene in scenes):
-            with stage.page_of(member) as page:
-                for scene in [scene for scene in scenes if scene.member == member]:
-                    scene.play(stage, page)
-                    take_all(page, scene)
+        for scene in scenes:
+            with stage.page_of(scene.member, java_script_enabled=scene.has_scripts) as page:
+                scene.play(stage, page)
+                take_all(page, scene)
         if not only:
             take_readme_picture(stage)
             take_prints(stage)

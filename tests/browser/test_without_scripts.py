@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -71,3 +72,35 @@ def test_two_clicks_without_scripts_make_one_key_and_says_so(
         page.wait_for_timeout(150)
     expect(page.get_by_role("heading", name="This key was created already")).to_be_visible()
     assert [key.label for key in member.account.keys.values()] == ["console", "twice"]
+
+
+def test_the_rest_of_the_job_works_without_scripts(
+    console: Console, open_page: Callable[..., Page], member: Member
+) -> None:
+    for number in range(2):
+        console.node.add_key(member.account, f"past {number}", timedelta(days=-3))
+    page = open_page(java_script_enabled=False)
+    sign_in(page, member)
+
+    page.get_by_role("link", name="Expired 2").click()
+    page.get_by_role("link", name="Expires").click()
+    expect(page.get_by_role("columnheader", name="Expires")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    page.get_by_role("link", name="Revoke expired keys").click()
+    page.get_by_role("button", name="Revoke 2 keys").click()
+    expect(page.get_by_role("heading", name="2 of 2 keys revoked")).to_be_visible()
+
+    page.locator("summary").click()
+    page.get_by_role("link", name="Account", exact=True).click()
+    page.get_by_text("Dark", exact=True).click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+    page.get_by_role("link", name="Keys", exact=True).click()
+    page.get_by_role("link", name="console", exact=True).click()
+    expect(page.get_by_role("heading", name="console")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    page.locator("summary").click()
+    page.get_by_role("banner").get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/accounts/login/**")

@@ -33,6 +33,30 @@ def nginx(folder: Path, port: int, *consoles: int) -> Running:
     return Running(command, port, folder / "nginx.log")
 
 
+def nginx_with_tls(folder: Path, port: int, console: int, certificate: Path) -> Running:
+    """The same with TLS, by a file that holds a certificate for localhost and its key.
+
+    One port for both: the shipped file sends port 80 on, which belongs to somebody else here.
+    """
+    found = program("nginx", "nginx-light")
+    shipped = folder / "estuary-admin"
+    shipped.mkdir()
+    listen = f"listen 127.0.0.1:{port} ssl http2;\n    error_page 497 =301 https://$http_host/;"
+    for file in (DEPLOY / "nginx").glob("*.conf"):
+        text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", file.read_text(), flags=re.DOTALL)
+        text = re.sub(r"^\s*listen \[::\].*\n", "", text, flags=re.MULTILINE)
+        text = re.sub(r"/etc/ssl/\S+\.(pem|key);", f"{certificate};", text)
+        text = text.replace("listen 443 ssl http2;", listen)
+        text = text.replace("127.0.0.1:8000", f"127.0.0.1:{console}")
+        text = text.replace("keys.example.com", "localhost").replace(
+            "Host $host;", "Host $http_host;"
+        )
+        (shipped / file.name).write_text(text.replace("/var/log/nginx/", f"{folder}/"))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder))
+    command = [found, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    return Running(command, port, folder / "nginx.log")
+
+
 def nginx_without_tls(text: str, port: int, *consoles: int) -> str:
     text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
     text = re.sub(r"^\s*(listen \[::\]|ssl_).*\n", "", text, flags=re.MULTILINE)

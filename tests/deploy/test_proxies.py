@@ -61,6 +61,12 @@ def test_what_a_client_says_of_its_address_is_replaced(front: int) -> None:
     assert "Forwarded" not in came
 
 
+def test_a_request_gets_an_id_that_no_client_chose(front: int) -> None:
+    _, came = passed_on(front, "/keys/", {"X-Request-Id": "the-id-of-another-request"})
+
+    assert re.fullmatch(r"[0-9a-f-]{32,36}", came["X-Request-Id"])
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
 def test_what_is_for_the_machines_is_closed_to_the_world(front: int, path: str) -> None:
     assert passed_on(front, path, {})[0] == 404

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from keys.upstream import hash_of
 from tests.conftest import HTMX
 from tests.security.spellings import assert_holds_none
 from tests.security.witness import LogWitness, WatchedClient, watched_logs
@@ -16,7 +17,10 @@ TOKEN = "EST6f2a1c9e-1234-4567-89ab-0123456789abARY"
 ADDRESSES = [
     f"/keys/?q={TOKEN}",
     f"/keys/?q=Bearer%20{TOKEN}&status=all",
+    f"/keys?q={TOKEN}",
+    f"/keys?status=all&q=%22Bearer+{TOKEN}%22",
     f"/keys/{TOKEN}/",
+    f"/keys/{TOKEN}",
     f"/keys/?new={TOKEN}",
     f"/stats/?{TOKEN}",
     f"/nowhere/{TOKEN}",
@@ -59,6 +63,19 @@ def test_a_member_is_not_sent_it_back(
     for where, text in [*shown, ("log", "\n".join(logs.lines))]:
         assert_holds_none(text, [TOKEN], where)
     assert logs.lines
+
+
+@pytest.mark.parametrize(
+    ("address", "leads_to"),
+    [
+        (f"/keys?q={TOKEN}&sort=expiry", f"/keys/?q={hash_of(TOKEN)}&sort=expiry"),
+        ("/keys?q=ESTIMATES-2026-SUMMARY%26more", "/keys/?q=ESTIMATES-2026-SUMMARY%26more"),
+    ],
+)
+def test_the_redirect_to_a_slash_says_the_hash(
+    browser: Client, address: str, leads_to: str
+) -> None:
+    assert browser.get(address)["Location"] == leads_to
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from estuary_admin.sso.config import Config
+from estuary_admin.sso.models import Identity
 from keys.roles import ADMINS
 from keys.services.audit import Action
 from tests.conftest import HTMX, PASSWORD
@@ -55,6 +56,16 @@ def test_another_person_gets_another_session(browser: Browser) -> None:
     assert browser.session.session_key != old
     assert not Session.objects.filter(session_key=old).exists()
     assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "changed-identity"}
+
+
+def test_another_identity_of_the_same_member_gets_another_session(browser: Browser) -> None:
+    old = browser.session.session_key
+    first = Identity.objects.get()
+    Identity.objects.create(source=first.source, stable_id="alice-2", member=first.member)
+    browser.brings({"Remote-User": "alice-2"})
+
+    assert "Signed in as alice" in words_of(browser.get(PAGE))
+    assert browser.session.session_key != old
 
 
 def test_another_person_does_not_send_the_first_ones_form(proxied: Config) -> None:

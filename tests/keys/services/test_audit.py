@@ -63,3 +63,11 @@ def test_a_key_shows_its_last_rows_newest_first(alice: User) -> None:
     assert len(rows) == 50
     assert (rows[0].action_text, rows[0].outcome_text) == ("Key revoked", "Done")
     assert (rows[1].actor, rows[1].address) == ("alice", "192.0.2.1")
+
+
+def test_a_keys_rows_do_not_tell_who_merely_asked(alice: User) -> None:
+    actor = Actor(alice, "192.0.2.1", "")
+    audit.record(actor, Action.TOKEN_CONNECTED, token_hash=HASH)
+    audit.record(actor, Action.KEY_REVOKE_REQUESTED, audit.Outcome.STARTED, token_hash=HASH)
+
+    assert [row.action_text for row in audit.of_key(HASH)] == ["Token connected"]

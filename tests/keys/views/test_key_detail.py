@@ -28,8 +28,8 @@ def test_the_page_says_what_estuary_says(browser: Client, node: Sandbox, account
     assert "backup" in page
     assert "in 45 days" in page
     assert hash_of(token) in page
-    assert "Permission Unknown" in page
-    assert "This key was not created in this console." in page
+    assert "Estuary does not report what a key may do" in page
+    assert "not created in this console, so its permission is not known here" in page
     assert token not in page
 
 

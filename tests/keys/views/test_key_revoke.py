@@ -189,6 +189,14 @@ def test_a_busy_node_revokes_nothing_and_says_when(
     assert last_row(Action.KEY_REVOKED).detail == {"result": "failed", "reason": "rate-limited"}
 
 
+def test_the_audit_says_who_began_before_it_says_what_came_of_it(
+    browser: Client, backup: str
+) -> None:
+    browser.post(url_of(backup))
+
+    assert audited()[-2:] == [("key:revoke-requested", "started"), ("key:revoked", "done")]
+
+
 def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, backup: str) -> None:
     node.stop()
 

@@ -1,0 +1,24 @@
+"""Throw away what is too old: ended sessions, old audit entries, what dead processes left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from keys.services.retention import prune_audit, prune_leases
+
+
+class Command(BaseCommand):
+    help = "Once a day: remove ended sessions, and audit entries older than AUDIT_DAYS."
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        call_command("clearsessions")
+        prune_leases()
+        if settings.AUDIT_DAYS:
+            told = f"Removed {prune_audit()} audit entries older than {settings.AUDIT_DAYS} days."
+        else:
+            told = "Audit entries are kept for ever: AUDIT_DAYS is not set."
+        self.stdout.write(f"Ended sessions are gone. {told}")

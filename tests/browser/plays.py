@@ -1,0 +1,244 @@
+"""How to lead a page into a state: what the scenes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+from playwright.sync_api import Page, expect
+
+from keys.sandbox import Fault
+from tests.browser.stage import Stage
+
+Play = Callable[[Stage, Page], None]
+
+
+def at(path: str) -> Play:
+    return lambda _, page: void(page.goto(path))
+
+
+def void(_: object) -> None:
+    """Drop what Playwright returns."""
+
+
+def fault(endpoint: str, kind: str, path: str) -> Play:
+    """A page while Estuary misbehaves; what was known before is known still."""
+
+    def play(stage: Stage, page: Page) -> None:
+        stage.node.set_fault(endpoint, Fault(kind))
+        page.goto(path)
+        stage.node.clear_faults()
+
+    return play
+
+
+def refused_sign_in(_: Stage, page: Page) -> None:
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def refused_token(_: Stage, page: Page) -> None:
+    page.goto("/account/token/")
+    page.get_by_label("Estuary API key").fill("not a key")
+    page.get_by_role("button", name="Connect").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def form_with_errors(_: Stage, page: Page) -> None:
+    page.goto("/keys/new/")
+    page.get_by_label("Label").fill("x" * 40)
+    page.get_by_text("Custom", exact=True).click()
+    page.get_by_label("Custom lifetime").fill("soon")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def never_chosen(_: Stage, page: Page) -> None:
+    page.goto("/keys/new/")
+    page.get_by_label("Label").fill("disaster recovery")
+    page.get_by_text("Never", exact=True).click()
+    page.get_by_text("Everything", exact=True).click()
+
+
+def created(_: Stage, page: Page) -> None:
+    page.goto("/keys/new/")
+    page.get_by_label("Label").fill("web uploader")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def saved(page: Page) -> None:
+    """Let the page be left without a question."""
+    page.evaluate("document.querySelector('[data-uncopied]').removeAttribute('data-uncopied')")
+
+
+def created_and_shown(stage: Stage, page: Page) -> None:
+    created(stage, page)
+    page.get_by_role("button", name="Show", exact=True).click()
+
+
+def unreachable(stage: Stage, page: Page) -> None:
+    """Estuary is away, and what was known before is no longer true."""
+    created(stage, page)
+    saved(page)
+    stage.node.set_fault("any", Fault("502-html"))
+    page.goto("/keys/")
+    expect(page.get_by_role("heading", name="Estuary")).to_be_visible()
+    stage.node.clear_faults()
+
+
+def new_row(stage: Stage, page: Page) -> None:
+    created(stage, page)
+    page.get_by_role("link", name="I have saved it").click()
+    expect(page.get_by_text("New", exact=True).first).to_be_visible()
+
+
+def answer_lost(stage: Stage, page: Page) -> None:
+    stage.node.set_fault("create", Fault("reset-after", times=1))
+    page.goto("/keys/new/")
+    page.get_by_label("Label").fill("lost on the way")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("heading", name="its token was lost")).to_be_visible()
+
+
+def first_row(path: str, action: str) -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto(path)
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Revoke"))
+        if action == "revoke-page":
+            page.goto(str(row.first.get_by_role("link", name="Revoke").get_attribute("href")))
+        elif action == "revoke-dialog":
+            row.first.get_by_role("link", name="Revoke").click()
+            expect(page.get_by_role("dialog")).to_be_visible()
+        else:
+            row.first.get_by_role("link").first.click()
+            page.wait_for_url("**/keys/*/")
+
+    return play
+
+
+def audited_key(stage: Stage, page: Page) -> None:
+    """The page of a key that was created here, so that it has a history."""
+    new_row(stage, page)
+    page.get_by_role("row").filter(has_text="New").get_by_role("link").first.click()
+    page.wait_for_url("**/keys/*/")
+
+
+def revoked_expired(stage: Stage, page: Page) -> None:
+    stage.node.set_fault("revoke", Fault("500", times=1))
+    page.goto("/keys/revoke-expired/")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("heading", name="revoked")).to_be_visible()
+    stage.node.clear_faults()
+
+
+def menu_open(_: Stage, page: Page) -> None:
+    page.goto("/stats/")
+    page.locator("summary").click()
+
+
+def exported(_: Stage, page: Page) -> None:
+    page.goto("/exports/")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download now").click()
+    download.value.path()
+    page.goto("/exports/")
+
+
+def rendered(template: str, **context: Any) -> Play:
+    """A page that only faults or other sign-ins lead to, made here and shown by the browser."""
+
+    def play(stage: Stage, page: Page) -> None:
+        request = RequestFactory().get("/", headers={"host": "localhost"})
+        html = render_to_string(template, context, request)
+        address = f"{stage.console.url}/rendered/"
+        page.route(address, lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto(address)
+
+    return play
+
+
+def form_out_of_date(_: Stage, page: Page) -> None:
+    page.goto("/accounts/login/")
+    page.context.clear_cookies()
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill("whatever")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="out of date")).to_be_visible()
+
+
+def held(after: str) -> Play:
+    """The list while Estuary's answer to a filter is not there yet."""
+
+    def play(_: Stage, page: Page) -> None:
+        page.goto("/keys/")
+        page.route("**/keys/?status=active", lambda _: None, times=1)
+        page.get_by_role("link", name="Active").click()
+        expect(page.locator(after)).to_be_visible()
+
+    return play
+
+
+def no_connection(_: Stage, page: Page) -> None:
+    page.goto("/keys/")
+    page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
+    page.get_by_role("link", name="Active").click()
+    expect(page.get_by_text("This console cannot be reached")).to_be_visible()
+
+
+def session_over(_: Stage, page: Page) -> None:
+    page.goto("/keys/")
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Active").click()
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+
+
+def create_dialog(_: Stage, page: Page) -> None:
+    page.goto("/keys/")
+    page.get_by_role("link", name="New key").click()
+    expect(page.get_by_role("dialog").get_by_label("Label")).to_be_focused()
+
+
+def dialog_with_errors(stage: Stage, page: Page) -> None:
+    create_dialog(stage, page)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Label").fill("x")
+    dialog.get_by_text("Custom", exact=True).click()
+    dialog.get_by_label("Custom lifetime").fill("soon")
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+
+
+def created_dialog(stage: Stage, page: Page) -> None:
+    create_dialog(stage, page)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Label").fill("from a dialog")
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def uncopied_dialog(stage: Stage, page: Page) -> None:
+    created_dialog(stage, page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("You have not copied the token")).to_be_visible()
+
+
+def shortcuts_dialog(_: Stage, page: Page) -> None:
+    page.goto("/stats/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def export_running(stage: Stage, page: Page) -> None:
+    """A second look while a download is under way."""
+    stage.node.set_fault("export", Fault("delay", seconds=15, times=1))
+    page.goto("/exports/")
+    page.get_by_role("button", name="Download now").click(no_wait_after=True)
+    expect(page.get_by_text("Estuary is building the file.")).to_be_visible()

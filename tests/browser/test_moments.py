@@ -1,0 +1,57 @@
+"""Times stay true while a page is open, and nothing is asked for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.conftest import Member, sign_in
+from tests.browser.console import Console
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(console: Console, open_page: Callable[..., Page], member: Member) -> Page:
+    """The list with a key that ends in three minutes, under a clock the test can turn."""
+    console.node.add_key(member.account, "short", timedelta(minutes=3, seconds=30))
+    page = open_page()
+    sign_in(page, member)
+    page.clock.install(time=datetime.now(UTC))
+    page.goto("/keys/")
+    return page
+
+
+def test_moments_stay_true_without_asking(page: Page) -> None:
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))
+    foot = page.locator(".list-foot")
+    row = page.get_by_role("row").filter(has_text="short")
+    expect(foot).to_contain_text("read from Estuary just now")
+    expect(row).to_contain_text("in 3 minutes")
+
+    page.clock.run_for(12_000)
+    expect(foot).to_contain_text("12 seconds ago")
+    page.clock.run_for(60_000)
+    expect(row).to_contain_text("in 2 minutes")
+    expect(foot).to_contain_text("1 minute ago")
+    expect(row).to_contain_text("Expiring")
+
+    page.clock.run_for(180_000)
+    expect(row).to_contain_text("Expired")
+    expect(row).not_to_contain_text("Expiring")
+    assert asked == []
+
+
+def test_a_wrong_clock_of_the_browser_changes_nothing(
+    open_page: Callable[..., Page], member: Member
+) -> None:
+    page = open_page()
+    sign_in(page, member)
+    page.clock.install(time=datetime.now(UTC) - timedelta(days=400))
+    page.goto("/keys/")
+    page.clock.run_for(3_000)
+    expect(page.locator(".list-foot")).to_contain_text("seconds ago")

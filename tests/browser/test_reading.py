@@ -1,0 +1,128 @@
+"""However it is read: large, spaced out, in forced colours, by touch, by a screen reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Member, sign_in
+from tests.browser.scenes import SCENES, Scene
+from tests.browser.stage import Stage
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[..., Page]
+
+#: The overrides of WCAG 1.4.12.
+SPACING = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+  word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }"""
+#: The policy lets no style in, but for sheets made by script.
+RESTYLE = """(text) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(text);
+  document.adoptedStyleSheets = [sheet];
+}"""
+#: Text that is cut off, and whether the page is wider than the window.
+CUT_OFF = """() => {
+  const wide = document.documentElement.scrollWidth > innerWidth + 1 ? ["the page"] : [];
+  const isHidden = (it) => it.closest(".visually-hidden") || it.matches("input, select, pre");
+  const isCut = (it) => {
+    const style = getComputedStyle(it);
+    return it.scrollWidth > it.clientWidth + 1 && !isHidden(it) && style.clipPath === "none"
+      && ["hidden", "clip"].includes(style.overflowX) && style.textOverflow !== "ellipsis";
+  };
+  const cut = [...document.querySelectorAll("body *")].filter(isCut);
+  return [...wide, ...cut.map((it) => it.outerHTML.slice(0, 100))];
+}"""
+SMALL = """(least) => {
+  const isSmall = (it) => {
+    const box = (it.closest("label") ?? it).getBoundingClientRect();
+    const isInline = getComputedStyle(it).display === "inline";
+    const isShown = it.checkVisibility() && box.width > 1 && !it.matches(".skip-link");
+    return isShown && !isInline && (box.width < least || box.height < least);
+  };
+  const targets = [...document.querySelectorAll("a, button, input, summary, select")];
+  return targets.filter(isSmall).map((it) => it.outerHTML.slice(0, 100));
+}"""
+
+LONG_ONES = {
+    "sign-in", "keys-team", "keys-showcase", "keys-long", "create", "create-errors", "created",
+    "key-with-history", "key-long", "revoke", "stats", "exports", "account", "connect",
+}  # fmt: skip
+OFTEN = [scene for scene in SCENES if scene.name in LONG_ONES]
+
+
+@pytest.mark.parametrize("scene", OFTEN, ids=lambda scene: scene.name)
+def test_nothing_is_lost_when_zoomed_or_spaced_out(stage: Stage, scene: Scene) -> None:
+    with stage.page_of(scene.member) as page:
+        scene.play(stage, page)
+        for width, height in ((640, 400), (320, 256)):  # 1280 by 1024 at 200 % and at 400 %
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(CUT_OFF) == [], width
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.evaluate(RESTYLE, "html { font-size: 200% !important; }")
+        assert page.evaluate(CUT_OFF) == [], "text of 200 %"
+        page.evaluate(RESTYLE, SPACING)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(CUT_OFF) == [], f"spaced out at {width}"
+
+
+@pytest.mark.parametrize("scene", OFTEN, ids=lambda scene: scene.name)
+def test_targets_are_large_enough(stage: Stage, phone: dict[str, Any], scene: Scene) -> None:
+    for least, options in ((24, {}), (44, phone)):
+        with stage.page_of(scene.member, **options) as page:
+            scene.play(stage, page)
+            assert page.evaluate(SMALL, least) == []
+
+
+def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Member) -> None:
+    page = open_page(forced_colors="active")
+    sign_in(page, member)
+    chosen = page.get_by_role("link", name="All")
+    expect(chosen).to_have_css("outline-style", "solid")
+    expect(page.get_by_role("link", name="Active")).to_have_css("outline-style", "none")
+    expect(page.locator(".status").first).to_have_css("border-style", "solid")
+    page.get_by_role("searchbox").focus()
+    expect(page.get_by_role("searchbox")).to_have_css("outline-style", "solid")
+
+
+def test_a_screen_reader_finds_its_way(open_page: OpenPage, member: Member) -> None:
+    page = open_page()
+    sign_in(page, member)
+    for landmark in ("banner", "main", "search"):
+        expect(page.get_by_role(landmark)).to_have_count(1)
+    expect(page.get_by_role("navigation", name="Main")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
+    expect(page.get_by_role("link", name="Keys", exact=True)).to_have_attribute(
+        "aria-current", "page"
+    )
+
+
+def test_the_phone_layout_is_a_table_still(
+    open_page: OpenPage, member: Member, phone: dict[str, Any]
+) -> None:
+    page = open_page(**phone)
+    sign_in(page, member)
+    table = page.get_by_role("table")
+    expect(table.get_by_role("row")).to_have_count(2)
+    expect(table.get_by_role("columnheader")).to_have_count(5)
+    expect(table.get_by_role("rowheader")).to_contain_text("console")
+    expect(table.get_by_role("cell")).to_have_count(4)
+
+
+def test_sorting_and_counts_are_announced(open_page: OpenPage, member: Member) -> None:
+    page = open_page()
+    sign_in(page, member)
+    expires = page.get_by_role("columnheader", name="Expires")
+    expect(expires).to_have_attribute("aria-sort", "none")
+    for order in ("ascending", "descending"):
+        page.get_by_role("link", name="Expires").click()
+        expect(expires).to_have_attribute("aria-sort", order)
+        expect(page.get_by_role("link", name="Expires")).to_be_focused()
+    expect(page.locator("#spoken")).to_contain_text("1 of 1 key")
+    page.get_by_role("searchbox").fill("zebra")
+    expect(page.locator("#spoken")).to_have_text("No keys found")

@@ -1,0 +1,129 @@
+"""A session that ends, a network that drops, Estuary down: told in place, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from keys.sandbox import Fault
+from tests.browser.conftest import Member, sign_in
+from tests.browser.console import Console
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[..., Page]
+
+#: What htmx and the browser note on the console about requests that were cut off or refused.
+NOTED = "htmx:(afterRequest|sendError)|Status Error Code 403|ERR_FAILED|status of (403|502)"
+
+
+@pytest.fixture
+def page(open_page: OpenPage, member: Member) -> Page:
+    page = open_page(ignored=NOTED)
+    sign_in(page, member)
+    return page
+
+
+def filled_dialog(page: Page) -> Locator:
+    page.get_by_role("link", name="New key").click()
+    dialog = page.get_by_role("dialog", name="New key")
+    dialog.get_by_label("Label").fill("half done")
+    return dialog
+
+
+def test_a_session_that_ended_is_told_on_the_list_with_the_way_back(page: Page) -> None:
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Active").click()
+    notice = page.get_by_role("alert").filter(has_text="Your session has ended.")
+    expect(notice).to_be_visible()
+    expect(page.get_by_role("table")).to_contain_text("console")
+    way = str(notice.get_by_role("link", name="Sign in again").get_attribute("href"))
+    assert way.endswith("?next=%2Fkeys%2F")
+
+
+def test_a_session_that_ended_loses_nothing_of_a_form(
+    page: Page, open_page: OpenPage, member: Member
+) -> None:
+    dialog = filled_dialog(page)
+    page.context.clear_cookies()
+    dialog.get_by_role("button", name="Create key").click()
+    notice = dialog.get_by_role("alert").filter(has_text="What you typed is still here.")
+    expect(notice).to_be_visible()
+    expect(dialog.get_by_label("Label")).to_have_value("half done")
+
+    with page.context.expect_page() as opened:
+        notice.get_by_role("link", name="Sign in again").click()
+    sign_in(opened.value, member)
+    opened.value.close()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(dialog.get_by_text("You are signed in again.")).to_be_visible()
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+    assert [key.label for key in member.account.keys.values()] == ["console", "half done"]
+
+
+def test_a_network_that_drops_is_told_and_one_click_goes_on(page: Page) -> None:
+    page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
+    page.get_by_role("link", name="Active").click()
+    notice = page.get_by_role("alert").filter(has_text="This console cannot be reached.")
+    expect(notice).to_be_visible()
+    expect(page.get_by_role("table")).to_contain_text("console")
+    notice.get_by_role("link", name="Try again").click()
+    page.wait_for_url("**/keys/?status=active")
+
+
+def test_a_network_that_drops_in_a_form_makes_one_key_when_sent_again(
+    page: Page, member: Member
+) -> None:
+    dialog = filled_dialog(page)
+
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/keys/new/", lose_the_answer, times=1)
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("nothing is done twice")
+    expect(dialog.get_by_label("Label")).to_have_value("half done")
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_text("This key was created already")).to_be_visible()
+    assert [key.label for key in member.account.keys.values()] == ["console", "half done"]
+
+
+def test_estuary_down_leaves_the_list_as_last_known_and_offers_no_change(
+    console: Console, page: Page
+) -> None:
+    console.node.set_fault("any", Fault("502-html"))
+    page.goto("/keys/")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing can be changed until it answers.")
+    expect(page.get_by_role("table")).to_contain_text("console")
+    expect(page.get_by_role("link", name="New key")).to_have_count(0)
+    expect(page.get_by_role("link", name="Revoke")).to_have_count(0)
+    console.node.clear_faults()
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_role("link", name="New key")).to_be_visible()
+
+
+def test_estuary_down_while_a_key_is_made_says_what_is_known(
+    console: Console, page: Page, member: Member
+) -> None:
+    dialog = filled_dialog(page)
+    console.node.set_fault("any", Fault("502-html"))
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("No key was created.")
+    expect(dialog.get_by_label("Label")).to_have_value("half done")
+    assert [key.label for key in member.account.keys.values()] == ["console"]
+
+
+def test_a_page_older_than_its_session_is_renewed_in_place(page: Page, member: Member) -> None:
+    dialog = filled_dialog(page)
+    other = page.context.new_page()
+    other.context.clear_cookies()
+    sign_in(other, member)
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("so nothing was sent")
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+    assert [key.label for key in member.account.keys.values()] == ["console", "half done"]

@@ -1,0 +1,30 @@
+"""Who came from a provider that is not trusted any more is out with the restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.conf import LazySettings
+
+from estuary_admin.sso.config import Config
+from estuary_admin.sso.oidc_config import Provider
+from keys.services.audit import Action
+from tests.estuary_admin.sso.conftest import use
+from tests.estuary_admin.sso.oidc.conftest import sign_in
+from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.keys.evidence import last_row
+
+PAGE = "/stats/"
+
+
+def test_a_session_begun_at_a_provider_that_was_taken_out_ends(
+    provider: ScriptedProvider, settings: LazySettings, oidc: Config
+) -> None:
+    client = sign_in(provider).client
+    assert client.get(PAGE)["Location"] == "/account/token/"
+
+    other = Provider("other", "Other", "https://id.example.org", "console")
+    use(settings, replace(oidc, providers=(other,)))
+
+    assert client.get(PAGE)["Location"].startswith("/accounts/login/")
+    assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "identity-removed"}

@@ -1,0 +1,40 @@
+"""A token pasted into a field where none belongs is refused, and not sent back to the page."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from keys.sandbox import Sandbox
+from tests.keys.evidence import asked, words_of
+
+TOKEN = "EST11111111-1111-4111-8111-111111111111ARY"
+REFUSAL = "This looks like an Estuary API key, which does not belong here."
+
+
+@pytest.mark.parametrize("field", ["label", "custom_lifetime", "lifetime", "permission", "nonce"])
+def test_the_create_form_does_not_send_a_token_back(
+    browser: Client, node: Sandbox, field: str
+) -> None:
+    filled = {"label": "backup", "lifetime": "custom", "custom_lifetime": "3d"}
+
+    response = browser.post("/keys/new/", {**filled, "permission": "upload", field: TOKEN})
+
+    assert REFUSAL in words_of(response)
+    assert TOKEN not in response.content.decode()
+    assert asked(node) == []
+
+
+def test_what_stands_around_the_token_does_not_hide_it(browser: Client) -> None:
+    response = browser.post("/keys/new/", {"label": f"Bearer {TOKEN} of the backup"})
+
+    assert REFUSAL in words_of(response)
+    assert TOKEN not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_the_sign_in_form_does_not_send_a_token_back() -> None:
+    response = Client().post("/accounts/login/", {"login": TOKEN, "password": "x"})
+
+    assert REFUSAL in words_of(response)
+    assert TOKEN not in response.content.decode()

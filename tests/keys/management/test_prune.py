@@ -1,0 +1,76 @@
+"""What is too old goes, once a day; what is needed stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.models import AuditEntry, ExportLease, KeyCreation
+from keys.services import audit, retention
+from keys.services.audit import Action
+
+pytestmark = pytest.mark.django_db
+
+
+def entry(member: User, days: float) -> AuditEntry:
+    made = audit.record(Actor(member, "", ""), Action.SIGNED_IN)
+    AuditEntry.objects.filter(pk=made.pk).update(at=timezone.now() - timedelta(days=days))
+    return made
+
+
+def pruned(capsys: pytest.CaptureFixture[str]) -> str:
+    call_command("prune")
+    return capsys.readouterr().out
+
+
+def test_audit_entries_stay_unless_a_time_is_set(
+    alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry(alice, days=5000)
+
+    assert "kept for ever" in pruned(capsys)
+    assert AuditEntry.objects.count() == 1
+
+
+def test_old_audit_entries_go_and_one_says_so(
+    alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_DAYS = 90
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    for days in (91, 100, 365, 400, 500):
+        entry(alice, days)
+    young = entry(alice, days=89.9)
+
+    assert "Removed 5 audit entries older than 90 days." in pruned(capsys)
+    told, kept = AuditEntry.objects.all()
+    assert kept == young
+    assert (told.action, told.actor) == (Action.AUDIT_PRUNED, None)
+    assert told.detail == {"entries": 5, "days": 90}
+    assert "Removed 0 audit entries" in pruned(capsys)
+    assert AuditEntry.objects.count() == 2
+
+
+def test_ended_sessions_and_dead_leases_go_and_records_of_keys_stay(
+    alice: User, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_DAYS = 1
+    now, long_ago = timezone.now(), timezone.now() - timedelta(days=900)
+    for name, until in (("a" * 32, long_ago), ("b" * 32, now + timedelta(hours=1))):
+        Session.objects.create(session_key=name, session_data="", expire_date=until)
+        ExportLease.objects.create(token_hash=name, until=until)
+    KeyCreation.objects.create(
+        nonce="n", member=alice, label="ci", permission="all", requested_at=long_ago
+    )
+
+    pruned(capsys)
+
+    assert [one.session_key for one in Session.objects.all()] == ["b" * 32]
+    assert [one.token_hash for one in ExportLease.objects.all()] == ["b" * 32]
+    assert KeyCreation.objects.count() == 1
