@@ -41,9 +41,6 @@ class SecondFactorMiddleware:
         "mfa_add_webauthn",
         "account_reauthenticate",
         "account_logout",
-        "healthz",
-        "readyz",
-        "metrics",
     }
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

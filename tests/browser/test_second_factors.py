@@ -67,6 +67,9 @@ def test_an_app_and_a_recovery_code_open_the_second_door(
     sign_in(page, member)
     secret, codes = add_an_app(page)
     assert len(codes) == 10
+    page.goto(f"{SECURITY}passkeys/add/")
+    expect(page.get_by_text("A passkey needs scripts")).to_be_visible(visible=not scripts)
+    expect(page.get_by_role("button", name="Add the passkey")).to_be_visible(visible=scripts)
 
     by_app, by_recovery = (open_page(java_script_enabled=scripts) for _ in range(2))
     type_password(by_app, member)

@@ -96,6 +96,11 @@ def test_an_estuary_key_pasted_as_code_is_not_sent_back(alice: User, token: str)
     assert "does not belong here" in words_of(page)
 
 
+@pytest.mark.parametrize("path", [PAGE, ADD, REMOVE, CODES, NEW_CODES, f"{PAGE}passkeys/add/"])
+def test_no_cache_keeps_these_pages(alice: User, app: Authenticator, path: str) -> None:
+    assert signed_in(alice).get(path)["Cache-Control"] == "no-store"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_secret_lies_in_clear_in_database_or_session(alice: User) -> None:
     client = signed_in(alice)
