@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN = $(VENV)/bin
 SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
 
-.PHONY: demo test test-postgres lint format screenshots clean
+.PHONY: demo test test-postgres lint format screenshots bench bench-profile clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
@@ -16,16 +16,36 @@ test: $(VENV)/development
 test-postgres: $(VENV)/development
 	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE)
 
+# The HTTP Observatory's scan of the console behind nginx; needs Node.js 20 and npm.
+observatory: $(VENV)/development var/observatory/installed
+	$(BIN)/python -m pytest tests/deploy/test_observatory.py
+
+# Without scripts: its own would fetch the browsers' list of https names, on which ours is not.
+var/observatory/installed: tests/observatory/package.json tests/observatory/package-lock.json
+	mkdir -p var/observatory
+	cp $^ var/observatory/
+	npm ci --prefix var/observatory --ignore-scripts --no-audit --no-fund
+	echo '{}' > var/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	touch $@
+
 lint: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.lint_environment makemigrations --check --dry-run
+	$(BIN)/python -m tests.migrations
 	$(BIN)/python -m tests.lint_environment check --deploy --fail-level WARNING
 
 screenshots: $(VENV)/development
 	$(BIN)/python -m tests.browser.screenshots $(ONLY)
+
+# All of it takes 10 minutes and rewrites bench/results; QUICK=1 is a look of 2 minutes.
+bench: $(VENV)/development
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(PART)
+
+bench-profile: $(VENV)/development
+	$(BIN)/python -m bench.profile $(KEYS)
 
 format: $(VENV)/development
 	$(BIN)/ruff format .

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from estuary_admin import environment as env
+from estuary_admin.metrics.server import child_exit, on_exit, on_starting
+from estuary_admin.networks import both_spellings
 from estuary_admin.sso.load import load as load_sso
 from estuary_admin.sso.server import mark_doubles
 
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
 workers = env.count("WEB_CONCURRENCY", 2)
-threads = env.count("WEB_THREADS", 16)
+threads = env.count("WEB_THREADS", 64)
 
 # A thread waits for Estuary up to ESTUARY_TIMEOUT, or streams an export for as long as it takes;
 # the worker itself answers the arbiter in between.
@@ -23,7 +25,8 @@ limit_request_fields = 60
 limit_request_field_size = 8190
 
 # Believe X-Forwarded-Proto from the proxies we name, and from nobody else.
-forwarded_allow_ips = env.text("TRUSTED_PROXIES", "127.0.0.1,::1")
+proxies = [str(network) for network in env.networks("TRUSTED_PROXIES")]
+forwarded_allow_ips = ",".join(both_spellings(proxies or ["127.0.0.1", "::1"]))
 
 # The app writes one line per request itself, without paths.
 accesslog = None
@@ -32,6 +35,9 @@ loglevel = env.text("LOG_LEVEL", "INFO").lower()
 
 # gunicorn's own control interface writes into a home directory that a service has not.
 control_socket_disable = True
+
+# Each process counts for itself; a monitor is told the sum (see /metrics in docs/operations.md).
+__all__ = ["child_exit", "on_exit", "on_starting"]
 
 # The app sees headers only after the server has joined those that stand twice.
 pre_request = mark_doubles(

@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.http import HttpRequest
 
+from estuary_admin.networks import is_within, plain
+
 
 def client_address(request: HttpRequest) -> str:
     """The nearest address that is none of TRUSTED_PROXIES, or "" when there is none."""
@@ -16,7 +18,7 @@ def client_address(request: HttpRequest) -> str:
     for hop in reversed(hops):
         if not is_address(hop):
             break
-        nearest = hop
+        nearest = plain(hop)
         if not is_trusted_proxy(hop):
             break
     return nearest
@@ -31,4 +33,9 @@ def is_address(text: str) -> bool:
 
 
 def is_trusted_proxy(address: str) -> bool:
-    return any(ip_address(address) in network for network in settings.TRUSTED_PROXIES)
+    return is_within(address, settings.TRUSTED_PROXIES)
+
+
+def comes_from_proxy(request: HttpRequest) -> bool:
+    """Whether one of TRUSTED_PROXIES handed the request on, so that its own headers count."""
+    return is_trusted_proxy(request.META.get("REMOTE_ADDR", ""))

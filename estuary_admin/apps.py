@@ -9,6 +9,13 @@ class EstuaryAdminConfig(AppConfig):
     name = "estuary_admin"
 
     def ready(self) -> None:
+        from estuary_admin import checks  # noqa: F401 - registers them
+        from estuary_admin.metrics import sign_ins  # noqa: F401 - connects the receivers
+
+        if settings.SENTRY_DSN:
+            from estuary_admin import crash_reports  # costs time and memory, so only then
+
+            crash_reports.start(settings.SENTRY_DSN, settings.SENTRY_ENVIRONMENT)
         if settings.SESSION_ENGINE == "estuary_admin.cached_sessions":
             from estuary_admin.cached_sessions import on_change
 

@@ -18,7 +18,7 @@ TABLE = {
 
 def databases(data_dir: Path) -> dict[str, dict[str, Any]]:
     found = env.database("DATABASE_URL", f"sqlite:///{data_dir / 'estuary-admin.sqlite3'}")
-    most = env.count("DATABASE_POOL_SIZE", env.count("WEB_THREADS", 16))
+    most = env.count("DATABASE_POOL_SIZE", 16)
     return {"default": found | (_sqlite() if found["ENGINE"] == SQLITE else _pooled(found, most))}
 
 
@@ -41,7 +41,7 @@ def _pooled(found: dict[str, Any], most: int) -> dict[str, Any]:
         "OPTIONS": {
             "connect_timeout": 5,
             **found.get("OPTIONS", {}),  # what the address says behind its question mark
-            "pool": {"min_size": 1, "max_size": most, "timeout": 10},
+            "pool": {"min_size": 1, "max_size": most, "timeout": 3},
         },
     }
 

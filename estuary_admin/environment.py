@@ -51,10 +51,10 @@ def seconds(name: str, default: float) -> float:
     return number
 
 
-def count(name: str, default: int) -> int:
+def count(name: str, default: int, *, least: int = 1) -> int:
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and 0 < int(value) <= 100_000):
-        raise _wrong(name, value, f"a whole number from 1, such as {default}")
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= 100_000):
+        raise _wrong(name, value, f"a whole number from {least}, such as {default}")
     return int(value)
 
 

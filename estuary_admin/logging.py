@@ -10,7 +10,10 @@ from typing import Any
 from keys.upstream.redaction import redact
 
 #: What `extra=` may add to a line; anything else a caller passes is left out.
-FIELDS = ("request_id", "member", "method", "route", "status", "ms", "fingerprint", "reason")
+FIELDS = (
+    *("request_id", "member", "method", "route", "status", "ms", "upstream_ms", "upstream_calls"),
+    *("fingerprint", "reason"),
+)
 
 
 class LineFormatter(logging.Formatter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -13,29 +14,39 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from estuary_admin import tally
+from estuary_admin.addresses import comes_from_proxy
+from estuary_admin.metrics.registry import answered
 from keys.upstream.redaction import holds_token
 
 logger = logging.getLogger("estuary_admin.request")
+
+IS_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class RequestLogMiddleware:
-    """Give the request an id and write one line when it is answered."""
+    """Give the request an id, and write one line and count it when it is answered."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.request_id = uuid.uuid4().hex  # type: ignore[attr-defined]
-        started = time.monotonic()
+        request.request_id = request_id_of(request)  # type: ignore[attr-defined]
+        started, upstream = time.monotonic(), tally.begin()
         response = self.get_response(request)
+        took = time.monotonic() - started
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
-        logger.info("request", extra=self.line(request, response, time.monotonic() - started))
+        line = self.line(request, response, took, upstream)
+        answered(str(request.method), line["route"], response.status_code, took)
+        logger.info("request", extra=line)
         return response
 
     @staticmethod
-    def line(request: HttpRequest, response: HttpResponseBase, took: float) -> dict[str, Any]:
+    def line(
+        request: HttpRequest, response: HttpResponseBase, took: float, upstream: tally.Tally
+    ) -> dict[str, Any]:
         match = request.resolver_match
         return {
             "request_id": request.request_id,  # type: ignore[attr-defined]
@@ -45,7 +56,20 @@ class RequestLogMiddleware:
             "member": getattr(getattr(request, "_cached_user", None), "pk", None) or "-",
             "status": response.status_code,
             "ms": round(took * 1000),
+            "upstream_ms": round(upstream.seconds * 1000),
+            "upstream_calls": upstream.calls,
         }
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The proxy's id of a request, so that its log and ours can be laid side by side, or our own.
+
+    Anybody else could make up one that stands for another request.
+    """
+    given = str(request.META.get("HTTP_X_REQUEST_ID", ""))
+    if IS_ID.fullmatch(given) and comes_from_proxy(request) and not holds_token(given):
+        return given
+    return uuid.uuid4().hex
 
 
 class ResponseHeadersMiddleware:

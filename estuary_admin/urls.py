@@ -7,6 +7,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from estuary_admin import health
+from estuary_admin.metrics.views import metrics
+from estuary_admin.security import proof_views, session_views, sign_in
+from estuary_admin.security import views as security
 from estuary_admin.sso import admin_views as sso_admin
 from estuary_admin.sso import oidc_views
 from estuary_admin.sso import views as sso_views
@@ -16,9 +19,12 @@ home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["ge
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     # Only what local accounts need: members are made by `manage.py createmember`.
     path("accounts/login/", sso_views.sign_in, name="account_login"),
     path("accounts/local/", sso_views.sign_in_locally, name="account_local"),
+    path("accounts/login/code/", sign_in.code_after_password, name="mfa_authenticate"),
+    path("accounts/login/passkey/", sign_in.passkey_alone, name="mfa_login_webauthn"),
     path("accounts/logout/", sso_views.sign_out, name="account_logout"),
     path("accounts/signed-out/", sso_views.signed_out, name="account_signed_out"),
     path(
@@ -34,8 +40,34 @@ urlpatterns = [
         name="oidc_callback",
     ),
     path("accounts/inactive/", account_views.account_inactive, name="account_inactive"),
-    path("accounts/reauthenticate/", account_views.reauthenticate, name="account_reauthenticate"),
+    path("accounts/reauthenticate/", proof_views.confirm, name="account_reauthenticate"),
     path("accounts/password/change/", sso_views.password_change, name="account_change_password"),
+    path("accounts/security/", security.overview, name="mfa_index"),
+    path("accounts/security/app/add/", security.app_add, name="mfa_activate_totp"),
+    path("accounts/security/app/remove/", security.app_remove, name="mfa_deactivate_totp"),
+    path("accounts/security/codes/", security.recovery_codes, name="mfa_view_recovery_codes"),
+    path(
+        "accounts/security/codes/new/",
+        security.recovery_codes_new,
+        name="mfa_generate_recovery_codes",
+    ),
+    path("accounts/security/passkeys/add/", security.passkey_add, name="mfa_add_webauthn"),
+    path(
+        "accounts/security/passkeys/<int:pk>/remove/",
+        security.passkey_remove,
+        name="mfa_remove_webauthn",
+    ),
+    path(
+        "accounts/security/passkeys/<int:pk>/rename/",
+        security.passkey_rename,
+        name="mfa_edit_webauthn",
+    ),
+    path("account/sessions/<int:pk>/end/", session_views.session_end, name="session_end"),
+    path(
+        "account/sessions/end-others/",
+        session_views.sessions_end_others,
+        name="sessions_end_others",
+    ),
     path("admin-tools/sso/", sso_admin.sso_doctor, name="sso_doctor"),
     path("admin-tools/sso/identities/", sso_admin.identities, name="sso_identities"),
     path(

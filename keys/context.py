@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from estuary_admin import VERSION
+from estuary_admin.security.ways import has_password_here
 from keys.roles import is_admin
 
 
@@ -39,6 +40,11 @@ class Console:
     def has_shortcuts(self) -> bool:
         session = getattr(self._request, "session", None)
         return bool(session and session.get("shortcuts", True))
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password to change; on error pages nobody may be known."""
+        return hasattr(self._request, "user") and has_password_here(self._request)
 
     @property
     def is_admin(self) -> bool:

@@ -7,6 +7,7 @@ import base64
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,15 @@ from keys.sandbox.seeding import seed_showcase
 
 PASSWORD = "sandbox"  # noqa: S105 - printed on the screen, reachable from this machine only
 ROOT = Path(__file__).resolve().parent.parent
+#: What programs need of a shell. All else stays out: it may be the settings of a real console.
+KEPT = ("PATH", "HOME", "LANG", "LC_", "TERM", "TMPDIR", "LD_", "VIRTUAL_ENV", "PYTHON", "COVERAGE")
 
 
 def main() -> int:
     port = read_port()
+    if not is_free(port):
+        sys.stderr.write(f"Port {port} is taken. Try: make demo PORT={port + 1}\n")
+        return 1
     # A terminal's Ctrl-C reaches the whole group; a supervisor's SIGTERM only us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Started in the background, Python would leave SIGINT ignored.
@@ -53,6 +59,16 @@ def read_port() -> int:
     return port
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
     """The demo's settings: all that it writes, it writes into a folder of its own."""
     return {
@@ -72,9 +88,9 @@ def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
 
 
 def set_environment(values: dict[str, str]) -> None:
-    """Put ours in place of what the shell may hold for a real console, NAME_FILE included."""
-    for name in values:
-        os.environ.pop(f"{name}_FILE", None)
+    """Put ours in place of what the shell holds for a real console."""
+    for name in [name for name in os.environ if not name.startswith(KEPT)]:
+        del os.environ[name]
     os.environ.update(values)
 
 

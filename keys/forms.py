@@ -114,6 +114,7 @@ def bare_token(text: str) -> str:
 
 
 class TokenDisconnectForm(forms.Form):
+    fingerprint = forms.CharField(required=False, max_length=43, widget=forms.HiddenInput)
     revoke = forms.BooleanField(label="Also revoke this key at Estuary", required=False)
 
 

@@ -128,7 +128,8 @@ class Preferences(models.Model):
     )
     theme = models.CharField(max_length=6, choices=THEMES, default="system")
     time_zone = models.CharField(max_length=64, blank=True)  # "" = as the browser says
-    shortcuts = models.BooleanField(default=True)
+    # Also in the database: a version that does not know it yet goes on writing rows.
+    shortcuts = models.BooleanField(default=True, db_default=True)
 
     def __str__(self) -> str:
         return f"preferences of member {self.member_id}"

@@ -1,7 +1,8 @@
-"""Stored tokens at rest: AES-256-GCM, versioned, bound to the member, under several keys.
+"""Secrets at rest: AES-256-GCM, versioned, bound to what they are for, under several keys.
 
-A sealed token reads `v1.<key id>.<base64url of nonce and ciphertext>`. The first of
+A sealed text reads `v1.<key id>.<base64url of nonce and ciphertext>`. The first of
 TOKEN_SEALING_KEYS seals; all of them unseal, so keys can be rotated without losing a token.
+Stored tokens are bound to their member; other secrets to a purpose, which is never a member's.
 """
 
 from __future__ import annotations
@@ -23,32 +24,48 @@ NONCE_BYTES = 12  # what NIST SP 800-38D recommends for GCM
 
 
 class SealBroken(Exception):
-    """A sealed token that none of the keys opens for this member."""
+    """A sealed text that none of the keys opens for this member or purpose."""
 
 
-@sensitive_variables("token")
 def seal(token: str, member_id: int) -> str:
     """Seal a token for one member under the newest key."""
+    return _seal(token, f"member:{member_id}")
+
+
+def unseal(sealed: str, member_id: int) -> str:
+    """Open what `seal` made for the same member; raises SealBroken for anything else."""
+    return _unseal(sealed, f"member:{member_id}")
+
+
+def seal_for(purpose: str, text: str) -> str:
+    """Seal what is no stored token, so that it opens for the same purpose only."""
+    return _seal(text, f"for:{purpose}")
+
+
+def unseal_for(purpose: str, sealed: str) -> str:
+    """Open what `seal_for` made for the same purpose; raises SealBroken for anything else."""
+    return _unseal(sealed, f"for:{purpose}")
+
+
+@sensitive_variables("text")
+def _seal(text: str, owner: str) -> str:
     key_id = newest_key_id()
     nonce = os.urandom(NONCE_BYTES)
     box = nonce + AESGCM(sealing_keys()[key_id]).encrypt(
-        nonce, token.encode(), _bound_to(member_id, key_id)
+        nonce, text.encode(), _bound_to(owner, key_id)
     )
     return f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(box).decode()}"
 
 
 @sensitive_variables("opened", "box", "key")
-def unseal(sealed: str, member_id: int) -> str:
-    """Open what `seal` made for the same member; raises SealBroken for anything else."""
+def _unseal(sealed: str, owner: str) -> str:
     try:
         version, key_id, body = sealed.split(".")
         box = base64.urlsafe_b64decode(body)
         key = sealing_keys()[key_id]
         if version != VERSION:
             raise SealBroken
-        opened = AESGCM(key).decrypt(
-            box[:NONCE_BYTES], box[NONCE_BYTES:], _bound_to(member_id, key_id)
-        )
+        opened = AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], _bound_to(owner, key_id))
     except (ValueError, KeyError, InvalidTag, binascii.Error):
         raise SealBroken from None
     return opened.decode()
@@ -92,5 +109,5 @@ def _decoded(text: str) -> bytes:
     return key
 
 
-def _bound_to(member_id: int, key_id: str) -> bytes:
-    return f"{VERSION}.{key_id}.member:{member_id}".encode()
+def _bound_to(owner: str, key_id: str) -> bytes:
+    return f"{VERSION}.{key_id}.{owner}".encode()

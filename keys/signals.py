@@ -37,7 +37,9 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
     # Only a name that exists is kept: people type passwords and tokens into this field too.
     name = str(credentials.get("username", ""))
     member = get_user_model().objects.filter(username__iexact=name).first()
-    audit.record(actor_of(request, member), Action.SIGN_IN_FAILED, AuditEntry.Outcome.REFUSED)
+    is_in = isinstance(getattr(request, "user", None), User)  # and was asked once more
+    action = Action.PROOF_FAILED if is_in else Action.SIGN_IN_FAILED
+    audit.record(actor_of(request, member), action, AuditEntry.Outcome.REFUSED)
 
 
 @receiver(happened)

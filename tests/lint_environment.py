@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import sys
@@ -14,7 +15,8 @@ if __name__ == "__main__":
         os.environ.update(
             DJANGO_SETTINGS_MODULE="estuary_admin.settings",
             SECRET_KEY=secrets.token_urlsafe(64),
-            TOKEN_SEALING_KEYS="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+            TOKEN_SEALING_KEYS=base64.b64encode(secrets.token_bytes(32)).decode(),
+            TRUSTED_PROXIES="127.0.0.1,::1",
             DATA_DIR=data_dir,
             PUBLIC_URL="https://keys.example.com",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ def demo(tmp_path: Path) -> Iterator[tuple[int, str]]:
         "STATIC_ROOT": str(tmp_path / "static"),
         "ALLOWED_HOSTS": "keys.example.com",
         "SECRET_KEY_FILE": str(tmp_path / "no-such-file"),
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "SSO_MODE": "proxy-header",
+        "ESTUARY_FORWARD_CLIENT_IP": "true",
+        "WEB_CONCURRENCY": "nonsense",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "keys.demo", "--port", str(port)],
@@ -72,3 +77,15 @@ def test_a_newcomer_finds_a_seeded_team(demo: tuple[int, str]) -> None:
     bob = sign_in(build_opener(HTTPCookieProcessor(CookieJar())), port, "bob")
     assert "Estuary API key" in bob
     assert re.search(r"EST[\w-]+ARY", printed)
+
+
+def test_a_taken_port_is_told_and_another_proposed() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "keys.demo", "--port", str(port)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr == f"Port {port} is taken. Try: make demo PORT={port + 1}\n"

@@ -107,9 +107,14 @@ def test_the_frame_knows_nothing_about_keys() -> None:
         if name.startswith("keys.")
     }
 
-    # Health needs the sealing keys; log lines must not hold tokens; groups give roles.
+    # Health needs the sealing keys, second factors are sealed by them; log lines must not hold
+    # tokens; groups give roles.
     assert {name for _, name in inner} <= {
+        "keys.sealing.SealBroken",
+        "keys.sealing.is_newest",
+        "keys.sealing.seal_for",
         "keys.sealing.sealing_keys",
+        "keys.sealing.unseal_for",
         "keys.upstream.pasting.with_hashes",
         "keys.upstream.redaction.holds_token",
         "keys.upstream.redaction.redact",
@@ -122,6 +127,18 @@ def test_a_stored_token_is_unsealed_in_one_place() -> None:
     users = [path.name for path in MODULES if re.search(r"\bunseal\(", path.read_text("utf-8"))]
 
     assert users == ["sealing.py", "stored_tokens.py"]
+
+
+def test_other_secrets_are_sealed_in_the_room_of_sign_in() -> None:
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES
+        if re.search(r"\bunseal_for\(", path.read_text("utf-8"))
+    ]
+
+    assert [path for path in users if not path.startswith("estuary_admin/security/")] == [
+        "keys/sealing.py"
+    ]
 
 
 def test_a_token_stands_in_one_template() -> None:

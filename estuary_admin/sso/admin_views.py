@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from estuary_admin.sso.doctor import arrived, diagnose
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.models import Identity
+from estuary_admin.sudo import fresh_proof
 from keys.roles import is_admin
 
 View = Callable[..., HttpResponseBase]
@@ -59,6 +60,7 @@ def identities(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @admins_only
+@fresh_proof(back="sso_identities")
 def identity_link(request: HttpRequest, pk: int) -> HttpResponseBase:
     """From now on this identity is that member, with all that the member has connected."""
     identity = get_object_or_404(Identity, pk=pk, state=Identity.State.PENDING)
@@ -71,6 +73,7 @@ def identity_link(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_POST
 @admins_only
+@fresh_proof(back="sso_identities")
 def identity_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Forget it; who brings it again is somebody new. Sessions begun with it end."""
     identity = get_object_or_404(Identity, pk=pk)

@@ -85,9 +85,12 @@ def refuse_programs(claims: Mapping[str, Any], user_claim: str) -> None:
         raise Refused(Reason.NO_PERSON)
 
 
-def proved_at(claims: Mapping[str, Any]) -> datetime | None:
-    """When the person last proved to be themselves, as far as the assertion tells."""
-    at = claims.get("auth_time", claims.get("iat", ""))
+def proved_at(claims: Mapping[str, Any], *, made_at_sign_in: bool) -> datetime | None:
+    """When the person last proved to be themselves, as far as the assertion tells.
+
+    Many are made anew for each request or out of an old session: when that was tells nothing.
+    """
+    at = claims.get("auth_time", claims["iat"] if made_at_sign_in else "")
     try:
         return datetime.fromtimestamp(float(at), UTC)
     except (TypeError, ValueError, OverflowError, OSError):

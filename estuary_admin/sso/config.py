@@ -9,6 +9,9 @@ from estuary_admin.sso.peers import Peers
 
 BACKENDS = "estuary_admin.sso.backends"
 LOCAL_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+#: Presets whose `iat` is that of the sign-in; the others sign anew for each request, or when they
+#: renew what they have.
+ASSERTED_AT_SIGN_IN = {"cloudflare-access"}
 PROXY_SECRET_HEADER = "X-Proxy-Secret"  # noqa: S105 - the name of a header
 
 
@@ -70,6 +73,11 @@ class Config:
         found = self.headers
         names = [found.user, found.stable_id, found.email, found.name, found.groups]
         return list(dict.fromkeys(name for name in names if name))
+
+    @property
+    def asserts_at_sign_in(self) -> bool:
+        """Whether an assertion is made when somebody comes in, and kept for the whole session."""
+        return self.signed is not None and self.preset in ASSERTED_AT_SIGN_IN
 
     @property
     def source(self) -> str:

@@ -22,9 +22,26 @@ class Event(StrEnum):
     ROLE_TAKEN = "sso:admin-taken"
     LAST_ADMIN_KEPT = "sso:last-admin-kept"
     ACCESS_DENIED = "access:denied"
+    PROOF_GIVEN = "member:proof-given"
+    PROOF_FAILED = "member:proof-failed"
+    SESSION_ENDED_BY_MEMBER = "member:session-ended"
+    SESSIONS_ENDED_BY_MEMBER = "member:sessions-ended"
+    FACTOR_ADDED = "factor:added"
+    FACTOR_REMOVED = "factor:removed"
+    FACTOR_USED = "factor:used"
+    FACTOR_FAILED = "factor:failed"
+    RECOVERY_CODES_MADE = "factor:codes-made"
+    PASSWORD_CHANGED = "member:password-changed"  # noqa: S105 - a name of an event
 
 
-REFUSALS = {Event.REFUSED, Event.IDENTITY_PENDING, Event.LAST_ADMIN_KEPT, Event.ACCESS_DENIED}
+REFUSALS = {
+    Event.REFUSED,
+    Event.IDENTITY_PENDING,
+    Event.LAST_ADMIN_KEPT,
+    Event.ACCESS_DENIED,
+    Event.FACTOR_FAILED,
+    Event.PROOF_FAILED,
+}
 
 
 def tell(request: HttpRequest, event: Event, member: User | None = None, **detail: str) -> None:

@@ -15,6 +15,8 @@ from django.utils.cache import patch_vary_headers
 
 from estuary_admin.addresses import client_address
 from estuary_admin.errors import csrf_failure
+from estuary_admin.health import PROBES
+from estuary_admin.metrics.registry import SIGN_INS
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.members import admitted
 from estuary_admin.sso.models import Identity
@@ -28,9 +30,9 @@ PROXY = "estuary_admin.sso.backends.ProxyBackend"
 OIDC = "estuary_admin.sso.backends.OidcBackend"
 IDENTITY = "sso_identity"  # in the session: the row of the identity it was begun for
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
-PROBES = {"/healthz", "/readyz"}
 SIGNED_OUT = "/accounts/signed-out/"
-LOCAL = "/accounts/local/"
+#: The way in by password, with its second step and its substitute.
+LOCAL = {"/accounts/local/", "/accounts/login/code/", "/accounts/login/passkey/"}
 RECORDED_EVERY = 60  # seconds: an audit that anybody can fill is none
 
 
@@ -44,7 +46,7 @@ class ProxyIdentityMiddleware:
             end_session(request, "identity-removed")
         if not sso.is_proxy or request.path_info in PROBES or is_local_session(request):
             return self.get_response(request)
-        if request.path_info in ({SIGNED_OUT, LOCAL} if sso.local_fallback else {SIGNED_OUT}):
+        if request.path_info in ({SIGNED_OUT, *LOCAL} if sso.local_fallback else {SIGNED_OUT}):
             request.user = AnonymousUser()  # whoever the cookie says: it is not proved here
             return self.get_response(request)
         try:
@@ -111,6 +113,7 @@ def refused(request: HttpRequest, reason: Reason) -> HttpResponseBase:
 
 def refusal_page(request: HttpRequest, reason: Reason) -> HttpResponseBase:
     logger.warning("sso_refused", extra={"reason": reason.code})
+    SIGN_INS.labels("sso-refused").inc()
     address = client_address(request)
     if cache.add(f"sso-refused:{reason.code}:{address}", 1, RECORDED_EVERY):
         tell(request, Event.REFUSED, reason=reason.code)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-Network = IPv4Network | IPv6Network
+from estuary_admin.networks import Network, is_within, unmapped
 
-MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 as an IPv6 socket spells it
 WIDEST = {4: 8, 6: 16}  # fewer bits than these mean everyone, or nearly
 
 
@@ -23,7 +22,7 @@ class Peers:
     @classmethod
     def of(cls, words: list[str]) -> Peers:
         """From addresses, networks and the word `unix`; ValueError for anything else."""
-        found = [_unmapped(ip_network(word)) for word in words if word != "unix"]
+        found = [unmapped(ip_network(word)) for word in words if word != "unix"]
         for network in _joined(found):
             if network.prefixlen < WIDEST[network.version]:
                 raise MeansEveryone(str(network))
@@ -36,21 +35,7 @@ class Peers:
         """Whether a REMOTE_ADDR is one of ours; a unix socket leaves it empty."""
         if not peer:
             return self.unix
-        try:
-            address = _unmapped(ip_network(ip_address(peer)))
-        except ValueError:
-            return False
-        return any(
-            network.version == address.version and address.subnet_of(network)  # type: ignore[arg-type]
-            for network in self.networks
-        )
-
-
-def _unmapped(network: Network) -> Network:
-    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
-        four = int(network.network_address) & 0xFFFF_FFFF
-        return IPv4Network((four, network.prefixlen - 96))
-    return network
+        return is_within(peer, self.networks)
 
 
 def _joined(networks: list[Network]) -> list[Network]:

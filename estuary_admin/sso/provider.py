@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from typing import Any, cast
 
 from allauth.account.utils import get_next_redirect_url
@@ -24,6 +25,7 @@ from estuary_admin.sso import assertion
 from estuary_admin.sso.config import Signed
 from estuary_admin.sso.reading import ALGORITHMS
 from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.social import ASKED_AT
 
 NEEDED = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
 OPTIONAL = ["userinfo_endpoint", "end_session_endpoint"]
@@ -118,8 +120,13 @@ class Provider(OpenIDConnectProvider):
     pkce_enabled_default = True
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
-        """Where to go then, if that is here; nothing else of the request decides anything."""
-        return {"process": "login", "next_url": get_next_redirect_url(request)}
+        """Where to go then, if that is here, and whether to ask anew; nothing else decides."""
+        found = {"process": "login", "next_url": get_next_redirect_url(request)}
+        if not request.POST.get("proof"):
+            return found
+        # An open session there is not enough; when it was asked tells how old the answer may be.
+        again = {**self.get_auth_params(), "prompt": "login", "max_age": "0"}
+        return {**found, "auth_params": again, ASKED_AT: time.time()}
 
     def get_pkce_params(self) -> dict[str, str]:
         params: dict[str, str] = super().get_pkce_params()

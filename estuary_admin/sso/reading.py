@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from estuary_admin import environment as env
+from estuary_admin.rotation import checked
 from estuary_admin.sso.modes import PROXIES, modes_of
 from estuary_admin.sso.peers import MeansEveryone, Peers
 
@@ -86,13 +87,7 @@ class Reader:
             ) from None
 
     def secrets(self) -> tuple[str, ...]:
-        found = tuple(self.words("SSO_PROXY_SECRET"))
-        if len(found) > 2 or any(len(secret) < 16 or not secret.isascii() for secret in found):
-            raise ImproperlyConfigured(
-                "SSO_PROXY_SECRET takes one value, or the new and the old one with a comma between "
-                "them, each of at least 16 ASCII characters; `openssl rand -hex 32` makes one."
-            )
-        return found
+        return checked("SSO_PROXY_SECRET", self.words("SSO_PROXY_SECRET"))
 
     def algorithms(self) -> list[str]:
         found = self.words("SSO_JWT_ALGORITHMS")

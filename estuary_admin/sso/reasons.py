@@ -106,6 +106,19 @@ class Reason(Enum):
             "the client's id and secret, and at the redirect address that the provider knows."
         ),
     )
+    SOMEBODY_ELSE = (
+        "somebody-else",
+        "Somebody else signed in at the provider than who is signed in here.",
+        "Sign in there as the same person, or sign out here first.",
+    )
+    NO_FRESH_PROOF = (
+        "no-fresh-proof",
+        "The provider does not confirm that you signed in just now.",
+        (
+            "It must heed prompt=login and max_age, and state auth_time in its ID tokens. If it "
+            "cannot, members add a passkey or an app right after signing in; see docs/sso.md."
+        ),
+    )
     NO_PERSON = (
         "no-person",
         "The assertion is about a program, not about a person.",

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp
 from django.conf import settings
-from django.http import HttpRequest
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
+from estuary_admin.security.typed import tell_of_interruption
 from estuary_admin.sso import proof
+from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.members import admitted
-from estuary_admin.sso.middleware import OIDC, begin_session, refusal_page
+from estuary_admin.sso.middleware import IDENTITY, OIDC, begin_session, refusal_page, refused
+from estuary_admin.sso.models import Identity
 from estuary_admin.sso.reasons import Reason, Refused
 from estuary_admin.sso.roles import follow_groups
+from estuary_admin.sudo import LEEWAY, PROVED_AT
 
 ID_TOKEN = "sso_id_token"  # noqa: S105 - in the session; tells the provider whom to sign out
 END_SESSION = "sso_end_session"
-PROVED_AT = "sso_proved_at"  # when the person last proved to be themselves, as seconds
+ASKED_AT = "proof_asked_at"  # in the flow's state, when somebody signed in is to prove it anew
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
@@ -65,13 +70,40 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
             proved = proof.from_claims(sociallogin.claims, sso)
             identity = admitted(request, proved, sso)
         except Refused as refusal:
-            raise ImmediateHttpResponse(refusal_page(request, refusal.reason)) from None
+            # Whoever is not admitted now is not kept in by a session of before.
+            page = refused if sociallogin.state.get(ASKED_AT) else refusal_page
+            raise ImmediateHttpResponse(page(request, refusal.reason)) from None
+        if asked := sociallogin.state.get(ASKED_AT):
+            raise ImmediateHttpResponse(proved_anew(request, sociallogin, identity, proved, asked))
         begin_session(request, identity, OIDC)
         request.session[ID_TOKEN] = sociallogin.id_token
         request.session[END_SESSION] = sociallogin.end_session
         request.session[PROVED_AT] = proved.at.timestamp() if proved.at else None
         follow_groups(request, identity.member, proved.groups, sso)
         raise ImmediateHttpResponse(redirect(here(request, sociallogin.state.get("next"))))
+
+
+def proved_anew(
+    request: HttpRequest, sociallogin: Any, identity: Identity, proved: proof.Proved, asked: float
+) -> HttpResponse:
+    """The session goes on, with a young proof in it; or as it was, and the page says why."""
+    at = proved.at.timestamp() if proved.at else 0
+    if not request.user.is_authenticated or request.session.get(IDENTITY) != identity.pk:
+        return no_proof_page(request, Reason.SOMEBODY_ELSE)
+    if not asked - LEEWAY <= at <= time.time() + LEEWAY:
+        return no_proof_page(request, Reason.NO_FRESH_PROOF)
+    request.session[PROVED_AT] = at
+    request.session[ID_TOKEN] = sociallogin.id_token
+    tell(request, Event.PROOF_GIVEN, way="provider")
+    follow_groups(request, identity.member, proved.groups, settings.SSO)
+    there = here(request, sociallogin.state.get("next"))
+    tell_of_interruption(request, there)
+    return redirect(there)
+
+
+def no_proof_page(request: HttpRequest, reason: Reason) -> HttpResponse:
+    tell(request, Event.PROOF_FAILED, reason=reason.code)
+    return render(request, "sso/no_proof.html", {"reason": reason}, status=403)
 
 
 def here(request: HttpRequest, url: str | None) -> str:

@@ -10,9 +10,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from estuary_admin.security.ways import has_password_here
 from estuary_admin.sso.middleware import is_local_session
 from estuary_admin.sso.oidc_views import choose_provider
 from estuary_admin.sso.social import provider_sign_out
+from estuary_admin.sudo import fresh_proof
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 
@@ -80,9 +82,9 @@ def signed_out(request: HttpRequest, *, everywhere: bool = False) -> HttpRespons
 
 
 @require_http_methods(ANY_FORM)
+@fresh_proof(when=has_password_here)
 def password_change(request: HttpRequest) -> HttpResponseBase:
-    """Only for who has one: somebody else vouches for all others."""
-    if request.user.is_authenticated and not request.user.has_usable_password():
+    if not has_password_here(request):
         raise Http404
     response: HttpResponseBase = account_views.password_change(request)
     return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from django.utils import timezone
@@ -14,6 +14,9 @@ from keys.services.audit import Action
 from keys.services.key_rows import expired_among
 from keys.services.stored_tokens import client_for, disconnect_token, forget_list
 from keys.upstream import ApiKey, EstuaryClient, TokenRejected, UpstreamError
+
+#: Revoked by one press: a page can hold no more, and each of them is a row of the audit.
+MOST_AT_ONCE = 500
 
 
 class Outcome(StrEnum):
@@ -44,6 +47,7 @@ class Revocation:
     token_hash: str
     outcome: Outcome
     sentence: str = ""  # the trouble on the way, if there was any
+    is_disconnected: bool = False  # it was the stored token, which went with it
 
 
 def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation:
@@ -64,29 +68,34 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     result = _judged(token_hash, answer, *_list_after(client, stored))
     _record(actor, result)
     if token_hash == stored.token_hash and result.outcome in ENDED:
-        disconnect_token(actor)
+        return replace(result, is_disconnected=disconnect_token(actor, stored))
     return result
 
 
-def revoke_expired(actor: Actor, stored: StoredToken) -> list[tuple[ApiKey, Revocation]]:
-    """Revoke the expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
+def revoke_expired(
+    actor: Actor, stored: StoredToken
+) -> tuple[list[tuple[ApiKey, Revocation]], int]:
+    """Revoke expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
 
-    Returns each with what became of it, NOT_TRIED if no time was left. Raises UpstreamError when
-    the first call already fails, and nothing was done.
+    Returns each with what became of it, NOT_TRIED if no time was left, and how many there are
+    beyond MOST_AT_ONCE. Raises UpstreamError when the first call already fails, and nothing was
+    done.
     """
     client = client_for(stored, actor)
     known = key_lists.last_known(stored) or client.list_keys()
-    expired = expired_among(known.keys, timezone.now())
+    all_expired = expired_among(known.keys, stored.token_hash, timezone.now())
+    expired = all_expired[:MOST_AT_ONCE]
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)
+    after = after and after.only({key.token_hash for key in expired})
     done = []
     for key in expired:
         result = _judged(key.token_hash, answers[key.token_hash], after, trouble)
         if result.outcome is not Outcome.NOT_TRIED:
             _record(actor, result)
         done.append((key, result))
-    return done
+    return done, len(all_expired) - len(expired)
 
 
 def _list_after(
@@ -119,8 +128,8 @@ def _judged(
         return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
     if after.find(token_hash):
         return Revocation(token_hash, Outcome.STILL_LISTED, sentence)
-    if after.unreadable:
-        return Revocation(token_hash, Outcome.UNKNOWN, "Estuary's list could not be read whole.")
+    if after.doubt:
+        return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
     return Revocation(token_hash, Outcome.REVOKED)
 
 

@@ -38,6 +38,16 @@ class Action(StrEnum):
     SSO_ADMIN_GIVEN = "sso:admin-given"
     SSO_ADMIN_TAKEN = "sso:admin-taken"
     SSO_LAST_ADMIN_KEPT = "sso:last-admin-kept"
+    PROOF_GIVEN = "member:proof-given"
+    PROOF_FAILED = "member:proof-failed"
+    SESSION_ENDED = "member:session-ended"
+    SESSIONS_ENDED = "member:sessions-ended"
+    FACTOR_ADDED = "factor:added"
+    FACTOR_REMOVED = "factor:removed"
+    FACTOR_USED = "factor:used"
+    FACTOR_FAILED = "factor:failed"
+    RECOVERY_CODES_MADE = "factor:codes-made"
+    PASSWORD_CHANGED = "member:password-changed"  # noqa: S105
 
 
 #: How pages say it.
@@ -63,6 +73,16 @@ WORDS = {
     Action.SSO_ADMIN_GIVEN: "Made admin by groups",
     Action.SSO_ADMIN_TAKEN: "No admin any more by groups",
     Action.SSO_LAST_ADMIN_KEPT: "Last admin kept against groups",
+    Action.PROOF_GIVEN: "Confirmed it is them",
+    Action.PROOF_FAILED: "Confirmation refused",
+    Action.SESSION_ENDED: "Session ended",
+    Action.SESSIONS_ENDED: "All other sessions ended",
+    Action.FACTOR_ADDED: "Second factor added",
+    Action.FACTOR_REMOVED: "Second factor removed",
+    Action.FACTOR_USED: "Second factor used",
+    Action.FACTOR_FAILED: "Second factor refused",
+    Action.RECOVERY_CODES_MADE: "New recovery codes made",
+    Action.PASSWORD_CHANGED: "Password changed",
 }
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import close_old_connections, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
+from keys import metrics
 from keys.actors import Actor
 from keys.models import ExportLease, StoredToken
 from keys.services import audit, leases
 from keys.services.audit import Action, Outcome
+from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import Export, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
 
 LEASE = 120  # seconds; a process that dies frees the account after these
 RENEWAL = 30  # seconds between renewals of the lease
@@ -34,17 +39,19 @@ class Download:
         self._ended = False
         self._size = 0
         self._digest = hashlib.sha256()
+        metrics.EXPORTS_RUNNING.inc()
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
-        _let_go_of_the_database()  # the download may take long
+        let_go_of_the_database()  # the download may take long
         try:
             for chunk in self._export:
                 self._digest.update(chunk)
                 self._size += len(chunk)
+                metrics.EXPORT_BYTES.inc(len(chunk))
                 if time.monotonic() - renewed > RENEWAL:
-                    leases.renew(self._lease, LEASE)
-                    _let_go_of_the_database()
+                    _renew(self._lease)
+                    let_go_of_the_database()
                     renewed = time.monotonic()
                 yield chunk
         except UpstreamError as error:
@@ -62,6 +69,8 @@ class Download:
         if self._ended:
             return
         self._ended = True
+        metrics.EXPORTS_RUNNING.dec()
+        metrics.EXPORTS.labels(reason or "done").inc()
         leases.release(self._lease)
         facts: dict[str, str | int] = {"bytes": self._size}
         if outcome is Outcome.DONE:
@@ -81,14 +90,15 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
         client = client_for(stored, actor)
-        _let_go_of_the_database()  # Estuary may think for a quarter of an hour
+        let_go_of_the_database()  # Estuary may think for a quarter of an hour
         export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
     except BaseException as error:
         leases.release(lease)
         reason = error.code if isinstance(error, UpstreamError) else "internal"
+        metrics.EXPORTS.labels(reason).inc()
         _record(actor, stored.member, Action.EXPORT_FAILED, Outcome.FAILED, {"reason": reason})
         raise
-    leases.renew(lease, LEASE)
+    _renew(lease)
     return Download(export, lease, actor, stored.member)
 
 
@@ -97,10 +107,12 @@ def is_running(stored: StoredToken) -> bool:
     return leases.is_taken(stored.token_hash)
 
 
-def _let_go_of_the_database() -> None:
-    """Give a pooled connection back while there is only Estuary to wait for."""
-    if not connection.in_atomic_block:
-        close_old_connections()
+def _renew(lease: ExportLease) -> None:
+    """Lengthen it; that a second export might begin is no reason to break this one off."""
+    try:
+        leases.renew(lease, LEASE)
+    except DatabaseError:
+        logger.exception("export_lease_not_renewed")
 
 
 def _record(

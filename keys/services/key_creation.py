@@ -82,12 +82,14 @@ def _find_out(client: EstuaryClient, spec: KeySpec, before: KeyList) -> tuple[Ou
     known = {key.token_hash for key in before.keys}
     has_labels = any(key.label for key in after.keys)
     label = spec.label if has_labels else ""
-    new = [key for key in after.keys if key.token_hash not in known and key.label == label]
+    new = {key.token_hash for key in after.keys if key.label == label} - known
+    # One that another form made meanwhile is not lost: somebody has its token.
+    new -= set(KeyCreation.objects.filter(token_hash__in=new).values_list("token_hash", flat=True))
     if not new:
         # A row that could not be read may be the one we look for.
         return Outcome.UNKNOWN if after.unreadable else Outcome.NOT_CREATED, ""
     # Two at once mean another form, too: which one is ours cannot be told.
-    return Outcome.LOST, new[0].token_hash if len(new) == 1 else ""
+    return Outcome.LOST, new.pop() if len(new) == 1 else ""
 
 
 def _conclude(
@@ -126,7 +128,10 @@ AUDITED = {
 def _repeated(record: KeyCreation) -> Creation:
     """Wait for the first submit's outcome, as long as that may take."""
     patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT  # however the clock is set meanwhile
     while record.outcome == Outcome.REQUESTED and not record.is_overdue(patience):
+        if time.monotonic() > end:
+            break
         time.sleep(0.1)
         record.refresh_from_db()
     if record.outcome == Outcome.REQUESTED:

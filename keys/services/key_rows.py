@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keys.key_query import Status, list_url
 from keys.models import KeyCreation
-from keys.upstream import ApiKey
+from keys.upstream import PERMANENT_FROM, ApiKey
 
+LONGEST_NAME = 60  # characters of a label in a sentence
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 EXPIRES_SOON = timedelta(days=7)
 
 STATUS_TEXT = {
@@ -21,6 +25,9 @@ STATUS_TEXT = {
     Status.LEGACY: "Legacy",
     Status.SESSION: "Sessions",
 }
+#: How long keys still work, shortest first.
+TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
+RECORDED = ("label", "permission")  # what a row shows of our own record
 PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
 
 
@@ -47,7 +54,7 @@ class KeyRow:
 
     @property
     def is_permanent(self) -> bool:
-        return self.key.is_permanent
+        return self.status is Status.PERMANENT
 
     @property
     def is_expired(self) -> bool:
@@ -82,23 +89,40 @@ class KeyRow:
         return f"{self.url}revoke/"
 
 
+def terms_at(now: datetime) -> list[datetime]:
+    """The last moment of each of TERMS but for the last, which has none."""
+    return [now, now + EXPIRES_SOON, now + PERMANENT_FROM]
+
+
 def status_of(key: ApiKey, now: datetime) -> Status:
     """How long a key still works, in one word."""
-    if key.expiry <= now:
-        return Status.EXPIRED
-    if key.expiry - now <= EXPIRES_SOON:
-        return Status.EXPIRING
-    return Status.PERMANENT if key.is_permanent else Status.ACTIVE
+    return TERMS[bisect_left(terms_at(now), key.expiry)]
 
 
-def expired_among(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
-    """The expired keys but for session keys, which are Estuary's own to clean up."""
-    return [key for key in keys if key.is_expired(now) and not key.is_session]
+def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
+    """The expired keys but for session keys, which are Estuary's own to clean up.
+
+    The stored token is never among them: it has just worked, so it is our clock that is wrong.
+    """
+    return [
+        key
+        for key in keys
+        if key.is_expired(now) and not key.is_session and key.token_hash != own_hash
+    ]
 
 
 def name_of(key: ApiKey | None, token_hash: str) -> str:
-    """A key in a sentence: by its label if it has one, else by its fingerprint."""
-    return f"“{key.label}”" if key and key.label else f"Key {token_hash[:8]}"
+    """A key in a sentence: by its label if it has one that shows, else by its fingerprint.
+
+    A sentence has no `<bdi>` around the label, and is kept in the session until it is shown: what
+    would turn its direction is taken out, and a long label is cut.
+    """
+    kept = (key.label if key else "")[: 10 * LONGEST_NAME]
+    plain = (" " if unicodedata.bidirectional(char) in TURNING else char for char in kept)
+    label = " ".join("".join(plain).split())
+    if len(label) > LONGEST_NAME:
+        label = f"{label[: LONGEST_NAME - 1]}…"
+    return f"“{label}”" if label else f"Key {token_hash[:8]}"
 
 
 def rows_of(
@@ -106,10 +130,8 @@ def rows_of(
 ) -> list[KeyRow]:
     """Put our records beside the keys of one page, with one query for all of them."""
     keys = list(keys)
-    records = {
-        record.token_hash: record
-        for record in KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
-    }
+    found = KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
+    records = {record.token_hash: record for record in found.only("token_hash", *RECORDED)}
     return [
         _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, now))
         for key in keys

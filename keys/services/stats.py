@@ -11,6 +11,7 @@ from django.utils import timezone
 from keys.actors import Actor
 from keys.models import StoredToken
 from keys.services.key_lists import KEPT_FOR
+from keys.services.letting_go import let_go_of_the_database
 from keys.services.stored_tokens import client_for
 from keys.upstream import Stats, UpstreamError
 
@@ -30,8 +31,10 @@ class FetchedStats:
 def current_stats(stored: StoredToken, actor: Actor) -> FetchedStats:
     """Ask Estuary; raises UpstreamError when it gives none and none are known."""
     name = f"stats:{stored.pk}:{stored.token_hash}"
+    client = client_for(stored, actor)
+    let_go_of_the_database()
     try:
-        fetched = FetchedStats(client_for(stored, actor).stats(), timezone.now())
+        fetched = FetchedStats(client.stats(), timezone.now())
     except UpstreamError as error:
         kept = cache.get(name)
         if error.is_about_token or not isinstance(kept, FetchedStats):

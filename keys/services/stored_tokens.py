@@ -71,12 +71,16 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
     return stored
 
 
-def disconnect_token(actor: Actor) -> None:
-    """Destroy the stored token here; at Estuary it stays valid. Raises NotConnected."""
-    stored = of_member(actor.known_member)
+def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
+    """Destroy a stored token here; at Estuary it stays valid.
+
+    False when it is not the member's any more: one that was connected meanwhile stays.
+    """
     with transaction.atomic():
-        stored.delete()
-        audit.record(actor, Action.TOKEN_DISCONNECTED, token_hash=stored.token_hash)
+        count, _ = StoredToken.objects.filter(pk=stored.pk, token_hash=stored.token_hash).delete()
+        if count:
+            audit.record(actor, Action.TOKEN_DISCONNECTED, token_hash=stored.token_hash)
+    return bool(count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ def health_of(stored: StoredToken | None, actor: Actor, now: datetime) -> Health
             "The stored token cannot be opened with this server's sealing keys. Connect it again.",
         )
     key = listed.find(stored.token_hash)
+    if key is None and listed.doubt:
+        return Health("warning", listed.doubt)
     if key is None:
         return Health("error", "Estuary no longer lists this key: it was revoked. Connect another.")
     [row] = rows_of([key], stored.token_hash, now)

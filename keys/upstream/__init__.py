@@ -17,13 +17,25 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .export import Export
+from .observing import Endpoint
 from .redaction import redact
-from .types import ApiKey, CreatedKey, KeyList, KeySpec, Permission, Stats, hash_of
+from .types import (
+    PERMANENT_FROM,
+    ApiKey,
+    CreatedKey,
+    KeyList,
+    KeySpec,
+    Permission,
+    Stats,
+    hash_of,
+)
 
 __all__ = [
+    "PERMANENT_FROM",
     "ApiKey",
     "CreatedKey",
     "DurationError",
+    "Endpoint",
     "EstuaryClient",
     "Export",
     "KeyList",

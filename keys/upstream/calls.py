@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Literal, TypeVar, cast
 
 from .deadlines import Patience
 from .diagnosis import attempt
 from .errors import (
+    Problem,
     RateLimited,
     UnexpectedReply,
     UpstreamError,
@@ -15,8 +18,12 @@ from .errors import (
 )
 from .export import Export, begin
 from .http import Node, Reply
+from .observing import Endpoint, observed
 from .redaction import Secret
 from .refusals import refusal
+
+T = TypeVar("T")
+Read = Callable[[Reply], T | Problem]  # a good reply's meaning, or what is wrong with it
 
 _PAUSES = (0.1, 0.4)  # seconds before the first and second retry of a GET
 
@@ -29,11 +36,12 @@ class Calls:
         self._timeout = timeout
         self._end: float | None = None
 
-    def get(self, path: str, most: int) -> Reply:
+    def get(self, endpoint: Endpoint, path: str, most: int, read: Read[T]) -> T:
         """GET, at most twice more after a broken connection, 429 with a time, 502, 503, 504."""
         for pause in (*_PAUSES, None):
             try:
-                return self._get_once(path, most)
+                with observed(endpoint):
+                    return self._get_once(path, most, read)
             except (UpstreamUnavailable, UpstreamFailed, RateLimited) as error:
                 failure = error
             wait = _wait_before_retry(failure, pause)
@@ -42,18 +50,21 @@ class Calls:
             time.sleep(wait)
         raise failure
 
-    def _get_once(self, path: str, most: int) -> Reply:
+    def _get_once(self, path: str, most: int, read: Read[T]) -> T:
         reply = self._node.fetch("GET", Secret(path), Patience(self._ends()), most)
         if reply.status != 200:
             raise refusal(reply, is_change=False)
-        return reply
+        return _understood(reply, read, is_change=False)
 
-    def change(self, method: str, target: Secret, most: int) -> Reply:
+    def change(
+        self, endpoint: Endpoint, method: str, target: Secret, most: int, read: Read[T]
+    ) -> T:
         """POST or DELETE, once."""
-        reply = self._node.fetch(method, target, Patience(self._change_ends()), most)
-        if reply.status != 200:
-            raise refusal(reply, is_change=True)
-        return reply
+        with observed(endpoint):
+            reply = self._node.fetch(method, target, Patience(self._change_ends()), most)
+            if reply.status != 200:
+                raise refusal(reply, is_change=True)
+            return _understood(reply, read, is_change=True)
 
     def may_change(self) -> bool:
         """Whether time is left for a change, and for a list after it."""
@@ -63,14 +74,17 @@ class Calls:
         """GET a long stream, once, with a patience of its own (seconds)."""
         now = time.monotonic()
         patience = Patience(now + first_byte, connect_until=now + self._timeout)
-        begun = attempt(
-            lambda: begin(self._node.send("GET", Secret(path), patience), patience, idle),
-            "GET",
-            patience,
-        )
-        if isinstance(begun, Export):
-            return begun
-        raise UnexpectedReply(begun) if isinstance(begun, str) else refusal(begun, is_change=False)
+        with observed(Endpoint.EXPORT):
+            begun = attempt(
+                lambda: begin(self._node.send("GET", Secret(path), patience), patience, idle),
+                "GET",
+                patience,
+            )
+            if isinstance(begun, Export):
+                return begun
+            if isinstance(begun, str):
+                raise UnexpectedReply(begun)
+            raise refusal(begun, is_change=False)
 
     def _ends(self) -> float:
         """The moment by which all calls must have ended; the first call sets it."""
@@ -81,6 +95,23 @@ class Calls:
     def _change_ends(self) -> float:
         """The moment by which a change begun now must have ended."""
         return min(self._ends() - self._timeout / 4, time.monotonic() + self._timeout * 0.6)
+
+
+def json_of(read: Callable[[bytes], T | Problem]) -> Read[T]:
+    """Read a body, which must say that it is JSON."""
+    return lambda reply: read(reply.body) if reply.is_json else "content-type"
+
+
+def nothing_else(reply: Reply) -> Literal[True] | Problem:
+    """Read what a DELETE is answered with: nothing, or JSON that is of no interest."""
+    return "content-type" if reply.body and not reply.is_json else True
+
+
+def _understood(reply: Reply, read: Read[T], *, is_change: bool) -> T:
+    meaning = read(reply)
+    if isinstance(meaning, str):
+        raise UnexpectedReply(cast(Problem, meaning), maybe_carried_out=is_change or None)
+    return meaning
 
 
 def _wait_before_retry(error: UpstreamError, pause: float | None) -> float | None:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote, urlencode
 
-from .calls import Calls
+from .calls import Calls, json_of, nothing_else
 from .durations import to_go
 from .errors import NotPermitted, RateLimited, TokenRejected, UnexpectedReply, UpstreamError
 from .export import Export
 from .http import Node
+from .observing import Endpoint
 from .redaction import Secret
 from .replies import Listing, read_created, read_keys, read_stats
 from .types import ApiKey, CreatedKey, KeyList, KeySpec, Stats
@@ -57,11 +58,10 @@ class EstuaryClient:
             "label": spec.label,
         }
         query = urlencode(parameters, quote_via=quote, safe="")
-        reply = self._calls.change("POST", Secret(f"/user/api-keys?{query}"), _CREATED_MOST)
-        created = read_created(reply.body) if reply.is_json else "content-type"
-        if isinstance(created, str):
-            raise UnexpectedReply(created, maybe_carried_out=True)
-        return created
+        target = Secret(f"/user/api-keys?{query}")
+        return self._calls.change(
+            Endpoint.CREATE, "POST", target, _CREATED_MOST, json_of(read_created)
+        )
 
     def revoke_key(self, token_hash: str) -> bool:
         """Revoke a key. False when Estuary does not list it: then nothing was sent.
@@ -85,11 +85,7 @@ class EstuaryClient:
 
     def stats(self) -> Stats:
         """How much the account stores. Also the cheapest way to test a token."""
-        reply = self._calls.get("/user/stats", _MOST)
-        stats = read_stats(reply.body) if reply.is_json else "content-type"
-        if isinstance(stats, str):
-            raise UnexpectedReply(stats)
-        return stats
+        return self._calls.get(Endpoint.STATS, "/user/stats", _MOST, json_of(read_stats))
 
     def open_export(self, first_byte_timeout: float = 900.0, idle_timeout: float = 60.0) -> Export:
         """Start an export and wait for its first bytes; the caller must close it.
@@ -101,11 +97,8 @@ class EstuaryClient:
         return self._calls.open_export("/user/export", first_byte_timeout, idle_timeout)
 
     def _list(self, wanted: Collection[str] = ()) -> Listing:
-        reply = self._calls.get("/user/api-keys", _LIST_MOST)
-        listing = read_keys(reply.body, wanted) if reply.is_json else "content-type"
-        if isinstance(listing, str):
-            raise UnexpectedReply(listing)
-        return listing
+        read = json_of(lambda body: read_keys(body, wanted))
+        return self._calls.get(Endpoint.LIST, "/user/api-keys", _LIST_MOST, read)
 
     def _revoke(self, listing: Listing, token_hash: str) -> bool:
         """Send one DELETE, whose only good answer is 200 with nothing in it."""
@@ -114,10 +107,8 @@ class EstuaryClient:
             raise UnexpectedReply("shape", maybe_carried_out=False)  # it may be one of those
         if key is None:
             return False
-        reply = self._calls.change("DELETE", _target(key, listing), _MOST)
-        if reply.body and not reply.is_json:
-            raise UnexpectedReply("content-type", maybe_carried_out=True)
-        return True
+        target = _target(key, listing)
+        return self._calls.change(Endpoint.REVOKE, "DELETE", target, _MOST, nothing_else)
 
     def _revoke_each(
         self, listing: Listing, wanted: list[str]

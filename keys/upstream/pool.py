@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from . import redaction
 from .deadlines import Patience, PatientSocket, connect
 
-_KEPT = 32  # idle connections per node
+_KEPT = 128  # idle connections per node, as many as there may be threads
 # Proxies and address translators forget idle connections after a minute or more, some without
 # a word: a request on such a one would be lost. What is older than this is made anew.
 _IDLE_SECONDS = 50.0

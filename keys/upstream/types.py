@@ -12,7 +12,8 @@ import msgspec
 
 from .durations import to_go
 
-_LONG = timedelta(days=50 * 365)
+#: Who lives longer than this lives for ever: Estuary's "never" is 100 years.
+PERMANENT_FROM = timedelta(days=50 * 365)
 _FINGERPRINT = 8
 
 
@@ -45,8 +46,8 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_permanent(self) -> bool:
-        """Whether it lives more than 50 years from now: Estuary's "never" is 100 years."""
-        return self.expiry - datetime.now(UTC) > _LONG
+        """Whether it never expires, as far as people are concerned."""
+        return self.expiry - datetime.now(UTC) > PERMANENT_FROM
 
     def is_expired(self, now: datetime) -> bool:
         """Whether its expiry has come at the moment `now` (aware)."""

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.security.member_sessions import living
 from keys.actors import actor_of
 from keys.decorators import signed_in
 from keys.forms import PreferencesForm
@@ -43,5 +44,6 @@ def account(request: AppRequest) -> HttpResponse:
         "health": health.sentence,
         "health_level": health.level,
         "own_row": health.row,
+        "sessions": living(request.user),
     }
     return render(request, "keys/account.html", context)

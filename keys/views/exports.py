@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
+from estuary_admin.sudo import fresh_proof
 from keys.actors import actor_of
 from keys.decorators import deny_unless_admin, signed_in, upstream_errors_shown
 from keys.forms import ExportForm
@@ -25,13 +26,24 @@ def exports(request: AppRequest) -> HttpResponse:
     return _exports_page(request)
 
 
-@require_POST
-@signed_in
-@upstream_errors_shown
-def export_download(request: AppRequest) -> HttpResponseBase:
+def wanted_member(request: HttpRequest) -> int | None:
+    """Whose data; None is the member's own."""
     form = ExportForm(request.POST)
     wanted = form.cleaned_data["member"] if form.is_valid() else 0  # which nobody is
-    if wanted in {None, request.user.pk}:
+    return None if wanted == request.user.pk else wanted
+
+
+def is_for_somebody_else(request: HttpRequest) -> bool:
+    return wanted_member(request) is not None and is_admin(request.user)
+
+
+@require_POST
+@signed_in
+@fresh_proof(back="keys:exports", when=is_for_somebody_else)
+@upstream_errors_shown
+def export_download(request: AppRequest) -> HttpResponseBase:
+    wanted = wanted_member(request)
+    if wanted is None:
         stored = of_member(request.user)
     else:
         deny_unless_admin(request, wanted="export")

@@ -8,6 +8,8 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.security import typed
+from estuary_admin.sudo import fresh_proof
 from keys.actors import actor_of
 from keys.decorators import connected, upstream_errors_shown
 from keys.forms import KeyCreateForm
@@ -26,11 +28,14 @@ OUTCOMES = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
+@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "nonce"))
 @upstream_errors_shown
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
-        return _form_page(request, KeyCreateForm(initial={"nonce": new_nonce(request.session)}))
+        initial = {"nonce": new_nonce(request.session), **typed.kept(request)}
+        return _form_page(request, KeyCreateForm(initial=initial))
+    typed.forget(request)
     form = KeyCreateForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form)

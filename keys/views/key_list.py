@@ -21,6 +21,7 @@ from keys.services.key_rows import rows_of
 from keys.services.key_table import KeyTable, table_of
 from keys.upstream import hash_of
 from keys.upstream.pasting import pasted_token
+from keys.views.key_revoke import tell_absence
 
 
 @require_safe
@@ -71,8 +72,10 @@ def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> H
 @connected
 @upstream_errors_shown
 def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
+    listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
+    if key is None and listed.doubt:
+        return tell_absence(request, token_hash, listed.doubt)
     if key is None:
         raise Http404("Estuary does not list this key")
     [row] = rows_of([key], request.stored_token.token_hash, timezone.now())

@@ -8,6 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.security import typed
+from estuary_admin.sudo import fresh_proof
 from keys.actors import actor_of
 from keys.decorators import connected, signed_in, upstream_errors_shown
 from keys.forms import TokenConnectForm, TokenDisconnectForm
@@ -23,9 +25,10 @@ from keys.views.key_revoke import tell
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@fresh_proof(keep=("token",))
 @sensitive_variables("form")
 def token_connect(request: AppRequest) -> HttpResponse:
-    form = TokenConnectForm(request.POST if request.method == "POST" else None)
+    form = TokenConnectForm(typed.completed(request) if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             stored = connect_token(actor_of(request), form.cleaned_data["token"])
@@ -36,22 +39,31 @@ def token_connect(request: AppRequest) -> HttpResponse:
             return go_to(request, "keys:key_list")
     stored_token = StoredToken.objects.filter(member=request.user).first()
     return render_page(
-        request, "keys/token_connect.html", {"form": form, "stored_token": stored_token}
+        request,
+        "keys/token_connect.html",
+        {"form": form, "stored_token": stored_token, "is_kept": bool(typed.kept(request))},
     )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
+@fresh_proof(keep=("revoke",))
 @upstream_errors_shown
 def token_disconnect(request: AppRequest) -> HttpResponse:
-    form = TokenDisconnectForm(request.POST if request.method == "POST" else None)
-    context = {"form": form, "stored_token": request.stored_token}
+    stored = request.stored_token
+    form = TokenDisconnectForm(
+        request.POST if request.method == "POST" else None,
+        initial={"fingerprint": stored.fingerprint} | typed.kept(request),
+    )
+    context = {"form": form, "stored_token": stored}
     if request.method != "POST" or not form.is_valid():
         return render(request, "keys/token_disconnect.html", context)
-    if not form.cleaned_data["revoke"]:
-        disconnect_token(actor_of(request))
+    if form.cleaned_data["fingerprint"] not in {"", stored.fingerprint}:
+        messages.warning(request, "Another key was connected meanwhile. Nothing was done.")
+        return go_to(request, "keys:token_disconnect")
+    if form.cleaned_data["revoke"]:
+        result = api_keys.revoke_key(actor_of(request), stored, stored.token_hash)
+        return tell(request, result, name_of(None, stored.token_hash))
+    if disconnect_token(actor_of(request), stored):
         messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
-        return go_to(request, "keys:token_connect")
-    own_hash = request.stored_token.token_hash
-    result = api_keys.revoke_key(actor_of(request), request.stored_token, own_hash)
-    return tell(request, result, name_of(None, own_hash))
+    return go_to(request, "keys:token_connect")

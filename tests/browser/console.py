@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -36,7 +37,7 @@ class Console:
         self.url = f"http://localhost:{self.port}"
         self.log = data_dir / "log.txt"
         self._members = members
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
             "SECRET_KEY": secrets.token_urlsafe(64),
@@ -55,33 +56,52 @@ class Console:
     def __enter__(self) -> Self:
         wanted = json.dumps({"password": PASSWORD, "members": self._members})
         self._run("-m", "tests.browser.prepare", standard_input=wanted)
-        with self.log.open("wb") as log:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stderr=log,
             )
         self._wait()
-        return self
+
+    def stop(self) -> None:
+        self._server.terminate()
+        self._server.wait()
 
     @property
     def pid(self) -> int:
         """Of the server's first process; those that answer are its children."""
         return self._server.pid
 
-    def __exit__(self, *_: object) -> None:
-        self._server.terminate()
+    def kill(self) -> None:
+        """As when the power fails: the first process, then those that answer."""
+        answering = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        for pid in (self.pid, *map(int, answering)):
+            os.kill(pid, signal.SIGKILL)
         self._server.wait()
+        while self.answers():  # the last one may still hold the port
+            time.sleep(0.01)
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _run(self, *arguments: str, standard_input: str) -> None:
         subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=self._environment,
+            env=self.environment,
             input=standard_input.encode(),
             check=True,
         )
+
+    def age_proofs(self) -> None:
+        """As if everybody had proved long ago to be themselves."""
+        self._run("-m", "tests.browser.age_proofs", standard_input="")
 
     def _wait(self) -> None:
         for _ in range(200):

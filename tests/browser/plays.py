@@ -38,7 +38,7 @@ def refused_sign_in(_: Stage, page: Page) -> None:
     page.goto("/accounts/login/")
     page.get_by_label("Username").fill("nobody")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
 
 
@@ -168,7 +168,7 @@ def form_out_of_date(_: Stage, page: Page) -> None:
     page.context.clear_cookies()
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill("whatever")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="out of date")).to_be_visible()
 
 

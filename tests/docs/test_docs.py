@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from estuary_admin import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -71,3 +74,15 @@ def direct(file: str) -> Iterator[str]:
             return
         if "==" in line:
             yield line.partition("==")[0].partition("[")[0]  # without extras
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    images = [
+        re.findall(r"estuary-admin:([\d.]+)", (ROOT / "deploy" / name).read_text(encoding="utf-8"))
+        for name in ("Dockerfile", "compose.yaml")
+    ]
+
+    assert project["version"] == VERSION
+    assert {version for found in images for version in found} == {VERSION}
+    assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

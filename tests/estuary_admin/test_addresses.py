@@ -23,6 +23,11 @@ from estuary_admin.addresses import client_address
         ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("", "203.0.113.9", ""),  # a unix socket
+        # As a socket for both protocols spells it.
+        ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "203.0.113.9, ::ffff:10.0.0.2", "203.0.113.9"),
+        ("::ffff:198.51.100.7", "203.0.113.9", "198.51.100.7"),
     ],
 )
 def test_only_named_proxies_are_believed(

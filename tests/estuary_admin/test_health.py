@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -23,6 +24,14 @@ def test_healthz_asks_nobody() -> None:
 
     assert response.content == b"ok"
     assert response["Content-Type"] == "text/plain"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_browsers_session_is_not_looked_up_for_it(path: str) -> None:
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
+
+    assert client.get(path).status_code in {200, 503}  # and pytest-django refuses the database
 
 
 def test_readyz_says_that_all_is_well(node: Sandbox, db: None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -136,3 +138,59 @@ def test_every_request_has_an_id_of_its_own(alice: User) -> None:
     first, second = client.get("/account/"), client.get("/account/")
 
     assert first["X-Request-Id"] != second["X-Request-Id"]
+
+
+PROXY = "10.0.0.1"
+GIVEN = "proxy-made-this-id.42"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("peer", [PROXY, f"::ffff:{PROXY}"])
+def test_the_id_that_our_proxy_gave_is_kept(
+    settings: Any, caplog: pytest.LogCaptureFixture, peer: str
+) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    caplog.set_level(logging.INFO)
+
+    response = Client().get("/healthz", REMOTE_ADDR=peer, headers={"X-Request-Id": GIVEN})
+
+    assert response["X-Request-Id"] == GIVEN
+    assert request_line(caplog)["request_id"] == GIVEN
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("peer", "given"),
+    [
+        ("198.51.100.1", GIVEN),  # anybody could take the id of another request
+        ("", GIVEN),
+        (PROXY, "short"),
+        (PROXY, "x" * 65),
+        (PROXY, f"{GIVEN},{GIVEN}"),  # sent twice
+        (PROXY, "with blank and more"),
+        (PROXY, "line\nbreak-in-it"),
+        (PROXY, "ünicode-is-not-for-headers"),
+        (PROXY, TOKEN),
+    ],
+)
+def test_any_other_id_is_replaced_by_our_own(settings: Any, peer: str, given: str) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+
+    response = Client().get("/healthz", REMOTE_ADDR=peer, HTTP_X_REQUEST_ID=given)
+
+    assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-Id"])
+
+
+def test_a_line_says_what_was_spent_on_estuary(
+    browser: Client, node: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="estuary_admin.request")
+    node.set_fault("stats", Fault("delay", seconds=0.2))
+
+    browser.get("/stats/")
+    browser.get("/accounts/logout/")
+
+    asked, idle = [vars(record) for record in caplog.records]
+    assert (asked["upstream_calls"], idle["upstream_calls"]) == (1, 0)
+    assert 200 <= asked["upstream_ms"] <= asked["ms"]
+    assert idle["upstream_ms"] == 0

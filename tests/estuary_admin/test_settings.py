@@ -34,6 +34,14 @@ def test_https_brings_locked_cookies_and_hsts(monkeypatch: pytest.MonkeyPatch) -
     assert "keys.example.com" in found["ALLOWED_HOSTS"]
 
 
+def test_names_below_ours_are_left_alone_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = settings_of(monkeypatch, PUBLIC_URL="https://keys.example.com")
+    asked = settings_of(monkeypatch, HSTS_SUBDOMAINS="true", HSTS_PRELOAD="true")
+
+    for setting in ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"):
+        assert (plain[setting], asked[setting]) == (False, True)
+
+
 def test_http_on_this_machine_works_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings_of(monkeypatch, PUBLIC_URL="http://localhost:8000")
 
@@ -78,6 +86,9 @@ def test_the_data_folder_is_for_us_alone(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "oracle9://x"),
         ("DATABASE_URL", "postgres://keys@db.example:port/keys"),
+        ("HSTS_PRELOAD", "true"),  # without HSTS_SUBDOMAINS
+        ("METRICS_ALLOWED", "everywhere"),
+        ("METRICS_TOKEN", "short"),
         ("TIME_ZONE", "Mars/Olympus"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
@@ -123,7 +134,8 @@ def test_the_server_takes_its_numbers_from_the_environment(
     server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
 
     assert server["workers"] == 4
-    assert server["forwarded_allow_ips"] == "10.0.0.0/8"
+    # The second is the first as a socket for both protocols spells it.
+    assert server["forwarded_allow_ips"] == "10.0.0.0/8,::ffff:a00:0/104"
 
 
 def test_a_wrong_number_of_workers_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

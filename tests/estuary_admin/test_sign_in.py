@@ -170,6 +170,21 @@ def test_a_forged_address_does_not_escape_the_throttle() -> None:
     assert "Too many failed login attempts" in words_of(refused)
 
 
+def test_another_port_in_the_host_header_does_not_escape_the_throttle(alice: User) -> None:
+    for attempt in range(5):
+        try_to_sign_in(
+            Client(),
+            "alice",
+            "wrong",
+            HTTP_HOST=f"localhost:{attempt + 1}",
+            REMOTE_ADDR=f"10.0.0.{attempt}",
+        )
+
+    refused = try_to_sign_in(Client(), "alice", PASSWORD, HTTP_HOST="localhost:99")
+
+    assert "Too many failed login attempts" in words_of(refused)
+
+
 def test_throttled_attempts_are_recorded(alice: User) -> None:
     for _ in range(6):
         try_to_sign_in(Client(), "alice", "wrong")

@@ -69,6 +69,7 @@ def console(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "SSO_ID_HEADER": "X-Uid",
         "SSO_GROUPS_HEADER": "Remote-Groups",
         "SSO_ADMIN_GROUPS": "admins",
+        "SUDO_MINUTES": "0",
         "SSO_LOGOUT_URL": f"/oidc-callback?logout={provider.url}/",
         "PUBLIC_URL": f"http://localhost:{front}",
     }

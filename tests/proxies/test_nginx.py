@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
 from tests.browser.console import Console, free_port
+from tests.estuary_admin.security.conftest import code_of
 from tests.proxies.programs import Running, program
 from tests.proxies.verifier import Verifier
 from tests.proxies.wire import Headers, ask
@@ -84,6 +85,16 @@ def console(verifier: Verifier, tmp_path_factory: pytest.TempPathFactory) -> Ite
             yield console
 
 
+def add_an_app(page: Page) -> None:
+    """Without one there is nothing by which the console could ask for a proof."""
+    page.wait_for_url("**/accounts/reauthenticate/**")
+    page.get_by_role("link", name="Add an app").click()
+    secret = page.locator(".setup-key").inner_text().replace(" ", "")
+    page.get_by_label("Code").fill(code_of(secret))
+    page.get_by_role("button", name="Add the app").click()
+    page.get_by_role("link", name="I have saved them").click()
+
+
 def test_a_browser_comes_in_works_changes_role_and_leaves(
     console: Console, verifier: Verifier, open_page: Callable[..., Page]
 ) -> None:
@@ -93,7 +104,8 @@ def test_a_browser_comes_in_works_changes_role_and_leaves(
     page.goto("/")
     page.get_by_label("Name").fill("Alice")
     page.get_by_role("button", name="Enter").click()
-    page.wait_for_url("**/account/token/")
+    add_an_app(page)
+    page.goto("/account/token/")
     account = console.node.add_user("alice")
     page.get_by_label("Estuary API key").fill(console.node.add_key(account, label="console"))
     page.get_by_role("button", name="Connect").click()
@@ -119,7 +131,7 @@ def test_when_the_sign_in_ends_elsewhere_the_next_click_shows_it(
 ) -> None:
     page = open_page()
     page.goto("/sso/enter?user=carl")
-    page.wait_for_url("**/account/token/")
+    page.wait_for_url("**/accounts/reauthenticate/**")
     page.context.clear_cookies(name="who")
 
     page.get_by_role("link", name="Stats").click()

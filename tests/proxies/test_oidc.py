@@ -81,6 +81,23 @@ def test_a_browser_comes_in_works_changes_role_and_leaves(
     expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
 
 
+def test_what_matters_asks_to_sign_in_there_again(
+    console: Console, provider: Provider, open_page: Callable[..., Page]
+) -> None:
+    provider.knows("uid-late", preferred_username="late")
+    page = open_page()
+    enter(page, "uid-late")
+    page.wait_for_url("**/account/")
+    console.age_proofs()
+    page.goto("/account/token/")
+    page.get_by_role("button", name="Sign in again with Corp").click()
+    page.get_by_placeholder("sub").fill("uid-late")
+    page.get_by_role("button", name="Authorize").click()
+
+    page.wait_for_url("**/account/token/")
+    expect(page.get_by_label("Estuary API key")).to_be_visible()
+
+
 def test_the_way_on_is_kept_through_the_provider(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:

@@ -87,7 +87,20 @@ class Job:
     def connect(self) -> None:
         for wrong in (self.token[:-4], f"{self.token} {self.token}", self.token.lower()):
             self.browser.post("/account/token/", {"token": wrong})
+        self.connect_late()
         self.browser.post("/account/token/", {"token": f'"Bearer {self.token}"'})
+
+    def connect_late(self) -> None:
+        """A proof runs out between opening the form and sending it: the token is kept sealed."""
+        session = self.browser.session
+        session["proved_at"] -= 24 * 3600
+        session.save()
+        asked = self.browser.post("/account/token/", {"token": self.token})
+        assert asked["Location"].startswith("/accounts/reauthenticate/")
+        self.browser.get(asked["Location"])
+        proof = {"way": "password", "password": PASSWORD, "next": "/account/token/"}
+        self.browser.post("/accounts/reauthenticate/", proof, follow=True)
+        assert self.browser.post("/account/token/", {"token": ""})["Location"] == "/keys/"
 
     def create(self, label: str = "made") -> Any:
         page = self.browser.get("/keys/new/").content.decode()

@@ -1,4 +1,4 @@
-"""Move all stored tokens to the newest sealing key."""
+"""Move all stored tokens and second factors to the newest sealing key."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from estuary_admin.security.factors import reseal_factors
 from keys.services.stored_tokens import reseal_all
 
 
 class Command(BaseCommand):
-    help = "Seal every stored token anew under the first of TOKEN_SEALING_KEYS."
+    help = "Seal every stored token and second factor anew under the first of TOKEN_SEALING_KEYS."
 
     def handle(self, *_: Any, **__: Any) -> None:
         moved, unreadable = reseal_all()
+        factors_moved, factors_unreadable = reseal_factors()
         self.stdout.write(f"Moved {moved} stored tokens to the newest key.")
+        if factors_moved:
+            self.stdout.write(f"Moved {factors_moved} second factors to the newest key.")
+        if factors_unreadable:
+            self.stderr.write(
+                f"{factors_unreadable} second factors cannot be opened with these "
+                "TOKEN_SEALING_KEYS. Add the key that sealed them, or take them off with "
+                "`manage.py removefactors`."
+            )
         if unreadable:
             raise CommandError(
                 f"{unreadable} stored tokens cannot be opened with these TOKEN_SEALING_KEYS. "
                 "Add the key that sealed them, or have their members connect again."
             )
+        if factors_unreadable:
+            raise CommandError("Not everything was moved.")

@@ -7,11 +7,12 @@ from typing import Any
 
 import time_machine
 from django.contrib.auth.models import User
+from django.db import OperationalError
 
 from keys.actors import Actor
 from keys.models import ExportLease
 from keys.sandbox import Sandbox
-from keys.services import exports
+from keys.services import exports, leases
 from keys.services.audit import Action
 from keys.services.exports import is_running, open_download
 from tests.conftest import connect
@@ -67,3 +68,21 @@ def test_a_long_export_keeps_its_lease(
         assert is_running(stored)
     download.close()
     assert not is_running(stored)
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_break_a_long_export(
+    alice: User, node: Sandbox, monkeypatch: Any, caplog: Any
+) -> None:
+    monkeypatch.setattr(exports, "RENEWAL", 0)
+    stored = connect(alice, node.add_key(node.add_user("rich", contents=2000)))
+
+    def fail(*_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(leases, "renew", fail)
+
+    download = open_download(actor_of(alice), stored)
+    size = sum(map(len, download))
+
+    assert last_row(Action.EXPORT_FINISHED).detail["bytes"] == size
+    assert "export_lease_not_renewed" in caplog.text

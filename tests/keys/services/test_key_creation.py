@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -86,6 +87,24 @@ def test_a_repeat_waits_for_the_first_and_then_says_unknown(
     assert node.requests == []
 
 
+def test_a_repeat_does_not_wait_for_a_clock_that_was_set_back(
+    alice: User, node: Sandbox, token: str, settings: Any
+) -> None:
+    settings.ESTUARY_TIMEOUT = 0.3
+    stored = connect(alice, token)
+    KeyCreation.objects.create(
+        nonce="n",
+        member=alice,
+        label="backup",
+        permission="upload",
+        requested_at=timezone.now() + timedelta(seconds=10),
+    )
+    began = time.monotonic()
+
+    assert create_key(actor_of(alice), stored, SPEC, "n").record.outcome == "unknown"
+    assert time.monotonic() - began < 5
+
+
 def test_a_repeat_after_a_crash_does_not_wait(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     KeyCreation.objects.create(
@@ -135,6 +154,26 @@ def test_the_token_reaches_a_member_who_disconnects_meanwhile(
     assert result.created is not None
     assert result.record.outcome == "created"
     assert audited()[-1] == ("key:created", "done")
+
+
+def test_the_key_of_another_form_is_not_called_lost(
+    alice: User, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, make = connect(alice, token), EstuaryClient.create_key
+
+    def another_form_first(client: EstuaryClient, spec: KeySpec) -> CreatedKey:
+        monkeypatch.setattr(EstuaryClient, "create_key", make)
+        create_key(actor_of(alice), stored, SPEC, "another")
+        node.set_fault("create", Fault("500"))
+        return make(client, spec)
+
+    monkeypatch.setattr(EstuaryClient, "create_key", another_form_first)
+
+    result = create_key(actor_of(alice), stored, SPEC, "n")
+
+    assert labels_at(node) == ["backup", "console"]
+    assert result.record.outcome == "not-created"
+    assert result.record.token_hash == ""
 
 
 def test_a_creation_keeps_its_token_to_itself(alice: User, node: Sandbox, token: str) -> None:

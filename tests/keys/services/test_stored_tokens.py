@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 
 from keys import sealing
 from keys.actors import Actor
@@ -15,10 +13,10 @@ from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from keys.services import key_lists
-from keys.services.stored_tokens import NotConnected, disconnect_token, forget_list, reseal_all
+from keys.services.stored_tokens import disconnect_token, forget_list, reseal_all
 from keys.upstream import hash_of
 from tests.conftest import connect
-from tests.keys.evidence import asked
+from tests.keys.evidence import asked, audited
 
 
 def actor_of(member: User) -> Actor:
@@ -42,11 +40,11 @@ def test_a_member_has_one_token(alice: User, node: Sandbox, account: Account, to
 
 
 def test_disconnecting_twice_is_told(alice: User, token: str) -> None:
-    connect(alice, token)
-    disconnect_token(actor_of(alice))
+    stored = connect(alice, token)
 
-    with pytest.raises(NotConnected):
-        disconnect_token(actor_of(User.objects.get(pk=alice.pk)))
+    assert disconnect_token(actor_of(alice), stored)
+    assert not disconnect_token(actor_of(alice), stored)
+    assert audited().count(("token:disconnected", "done")) == 1
 
 
 def test_a_change_in_one_process_is_seen_in_all(alice: User, node: Sandbox, token: str) -> None:
@@ -72,13 +70,6 @@ def test_a_list_asked_for_before_a_change_is_not_taken_for_one_after_it(
     key_lists.current_list(slow, actor_of(alice), reuse=False)  # keeps it under the old version
 
     assert key_lists.last_known(StoredToken.objects.get()) is None
-
-
-def test_what_else_lies_in_the_cache_is_no_list(alice: User, token: str) -> None:
-    stored = connect(alice, token)
-    cache.set(f"key-list:{stored.pk}", "something else")
-
-    assert key_lists.last_known(stored) is None
 
 
 def test_resealing_does_not_undo_a_connection_made_meanwhile(

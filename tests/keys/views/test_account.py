@@ -10,6 +10,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 
+from estuary_admin import VERSION
 from keys.models import Preferences
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
@@ -164,3 +165,7 @@ def test_members_keep_their_own_preferences(browser: Client, carol: User) -> Non
     signed_in(carol).post(URL, {"theme": "dark", "time_zone": ""})
 
     assert 'data-theme="system"' in browser.get(URL).content.decode()
+
+
+def test_the_version_stands_at_its_foot(browser: Client) -> None:
+    assert f"Estuary Admin {VERSION}" in browser.get("/account/").content.decode()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.test import Client
 
 from keys.sandbox import Fault, Sandbox
@@ -68,6 +69,27 @@ def test_a_key_without_label_is_called_by_its_fingerprint(
     page = words_of(browser.post(url_of(token), follow=True))
 
     assert f"Revoked Key {hash_of(token)[:8]}." in page
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("back\u202eup\u2069\nx", "“back up x”"),
+        ("b" * 10_000, f"“{'b' * 59}…”"),
+        ("\u202e\n", "Key "),
+    ],
+)
+def test_a_hostile_label_does_not_take_the_sentence_over(
+    browser: Client, node: Sandbox, account: Account, label: str, shown: str
+) -> None:
+    token = node.add_key(account, label=label)
+    browser.get(url_of(token))
+
+    response = browser.post(url_of(token))
+
+    [told] = [str(message) for message in get_messages(response.wsgi_request)]
+    assert told.startswith(f"Revoked {shown}")
+    assert len(told) < 250
 
 
 def test_revoking_again_says_that_it_is_gone(browser: Client, node: Sandbox, backup: str) -> None:

@@ -6,12 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from keys.models import AuditEntry
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
+from keys.services import api_keys
 from keys.upstream import hash_of
+from keys.views import key_revoke
 from tests.keys.evidence import asked, labels_at, words_of
 
 URL = "/keys/revoke-expired/"
@@ -155,6 +159,61 @@ def test_what_does_not_fit_into_a_page_can_be_continued(
     node.clear_faults()
     browser.post(URL)
     assert labels_at(node) == ["console", "session", "works"]
+
+
+def test_the_consoles_own_key_is_never_among_them(
+    browser: Client, node: Sandbox, token: str, expired: list[str]
+) -> None:
+    """It works, so if its expiry has passed then our clock runs ahead."""
+    node.state.keys[token].row = (
+        b'{"token":"","tokenHash":"%s","label":"console","expiry":"2020-01-01T00:00:00Z",'
+        b'"isSession":false}' % hash_of(token).encode()
+    )
+
+    assert "3 expired keys will be revoked" in words_of(browser.get(URL))
+    assert "3 of 3 keys revoked" in words_of(browser.post(URL))
+    assert token in node.state.keys
+
+
+def test_very_many_keys_are_revoked_in_batches(
+    browser: Client, node: Sandbox, expired: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_AT_ONCE", 2)
+    node.set_fault("revoke", Fault("429"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 2 keys revoked" in page
+    assert "1 expired key is left." in page
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 2
+
+
+def test_of_very_many_keys_the_page_reads_only_those_it_names(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"ended-{number}", lifetime=PAST)
+
+    with CaptureQueriesContext(connection) as asked_for:
+        page = words_of(browser.get(URL))
+
+    assert "60 expired keys will be revoked" in page
+    assert "and 10 more" in page
+    [records] = [query["sql"] for query in asked_for if "keys_keycreation" in query["sql"]]
+    assert records.count(", '") == 49
+
+
+def test_old_keys_that_the_page_does_not_name_warn_too(
+    browser: Client, node: Sandbox, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_revoke, "NAMED", 1)
+    node.add_key(account, label="new", lifetime=PAST)
+    node.add_key(account, era="legacy", lifetime=PAST)
+
+    page = words_of(browser.get(URL))
+
+    assert "and 1 more" in page
+    assert "1 token goes to the node" in page
 
 
 def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:

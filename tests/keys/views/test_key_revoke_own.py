@@ -11,7 +11,7 @@ from django.test import Client
 
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
-from keys.upstream import hash_of
+from keys.upstream import EstuaryClient, hash_of
 from tests.conftest import HTMX, connect, signed_in
 from tests.keys.evidence import audited, words_of
 
@@ -99,6 +99,26 @@ def test_a_lost_answer_and_a_refused_list_prove_nothing(
     assert response["Location"] == "/keys/"
     assert StoredToken.objects.exists()
     assert audited()[-1] == ("key:revoked", "unknown")
+
+
+def test_a_token_connected_meanwhile_in_another_tab_stays(
+    browser: Client, alice: User, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = node.add_key(node.state.users["alice"])
+    revoke = EstuaryClient.revoke_key
+
+    def connected_then(client: EstuaryClient, token_hash: str) -> bool:
+        connect(User.objects.get(pk=alice.pk), other)
+        return revoke(client, token_hash)
+
+    monkeypatch.setattr(EstuaryClient, "revoke_key", connected_then)
+
+    page = words_of(browser.post(url_of(token), {"confirm_own": "on"}, follow=True))
+
+    assert "Revoked" in page
+    assert "This console is disconnected" not in page
+    assert StoredToken.objects.get().token_hash == hash_of(other)
+    assert ("token:disconnected", "done") not in audited()
 
 
 def test_a_key_that_is_gone_already_disconnects_too(

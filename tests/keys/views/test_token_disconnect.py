@@ -11,6 +11,7 @@ from django.test import Client
 
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
+from keys.sandbox.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import asked, audited, words_of
@@ -38,6 +39,27 @@ def test_disconnecting_forgets_the_token_here_only(
     assert token in node.state.keys
     assert node.requests == []
     assert audited()[-1] == ("token:disconnected", "done")
+
+
+def test_a_page_about_a_former_key_ends_no_other(
+    browser: Client, alice: User, node: Sandbox, account: Account, token: str
+) -> None:
+    asked_about = browser.get(URL).context["form"]["fingerprint"].value()
+    other = node.add_key(account)
+    connect(alice, other)
+
+    page = words_of(browser.post(URL, {"fingerprint": asked_about, "revoke": "on"}, follow=True))
+
+    assert "Another key was connected meanwhile." in page
+    assert hash_of(other)[:8] in page
+    assert StoredToken.objects.exists()
+    assert other in node.state.keys
+
+
+def test_the_page_sends_which_key_it_is_about(browser: Client, token: str) -> None:
+    page = browser.get(URL).content.decode()
+
+    assert f'name="fingerprint" value="{hash_of(token)[:8]}"' in page
 
 
 def test_disconnecting_works_while_estuary_is_down(browser: Client, node: Sandbox) -> None:

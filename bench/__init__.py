@@ -1,0 +1,1 @@
+"""How fast the console is: `make bench` measures it, and README.md says what the figures mean."""

@@ -1,0 +1,92 @@
+"""Many members at once, each with a list of their own, in front of a slow node."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bench.load import Load, load
+from bench.pages import READ
+from bench.plan import Plan
+from bench.stage import Stage
+
+PATIENCE = 30  # seconds for one page
+
+
+@dataclass(frozen=True)
+class Answer:
+    ms: float
+    is_good: bool  # 200, and the member's own page
+
+
+@dataclass(frozen=True)
+class Members:
+    """Times in milliseconds, over all bursts; `sustained` is for members who never stop asking."""
+
+    members: int
+    bursts: int
+    errors: int
+    p50: float
+    p95: float
+    most: float
+    sustained: Load
+
+
+def measure(stage: Stage, plan: Plan) -> Members:
+    cookies = {name: stage.cookies[name] for name in plan.member_names()}
+    with stage.node(latency=plan.slow) as node, stage.console(node) as console:
+        # Once for all, so that the bursts find the console as it is in the middle of a day.
+        asyncio.run(burst(console.url, cookies))
+        answers = [
+            answer
+            for _ in range(plan.bursts)
+            for answer in asyncio.run(burst(console.url, cookies))
+        ]
+        headers = [f"Cookie: {cookie}" for cookie in cookies.values()]
+        sustained = load(console.url + READ, headers, len(cookies), plan.seconds * 3, console.pid)
+    return Members(
+        members=plan.members,
+        bursts=plan.bursts,
+        errors=sum(not answer.is_good for answer in answers),
+        p50=percentile((answer.ms for answer in answers), 50),
+        p95=percentile((answer.ms for answer in answers), 95),
+        most=max(answer.ms for answer in answers),
+        sustained=sustained,
+    )
+
+
+async def burst(url: str, cookies: dict[str, str]) -> list[Answer]:
+    """Each member opens a connection and asks for the page, all at the same moment."""
+    place = urlsplit(url)
+    return await asyncio.gather(
+        *(_ask(str(place.hostname), place.port or 80, *one) for one in cookies.items())
+    )
+
+
+async def _ask(host: str, port: int, name: str, cookie: str) -> Answer:
+    started = time.perf_counter()
+    try:
+        body = await asyncio.wait_for(_page(host, port, cookie), PATIENCE)
+    except (OSError, TimeoutError):
+        body = b""
+    took = time.perf_counter() - started
+    is_own = f'<bdi class="menu-name">{name}</bdi>'.encode() in body
+    return Answer(1000 * took, body.startswith(b"HTTP/1.1 200 ") and is_own)
+
+
+async def _page(host: str, port: int, cookie: str) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    head = f"GET {READ} HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\nConnection: close"
+    writer.write(f"{head}\r\n\r\n".encode())
+    body = await reader.read(-1)
+    writer.close()
+    return body
+
+
+def percentile(values: Iterable[float], share: int) -> float:
+    """The least value that so many of a hundred do not exceed."""
+    ordered = sorted(values)
+    return ordered[-(-len(ordered) * share // 100) - 1]

@@ -1,0 +1,114 @@
+"""The key page under load, beside direct calls to the node for the same list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from statistics import median
+
+from bench.load import Load, body_of, load
+from bench.plan import Plan, of_keys
+from bench.processes import memory
+from bench.stage import Console, Node, Stage
+
+LIST = "/user/api-keys"
+READ = "/keys/"  # a bare address asks the node
+KEPT = "/keys/?page=1"  # anything asked of the list is asked of the one kept for 15 seconds
+MOST_ROWS = 50
+ROW = '<tr id="key-'
+WARM_UP = 8  # connections, so that all processes and many threads have met the page
+
+
+@dataclass(frozen=True)
+class PageFigures:
+    """Medians over the rounds; `over_node_ms` is the median of what each round has on top."""
+
+    keys: int
+    connections: int
+    node: Load
+    read: Load
+    kept: Load
+    over_node_ms: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of all processes of the console, and with which load they came to have them."""
+
+    keys: int
+    connections: int
+    before: int
+    rss: int
+    pss: int
+
+
+@dataclass(frozen=True)
+class Pages:
+    figures: list[PageFigures]
+    memory: list[Memory]
+
+    def at(self, keys: int, connections: int) -> PageFigures:
+        return next(
+            one for one in self.figures if (one.keys, one.connections) == (keys, connections)
+        )
+
+
+def measure(stage: Stage, plan: Plan) -> Pages:
+    figures, kept = [], []
+    with stage.node() as node:
+        for keys in plan.keys:
+            # A new console for each size, so that its memory tells of this size alone.
+            with stage.console(node) as console:
+                page = _Page(stage, node, console, keys)
+                page.check()
+                before = memory(console.pid)
+                for connections, found in page.figures(plan):
+                    print(f"  {keys:,} keys, {connections} connections", flush=True)
+                    figures.append(found)
+                    now = memory(console.pid), memory(console.pid, "Pss")
+                    kept.append(Memory(keys, connections, before, *now))
+                page.check()
+    return Pages(figures, kept)
+
+
+class _Page:
+    def __init__(self, stage: Stage, node: Node, console: Console, keys: int) -> None:
+        self._node = node
+        self._console = console
+        self._keys = keys
+        self._cookie = f"Cookie: {stage.cookies[of_keys(keys)]}"
+        self._token = f"Authorization: Bearer {node.tokens[of_keys(keys)]}"
+
+    def check(self) -> None:
+        """Raise when it is not the page that is to be measured."""
+        for path in (READ, KEPT):
+            rows = body_of(self._console.url + path, self._cookie).count(ROW)
+            if rows != min(self._keys, MOST_ROWS):
+                raise RuntimeError(f"{path} shows {rows} rows of {self._keys}")
+
+    def figures(self, plan: Plan) -> Iterator[tuple[int, PageFigures]]:
+        seconds = plan.seconds_for(self._keys)
+        self._ask(READ, WARM_UP, seconds)
+        for connections in plan.connections_for(self._keys):
+            rounds = [self._round(connections, seconds) for _ in range(plan.rounds)]
+            node, read, kept = (_median(list(loads)) for loads in zip(*rounds, strict=True))
+            over = median(page.p50 - direct.p50 for direct, page, _ in rounds)
+            yield connections, PageFigures(self._keys, connections, node, read, kept, over)
+
+    def _round(self, connections: int, seconds: int) -> tuple[Load, Load, Load]:
+        return (
+            load(self._node.url + LIST, [self._token], connections, seconds, self._node.pid),
+            self._ask(READ, connections, seconds),
+            self._ask(KEPT, connections, seconds),
+        )
+
+    def _ask(self, path: str, connections: int, seconds: int) -> Load:
+        return load(
+            self._console.url + path, [self._cookie], connections, seconds, self._console.pid
+        )
+
+
+def _median(loads: list[Load]) -> Load:
+    """The median of each figure; of the errors their sum."""
+    sums = {field.name: median(getattr(one, field.name) for one in loads) for field in fields(Load)}
+    return Load(**sums | {"errors": sum(one.errors for one in loads)})

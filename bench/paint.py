@@ -1,0 +1,134 @@
+"""The key page in a Chromium that was never here before: what comes, and when it is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from playwright.sync_api import BrowserContext, CDPSession, Page, Playwright, sync_playwright
+
+from bench.pages import READ
+from bench.plan import Plan, of_keys
+from bench.stage import Console, Stage
+from tests.browser.chromium import launched
+
+SCRIPT = Path(__file__).with_name("paint.js").read_text()
+QUIET_MS = 1000  # after the row is painted; long tasks and shifts count until then
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Milliseconds since the navigation began; bytes as they crossed the wire, with headers."""
+
+    first_byte: float
+    first_paint: float
+    row_painted: float
+    blocking: float  # what long tasks have beyond 50 ms each
+    longest_task: float  # 0 when none had 50 ms
+    layout_shift: float
+    requests: float
+    size: float
+    html_size: float
+    warm_requests: float
+    warm_size: float
+
+
+@dataclass(frozen=True)
+class PaintFigures:
+    """Medians over the runs, each in a new process with an empty profile."""
+
+    keys: int
+    runs: int
+    paint: Paint
+    row_painted_least: float
+    row_painted_most: float
+
+
+def measure(stage: Stage, plan: Plan) -> list[PaintFigures]:
+    found = []
+    with stage.node() as node, stage.console(node) as console, sync_playwright() as playwright:
+        for keys in plan.keys_under_load:
+            print(f"  {keys:,} keys", flush=True)
+            cookie = stage.cookies[of_keys(keys)]
+            # The first one warms the disk's cache and the server, and is thrown away.
+            paints = [_cold(playwright, console, cookie) for _ in range(plan.paints + 1)][1:]
+            found.append(_figures(keys, paints))
+    return found
+
+
+def _figures(keys: int, paints: list[Paint]) -> PaintFigures:
+    rows = [paint.row_painted for paint in paints]
+    middle = {
+        one.name: median(getattr(paint, one.name) for paint in paints) for one in fields(Paint)
+    }
+    return PaintFigures(keys, len(paints), Paint(**middle), min(rows), max(rows))
+
+
+def _cold(playwright: Playwright, console: Console, cookie: str) -> Paint:
+    browser = launched(playwright)
+    try:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        for name, _, value in (one.partition("=") for one in cookie.split("; ")):
+            context.add_cookies([{"name": name, "value": value, "url": console.url}])
+        return _look(context, console.url + READ)
+    finally:
+        browser.close()
+
+
+def _look(context: BrowserContext, url: str) -> Paint:
+    page = context.new_page()
+    page.add_init_script(SCRIPT)
+    wire = _Wire(context.new_cdp_session(page))
+    seen = _visit(page, url)
+    html, cold = wire.document, wire.take()
+    page.goto("about:blank")
+    wire.take()
+    _visit(page, url)
+    warm = wire.take()
+    return Paint(
+        **seen,
+        requests=len(cold),
+        size=sum(cold.values()),
+        html_size=cold[html],
+        warm_requests=len(warm),
+        warm_size=sum(warm.values()),
+    )
+
+
+def _visit(page: Page, url: str) -> dict[str, float]:
+    page.goto(url)
+    page.wait_for_function("window.bench.rowPainted > 0")
+    page.wait_for_timeout(QUIET_MS)
+    seen: dict[str, float] = page.evaluate("window.bench.told()")
+    return seen
+
+
+class _Wire:
+    """Counts what crosses the network, and not what a cache gives."""
+
+    def __init__(self, session: CDPSession) -> None:
+        self.document = ""
+        self._sizes: dict[str, int] = {}
+        self._cached: set[str] = set()
+        session.send("Network.enable")
+        session.on("Network.requestServedFromCache", lambda e: self._cached.add(e["requestId"]))
+        session.on("Network.responseReceived", self._begun)
+        session.on("Network.loadingFinished", self._finished)
+
+    def take(self) -> dict[str, int]:
+        """Bytes by request since the last time."""
+        taken, self._sizes = self._sizes, {}
+        return taken
+
+    def _begun(self, event: dict[str, Any]) -> None:
+        response = event["response"]
+        if event["type"] == "Document":
+            self.document = event["requestId"]
+        if response.get("fromDiskCache") or not response["url"].startswith("http"):
+            self._cached.add(event["requestId"])
+
+    def _finished(self, event: dict[str, Any]) -> None:
+        if event["requestId"] not in self._cached:
+            self._sizes[event["requestId"]] = int(event["encodedDataLength"])

@@ -1,0 +1,47 @@
+"""Run in the console's environment: database, static files, members and their sessions.
+
+Members stand on standard input as JSON, name to token; their browsers' cookies come back likewise.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import django
+
+
+def main() -> None:
+    django.setup()
+    from django.conf import settings
+    from django.contrib.auth.hashers import make_password
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+    from django.utils.crypto import get_random_string
+
+    from keys.actors import Actor
+    from keys.preferences import COOKIE
+    from keys.services.stored_tokens import connect_token
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    password = make_password("correct horse battery")
+    cookies = {}
+    for name, token in json.load(sys.stdin).items():
+        member = User.objects.create(username=name, password=password)
+        connect_token(Actor(member, "", ""), token)
+        browser = Client()
+        browser.force_login(member)  # all that a sign-in does, but for the password's check
+        cookies[name] = "; ".join(
+            [
+                f"{settings.SESSION_COOKIE_NAME}={browser.session.session_key}",
+                f"{settings.CSRF_COOKIE_NAME}={get_random_string(32)}",
+                f"{COOKIE}=Europe%2FBerlin",
+            ]
+        )
+    print(json.dumps(cookies))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What processes use, from /proc: seconds of CPU, bytes of memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+SAMPLED_EVERY = 0.02  # seconds
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started itself."""
+    return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text().split()]
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all below it."""
+    yield pid
+    for child in children(pid):
+        yield from family(child)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU that a process and those below it, living, have used so far."""
+    return sum(_ticks(one) for one in family(pid)) / TICKS
+
+
+def _ticks(pid: int) -> int:
+    # The name may hold blanks and brackets; what counts comes after it.
+    fields = (PROC / f"{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def memory(pid: int, kind: str = "Rss") -> int:
+    """Bytes of a process and those below it; `kind` is Rss, or Pss, which counts shared once."""
+    return sum(_of_one(one, f"{kind}:") for one in family(pid))
+
+
+def _of_one(pid: int, kind: str) -> int:
+    for line in (PROC / f"{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(kind):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"no {kind} for {pid}")
+
+
+class Peak:
+    """The most memory that a process and those below it have while this is open."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.before = self.most = memory(pid)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def growth(self) -> int:
+        return self.most - self.before
+
+    def _watch(self) -> None:
+        while not self._ended.wait(SAMPLED_EVERY):
+            self.most = max(self.most, memory(self._pid))

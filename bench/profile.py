@@ -1,0 +1,106 @@
+"""Where the time of a key page goes: `python -m bench.profile [keys]`, by py-spy.
+
+The processes of the console are looked at 50 times a second while wrk asks them, as they are in
+production. A look counts the thread that holds the interpreter, for the innermost layer it is in.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.load import load
+from bench.node import Account
+from bench.pages import READ
+from bench.plan import Plan, of_keys
+from bench.processes import children
+from bench.stage import Stage, staged
+
+CONNECTIONS = 32
+#: Which file is whose; a look belongs to the first match, from the innermost frame outwards.
+LAYERS = {
+    "templates": ("django/template/", "keys/templatetags/", "django/shortcuts.py"),
+    "database and sessions": ("django/db/", "django/contrib/sessions/", "django/core/signing.py"),
+    "call to Estuary": ("keys/upstream/", "urllib3/", "http/client.py"),
+    "list kept for later": ("keys/services/key_lists.py", "django/core/cache/", "/caches.py"),
+    "rows, filters, sorting": ("keys/services/", "keys/key_query.py"),
+    "middleware and routes": (
+        "/middleware",
+        "django/urls/",
+        "csp/",
+        "whitenoise/",
+        "allauth/",
+        "estuary_admin/",
+    ),
+    "Django otherwise": ("django/", "keys/"),
+    "gunicorn": ("gunicorn/",),
+}
+REST = "Python otherwise"
+HELPERS = "django/utils/"  # everybody's: they count for whoever called them
+
+
+def main() -> None:
+    keys = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    with staged([Account(of_keys(keys), keys=keys)]) as stage:
+        found = profile(stage, keys=keys, seconds=10)
+    print(f"Page of {keys:,} keys, {CONNECTIONS} connections, % of the console's CPU:")
+    for layer, share in found.shares.items():
+        print(f"{share:6.1f}  {layer}")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Percent of the looks by layer, largest first."""
+
+    keys: int
+    shares: dict[str, float]
+
+
+def measure(stage: Stage, plan: Plan) -> list[Profile]:
+    return [profile(stage, keys, plan.seconds * 3) for keys in plan.keys_profiled]
+
+
+def profile(stage: Stage, keys: int, seconds: int) -> Profile:
+    """Look at a page of so many keys; empty when py-spy is not allowed to look."""
+    print(f"  {keys:,} keys", flush=True)
+    cookie = f"Cookie: {stage.cookies[of_keys(keys)]}"
+    with stage.node() as node, stage.console(node) as console:
+        load(console.url + READ, [cookie], CONNECTIONS, 1, console.pid)
+        with tempfile.TemporaryDirectory() as folder:
+            spies = [_spy(pid, seconds, Path(folder)) for pid in children(console.pid)]
+            load(console.url + READ, [cookie], CONNECTIONS, seconds, console.pid)
+            for spy in spies:
+                spy.wait()
+            stacks = [path.read_text() for path in Path(folder).iterdir()]
+    counted = Counter[str]()
+    for line in "".join(stacks).splitlines():
+        stack, _, looks = line.rpartition(" ")
+        counted[layer_of(reversed(stack.split(";")))] += int(looks)
+    total = counted.total()
+    return Profile(keys, {name: 100 * looks / total for name, looks in counted.most_common()})
+
+
+def layer_of(frames: Iterable[str]) -> str:
+    """The layer of the innermost frame that belongs to one; the rest is Python's own."""
+    for frame in frames:
+        if HELPERS in frame:
+            continue
+        for layer, places in LAYERS.items():
+            if any(place in frame for place in places):
+                return layer
+    return REST
+
+
+def _spy(pid: int, seconds: int, folder: Path) -> subprocess.Popen[bytes]:
+    command = ["py-spy", "record", "--full-filenames", "--format", "raw", "--rate", "50", "--gil"]
+    command += ["--pid", str(pid), "--duration", str(seconds), "--output", str(folder / str(pid))]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()

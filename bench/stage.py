@@ -1,0 +1,125 @@
+"""The parts on stage: a sandbox node and the console in production mode, each a process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.node import Account, order
+from tests.browser.console import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Node:
+    url: str
+    tokens: dict[str, str]
+    pid: int
+
+
+@dataclass(frozen=True)
+class Console:
+    url: str
+    pid: int
+
+
+class Stage:
+    """A database and members that outlive the processes started in front of them."""
+
+    def __init__(self, folder: Path, accounts: list[Account]) -> None:
+        self.folder = folder
+        self.accounts = accounts
+        self._environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "TOKEN_SEALING_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "DATA_DIR": str(folder),
+            "LOG_LEVEL": "INFO",  # as in production: a line for each request
+        }
+        with self.node(latency=0) as node:
+            made = subprocess.run(
+                [sys.executable, "-m", "bench.prepare"],
+                cwd=ROOT,
+                env=self._environment | {"ESTUARY_API_URL": node.url},
+                input=json.dumps(node.tokens).encode(),
+                stdout=subprocess.PIPE,
+                check=True,
+            )
+        self.cookies: dict[str, str] = json.loads(made.stdout)
+
+    @contextmanager
+    def node(self, latency: float = 0.02) -> Iterator[Node]:
+        with subprocess.Popen(
+            [sys.executable, "-m", "bench.node"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(order(self.accounts, latency) + "\n")
+                process.stdin.flush()
+                said = json.loads(process.stdout.readline())
+                yield Node(said["url"], said["tokens"], process.pid)
+            finally:
+                process.terminate()
+
+    @contextmanager
+    def console(self, node: Node) -> Iterator[Console]:
+        """gunicorn with its configuration from the tree, in the environment of an installation."""
+        port = free_port()
+        url = f"http://localhost:{port}"
+        environment = {
+            "PUBLIC_URL": url,
+            "BIND": f"127.0.0.1:{port}",
+            "ESTUARY_API_URL": node.url,
+        }
+        log = self.folder / "log.txt"
+        with (
+            log.open("ab") as file,
+            subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
+                cwd=ROOT,
+                env=self._environment | environment,
+                stderr=file,
+            ) as process,
+        ):
+            try:
+                _wait(url, process, log)
+                yield Console(url, process.pid)
+            finally:
+                process.terminate()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < give_up:
+        try:
+            urllib.request.urlopen(f"{url}/healthz", timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"the console does not answer:\n{log.read_text()[-4000:]}")
+
+
+@contextmanager
+def staged(accounts: list[Account]) -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="estuary-admin-bench-") as folder:
+        yield Stage(Path(folder), accounts)

@@ -1,0 +1,62 @@
+"""What holds for each request of a session: it is listed, and has a second factor if it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+
+from estuary_admin.security import typed
+from estuary_admin.security.factors import has_factor, must_have_factor
+from estuary_admin.security.member_sessions import ROW, begin, seen
+
+
+class MemberSessionMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Strangers have no session, and to look who somebody is would cost a query here.
+        if ROW in request.session:
+            typed.forget_if_over(request)
+            seen.note(request.session[ROW])
+        elif isinstance(request.user, User):  # begun before sessions were listed
+            begin(request, request.user)
+        return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """With REQUIRE_MFA, nothing but adding a second factor for local members without one."""
+
+    #: By their names: where one is added, what that needs, and leaving.
+    OPEN = {
+        "mfa_index",
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "account_reauthenticate",
+        "account_logout",
+        "healthz",
+        "readyz",
+    }
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
+        match = request.resolver_match
+        if not settings.REQUIRE_MFA or (match and match.url_name in self.OPEN):
+            return None
+        if not must_have_factor(request) or has_factor(request):
+            return None
+        if getattr(request, "htmx", False):
+            return HttpResponseClientRedirect(reverse("mfa_index"))
+        return redirect("mfa_index")

@@ -1,0 +1,24 @@
+"""A member's sessions, as the member sees them; what keeps them alive is Django's own row."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class MemberSession(models.Model):
+    """allauth's own model wants an address, which a unix socket has not, and a write per page."""
+
+    member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    session_key = models.CharField(max_length=40, unique=True)
+    device = models.CharField(max_length=80)
+    address = models.CharField(max_length=45, blank=True)
+    signed_in_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-last_seen_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"session {self.pk} of member {self.member_id}"

@@ -1,0 +1,75 @@
+"""What allauth tells of factors and passwords becomes events of ours."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from allauth.account.signals import password_changed
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import (
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+    authenticator_used,
+)
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from estuary_admin.security import member_sessions
+from estuary_admin.security.factors import HAS_FACTOR
+from estuary_admin.security.models import MemberSession
+from estuary_admin.security.ways import SIGNED_IN_AT
+from estuary_admin.sso.events import Event, tell
+from estuary_admin.sso.middleware import OIDC, PROXY
+from estuary_admin.sudo import PROVED_AT
+
+#: How the audit calls them.
+KINDS = {"totp": "app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
+
+
+@receiver(user_logged_in)
+def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+    """What was typed here is a proof; a proxy's or a provider's word may be older than it looks."""
+    session = request.session
+    session[SIGNED_IN_AT] = time.time()
+    if session[BACKEND_SESSION_KEY] not in {OIDC, PROXY}:
+        session[PROVED_AT] = session[SIGNED_IN_AT]
+    member_sessions.begin(request, user)
+
+
+@receiver(user_logged_out)
+def on_sign_out(request: HttpRequest, **_: Any) -> None:
+    MemberSession.objects.filter(pk=request.session.get(member_sessions.ROW, 0)).delete()
+
+
+@receiver(authenticator_added)
+def on_added(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
+    tell(request, Event.FACTOR_ADDED, user, factor=KINDS[authenticator.type])
+
+
+@receiver(authenticator_removed)
+def on_removed(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
+    request.session.pop(HAS_FACTOR, None)
+    tell(request, Event.FACTOR_REMOVED, user, factor=KINDS[authenticator.type])
+
+
+@receiver(authenticator_reset)
+def on_new_codes(request: HttpRequest, user: User, **_: Any) -> None:
+    tell(request, Event.RECOVERY_CODES_MADE, user)
+
+
+@receiver(authenticator_used)
+def on_used(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
+    tell(request, Event.FACTOR_USED, user, factor=KINDS[authenticator.type])
+
+
+@receiver(password_changed)
+def on_password_changed(request: HttpRequest, user: User, **_: Any) -> None:
+    """The others open nothing any more; with their rows gone they are not listed either."""
+    member_sessions.moved(request.session)
+    member_sessions.end(member_sessions.others(request))
+    tell(request, Event.PASSWORD_CHANGED, user)

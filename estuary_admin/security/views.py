@@ -1,0 +1,140 @@
+"""The pages for second factors: allauth's flows, our words and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as webauthn
+from allauth.mfa.webauthn.internal import auth
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from estuary_admin.security.adapter import LAST_ONE, FactorAdapter
+from estuary_admin.security.factors import factors_of, must_have_factor
+from estuary_admin.security.forms import PENDING_SECRET
+from estuary_admin.security.passkeys import as_json
+from estuary_admin.security.ways import could_prove
+from estuary_admin.sudo import View, fresh_proof, proof_given
+from keys.sealing import SealBroken
+
+ANY_FORM = ["GET", "HEAD", "POST"]
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponseBase:
+    """What protects this account, and what can be added to it."""
+    factors = factors_of(request.user)  # type: ignore[arg-type]
+    try:
+        codes_left = factors.codes_left
+    except SealBroken:
+        codes_left = 0
+    context = {
+        "factors": factors,
+        "passkeys": [one.wrap() for one in factors.passkeys],
+        "codes_left": codes_left,
+        "is_missing": not factors and must_have_factor(request),
+    }
+    return render(request, "mfa/index.html", context)
+
+
+class AppAdd(totp.ActivateTOTPView):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        secret: str = context["form"].secret
+        groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
+        return context | {"secret": " ".join(groups)}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        del self.request.session[PENDING_SECRET]
+        proof_given(self.request, "new app")
+        return response
+
+
+def is_refused(request: HttpRequest, authenticator: Authenticator) -> bool:
+    """The last one where there must be one; said before the question, and to who sends anyway."""
+    if FactorAdapter().can_delete_authenticator(authenticator):
+        return False
+    messages.error(request, LAST_ONE)
+    return True
+
+
+class AppRemove(totp.DeactivateTOTPView):
+    def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if is_refused(request, self.authenticator):
+            return redirect("mfa_index")
+        response: HttpResponseBase = super()._dispatch(request, *args, **kwargs)
+        return response
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        messages.success(self.request, "The authenticator app is taken off.")
+        return response
+
+
+class PasskeyAdd(webauthn.AddWebAuthnView):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        options = auth.begin_registration(self.request.user, passwordless=True)
+        return context | {"options": as_json(options)}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        proof_given(self.request, "new passkey")
+        return response
+
+
+class PasskeyRemove(webauthn.RemoveWebAuthnView):
+    success_url = reverse_lazy("mfa_index")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if is_refused(request, self.get_object()):
+            return redirect("mfa_index")
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        messages.success(self.request, "The passkey is taken off. Delete it on your device, too.")
+        return response
+
+
+class PasskeyRename(webauthn.EditWebAuthnView):
+    success_url = reverse_lazy("mfa_index")
+
+
+class NewCodes(codes.GenerateRecoveryCodesView):
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        messages.success(self.request, "These are new. The former codes are good for nothing now.")
+        return response
+
+
+def with_proof(view: View, when: Callable[[HttpRequest], bool] = lambda _: True) -> View:
+    return require_http_methods(ANY_FORM)(fresh_proof(when=when)(view))
+
+
+app_add = with_proof(AppAdd.as_view(), when=could_prove)
+app_remove = with_proof(AppRemove.as_view())
+passkey_add = with_proof(PasskeyAdd.as_view(), when=could_prove)
+passkey_remove = with_proof(PasskeyRemove.as_view())
+passkey_rename = with_proof(PasskeyRename.as_view())
+recovery_codes_new = with_proof(NewCodes.as_view())
+
+
+@require_safe
+@fresh_proof()
+def recovery_codes(request: HttpRequest) -> HttpResponseBase:
+    try:
+        response: HttpResponseBase = codes.ViewRecoveryCodesView.as_view()(request)
+    except SealBroken:
+        messages.error(request, "Your recovery codes cannot be read any more. Make new ones.")
+        return redirect("mfa_index")
+    return response

@@ -1,0 +1,23 @@
+"""The bench's stage, with members for its smallest plan."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from bench.plan import TINY
+from bench.stage import Stage, staged
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    for program in ("wrk", "curl"):
+        if not shutil.which(program):
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"CI must have {program}: install Debian's package {program}")
+            pytest.skip(f"no {program} on this machine")
+    with staged(TINY.accounts()) as ready:
+        yield ready

@@ -1,0 +1,100 @@
+"""What is told of the figures: targets reached and missed, tables, pictures, the kept file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench.curves import draw
+from bench.exports import ExportFigures
+from bench.load import Load
+from bench.machine import this_machine
+from bench.members import Members, percentile
+from bench.pages import Memory, PageFigures, Pages
+from bench.paint import Paint, PaintFigures
+from bench.profile import Profile
+from bench.report import BEGIN, END, told, write_into
+from bench.results import Results, read, write
+from bench.svg import Chart, Curve, drawn
+from bench.targets import MIB, rows_of
+
+LOAD = Load(1, 100, 0, 400.0, 25.0, 30.0, 40.0, 50.0, 2.0)
+
+
+@pytest.fixture
+def results() -> Results:
+    figures = [PageFigures(10, count, LOAD, LOAD, LOAD, 7.25) for count in (1, 32)]
+    memory = [Memory(10, one.connections, 90 * MIB, 120 * MIB, 80 * MIB) for one in figures]
+    paint = Paint(30, 60, 140, 0, 0, 0, 6, 40_000, 9_000, 1, 7_000)
+    return Results(
+        this_machine(),
+        pages=Pages(figures, memory),
+        paint=[PaintFigures(10, 7, paint, 130, 160)],
+        exports=[
+            ExportFigures(size, size * MIB, 2e8, 1.9e8, 0.95, 21, 30, MIB, 4) for size in (1, 1024)
+        ],
+        members=Members(200, 5, 0, 900, 1500, 1600, LOAD),
+        profile=[Profile(10, {"templates": 60.0, "database and sessions": 40.0})],
+        minutes=9.6,
+    )
+
+
+def test_what_is_good_enough_is_reached(results: Results) -> None:
+    assert [row.what for row in rows_of(results) if not row.is_reached] == []
+
+
+def test_what_is_missed_is_told_with_by_how_much(results: Results) -> None:
+    assert results.exports
+    results.exports[1] = replace(results.exports[1], ratio=0.8, growth=20 * MIB)
+
+    lines = [line for line in told(results).splitlines() if "**no**" in line]
+
+    assert [line.split(" | ")[3] for line in lines] == ["**no**, by 0.10", "**no**, by 4.0 MiB"]
+
+
+def test_the_results_survive_their_file(results: Results, tmp_path: Path) -> None:
+    write(results, tmp_path / "results.json")
+
+    assert read(tmp_path / "results.json") == results
+
+
+def test_only_the_block_of_the_page_is_rewritten(results: Results, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{BEGIN}\nfigures of 1970\n{END}\nafter\n")
+
+    write_into(page, results)
+
+    text = page.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "1970" not in text
+    assert "| Page of 10 keys, 32 connections: pages a second | ≥ 350 | 400 | yes | 413" in text
+
+
+def test_pictures_are_sound_and_name_the_machine(results: Results, tmp_path: Path) -> None:
+    draw(results, tmp_path)
+
+    pictures = sorted(tmp_path.glob("*.svg"))
+    assert len(pictures) == 7
+    for picture in pictures:
+        words = "".join(ET.parse(picture).getroot().itertext())  # noqa: S314 - our own
+        assert results.machine.cpu in words
+        assert picture.stat().st_size < 10_000
+
+
+def test_a_curve_stays_in_its_frame() -> None:
+    chart = Chart("t", "x", "y", {1.0: "1", 9.0: "9"}, [Curve("c", [(1, 3), (9, 70)])], "f")
+
+    circles = ET.fromstring(drawn(chart)).iter("{http://www.w3.org/2000/svg}circle")  # noqa: S314
+
+    ((x1, y1), (x2, y2)) = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in circles]
+    assert (x1, x2) == (64, 570)
+    assert 56 <= y2 < y1 <= 356
+
+
+@pytest.mark.parametrize(("share", "value"), [(50, 2), (95, 4), (1, 1)])
+def test_percentiles_are_values_that_were_seen(share: int, value: int) -> None:
+    assert percentile([4, 1, 3, 2], share) == value

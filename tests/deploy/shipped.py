@@ -1,0 +1,80 @@
+"""The shipped examples for proxies, run with a test's ports, and without TLS."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.browser.console import ROOT
+from tests.proxies.programs import Running, program
+
+DEPLOY = ROOT / "deploy"
+NGINX = """
+daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;
+events {{ worker_connections 256; }}
+http {{
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  include estuary-admin/estuary-admin.conf;
+}}
+"""
+
+
+def nginx(folder: Path, port: int, *consoles: int) -> Running:
+    """nginx at a port, before consoles at theirs."""
+    found = program("nginx", "nginx-light")
+    shipped = folder / "estuary-admin"
+    shipped.mkdir()
+    for file in (DEPLOY / "nginx").glob("*.conf"):
+        text = nginx_without_tls(file.read_text(), port, *consoles)
+        (shipped / file.name).write_text(text.replace("/var/log/nginx/", f"{folder}/"))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder))
+    command = [found, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    return Running(command, port, folder / "nginx.log")
+
+
+def nginx_with_tls(folder: Path, port: int, console: int, certificate: Path) -> Running:
+    """The same with TLS, by a file that holds a certificate for localhost and its key.
+
+    One port for both: the shipped file sends port 80 on, which belongs to somebody else here.
+    """
+    found = program("nginx", "nginx-light")
+    shipped = folder / "estuary-admin"
+    shipped.mkdir()
+    listen = f"listen 127.0.0.1:{port} ssl http2;\n    error_page 497 =301 https://$http_host/;"
+    for file in (DEPLOY / "nginx").glob("*.conf"):
+        text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", file.read_text(), flags=re.DOTALL)
+        text = re.sub(r"^\s*listen \[::\].*\n", "", text, flags=re.MULTILINE)
+        text = re.sub(r"/etc/ssl/\S+\.(pem|key);", f"{certificate};", text)
+        text = text.replace("listen 443 ssl http2;", listen)
+        text = text.replace("127.0.0.1:8000", f"127.0.0.1:{console}")
+        text = text.replace("keys.example.com", "localhost").replace(
+            "Host $host;", "Host $http_host;"
+        )
+        (shipped / file.name).write_text(text.replace("/var/log/nginx/", f"{folder}/"))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder))
+    command = [found, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    return Running(command, port, folder / "nginx.log")
+
+
+def nginx_without_tls(text: str, port: int, *consoles: int) -> str:
+    text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"^\s*(listen \[::\]|ssl_).*\n", "", text, flags=re.MULTILINE)
+    servers = "".join(f"server 127.0.0.1:{console}\\1;\n" for console in consoles)
+    text = re.sub(r"server 127\.0\.0\.1:8000( .*);", servers, text)
+    return (
+        text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
+        .replace("keys.example.com", "localhost")
+        .replace("Host $host;", "Host $http_host;")
+    )
+
+
+def caddy(folder: Path, port: int, console: int) -> Running:
+    found = program("caddy", "caddy")
+    text = (DEPLOY / "caddy" / "Caddyfile").read_text()
+    text = text.replace("\nkeys.example.com {", f"\nhttp://localhost:{port} {{\n\tbind 127.0.0.1")
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{console}")
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
+    command = [found, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    return Running(command, port, folder / "caddy.log", **homes)

@@ -1,0 +1,35 @@
+"""The page about operations tells of what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from estuary_admin.checks import MISTAKES
+from estuary_admin.metrics.registry import Everything
+from keys import metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.django_db
+def test_every_metric_is_described_with_its_labels() -> None:
+    metrics.UPSTREAM_CALLS.labels("list", "ok")
+    rows = re.findall(r"^\| `(estuary_admin_\w+)` \| (\w+) \| (.*?) \|", PAGE, re.MULTILINE)
+    written = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+    told = {metric.name: metric.type for metric in Everything().collect()}
+
+    assert {name: kind for name, (kind, _) in written.items()} == told
+    for metric in Everything().collect():
+        for sample in metric.samples:
+            assert set(sample.labels) - {"le"} == written[metric.name][1]
+
+
+def test_every_mistake_stands_there_in_the_words_of_the_check() -> None:
+    rows = re.findall(r"^\| `([EW]\d+)` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
+
+    assert rows == [(mistake.id, mistake.sentence, mistake.fix) for mistake in MISTAKES]

@@ -1,0 +1,271 @@
+"""One's own sessions: listed in plain words, ended at the next click, at little cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, connection
+from django.db.models.signals import post_delete, post_save
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from estuary_admin import cached_sessions
+from estuary_admin.security import member_sessions
+from estuary_admin.security.member_sessions import Seen
+from estuary_admin.security.models import MemberSession
+from keys.services.audit import Action
+from tests.backing import Backing
+from tests.conftest import PASSWORD, signed_in
+from tests.estuary_admin.sso.conftest import Browser, proxied
+from tests.keys.evidence import audited, last_row, words_of
+
+__all__ = ["proxied"]
+
+PAGE = "/account/"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    from estuary_admin.security import middleware
+
+    monkeypatch.setattr(middleware, "seen", Seen())
+
+
+def typed_in(agent: str = FIREFOX, address: str = "203.0.113.7") -> Client:
+    """Alice signs in by her password."""
+    client = Client(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
+    client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
+    return client
+
+
+def row_of(client: Client) -> MemberSession:
+    return MemberSession.objects.get(session_key=client.session.session_key)
+
+
+def end(client: Client, other: Client) -> Any:
+    return client.post(f"/account/sessions/{row_of(other).pk}/end/")
+
+
+def test_sessions_are_listed_in_plain_words(alice: User) -> None:
+    client = typed_in()
+    typed_in("curl/8.5.0", "198.51.100.9")
+
+    page = words_of(client.get(PAGE))
+
+    assert "Firefox on Linux (this one) From 203.0.113.7, signed in" in page
+    assert "curl From 198.51.100.9" in page
+    assert page.count("(this one)") == 1
+    assert page.count("End this session") == 1
+    for one in Session.objects.all():
+        assert one.session_key not in client.get(PAGE).content.decode()
+
+
+def test_an_ended_session_is_out_at_the_next_click(alice: User) -> None:
+    client, other, third = typed_in(), typed_in("curl/8"), typed_in()
+
+    response = end(client, other)
+
+    assert response["Location"] == PAGE
+    assert "Ended the session of curl." in words_of(client.get(PAGE))
+    assert other.get(PAGE)["Location"].startswith("/accounts/login/")
+    assert third.get(PAGE).status_code == 200
+    assert last_row(Action.SESSION_ENDED).detail == {"device": "curl", "address": "203.0.113.7"}
+
+
+def test_all_others_end_at_once(alice: User, carol: User) -> None:
+    client, others, hers = typed_in(), [typed_in(), typed_in()], signed_in(carol)
+
+    client.post("/account/sessions/end-others/")
+
+    assert "Ended 2 other sessions." in words_of(client.get(PAGE))
+    assert [one.get(PAGE).status_code for one in (*others, hers)] == [302, 302, 200]
+    client.post("/account/sessions/end-others/")
+    assert "There was no other session." in words_of(client.get(PAGE))
+    assert [row for row in audited() if "sessions" in row[0]] == [("member:sessions-ended", "done")]
+
+
+def test_nobody_ends_the_session_of_another(alice: User, carol: User) -> None:
+    client, hers = typed_in(), signed_in(carol)
+
+    assert end(client, hers).status_code == 404
+
+    assert hers.get(PAGE).status_code == 200
+
+
+def test_ones_own_session_is_not_ended_by_mistake(alice: User) -> None:
+    client = typed_in()
+
+    end(client, client)
+
+    assert "sign out to end it" in words_of(client.get(PAGE))
+
+
+def test_signing_out_takes_the_row_along(alice: User) -> None:
+    client, other = typed_in(), typed_in()
+
+    other.post("/accounts/logout/")
+
+    assert MemberSession.objects.get() == row_of(client)
+
+
+def test_what_expired_is_not_listed(alice: User) -> None:
+    client, other = typed_in(), typed_in("curl/8")
+    Session.objects.filter(session_key=other.session.session_key).update(
+        expire_date=timezone.now() - timedelta(seconds=1)
+    )
+
+    assert "curl" not in words_of(client.get(PAGE))
+    assert MemberSession.objects.count() == 1
+
+
+def test_rows_of_sessions_that_are_over_do_not_pile_up(alice: User) -> None:
+    with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as clock:
+        for _ in range(3):
+            typed_in()
+            clock.shift(13 * 3600)
+        typed_in()
+
+    assert MemberSession.objects.count() == 1
+
+
+def test_a_long_list_is_cut_and_says_so(alice: User) -> None:
+    client = typed_in()
+    for _ in range(52):
+        signed_in(alice)
+
+    page = words_of(client.get(PAGE))
+
+    assert "These are the 50 seen last of 53." in page
+    client.post("/account/sessions/end-others/")
+    assert "Ended 52 other sessions." in words_of(client.get(PAGE))
+
+
+def test_a_new_password_ends_all_others_and_keeps_this_one(alice: User) -> None:
+    client, other = typed_in(), typed_in("curl/8")
+    new = "another horse battery"
+
+    client.post(
+        "/accounts/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    )
+
+    assert other.get(PAGE).status_code == 302
+    assert "(this one)" in words_of(client.get(PAGE))
+    assert MemberSession.objects.get() == row_of(client)
+    assert last_row(Action.PASSWORD_CHANGED).actor == alice
+
+
+def test_a_session_begun_before_there_was_a_list_gets_into_it(alice: User) -> None:
+    client = typed_in()
+    session = client.session
+    del session["member_session"]
+    session.save()
+    MemberSession.objects.all().delete()
+
+    assert "(this one)" in words_of(client.get(PAGE))
+
+
+def test_being_seen_is_written_down_every_five_minutes_at_most(alice: User) -> None:
+    with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as clock:
+        client = typed_in()
+        moments = []
+        for _ in range(4):
+            clock.shift(200)
+            client.get("/stats/")
+            moments.append(row_of(client).last_seen_at)
+
+    assert [f"{moment:%H:%M:%S}" for moment in moments] == [
+        "12:03:20",
+        "12:03:20",
+        "12:10:00",
+        "12:10:00",
+    ]
+
+
+def test_pages_of_a_session_cost_no_query_for_it(alice: User) -> None:
+    client = typed_in()
+    client.get("/stats/")
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        client.get("/stats/")
+
+    assert not [one for one in queries.captured_queries if "security_" in one["sql"]]
+
+
+def test_a_locked_database_does_not_cost_the_page(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = typed_in()
+
+    def locked(*_: Any, **__: Any) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.update", locked)
+    Seen().note(row_of(client).pk)
+
+
+def test_a_process_does_not_remember_sessions_for_ever(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_sessions, "REMEMBERED", 2)
+    seen = Seen()
+
+    for row in range(5):
+        seen.note(row)
+
+    assert len(seen._written) <= 2
+
+
+def test_behind_a_proxy_the_page_says_that_ending_is_not_all(proxied: Any) -> None:
+    browser = Browser("alice")
+
+    page = words_of(browser.get(PAGE))
+
+    assert "(this one)" in page
+    assert "is let in again by single sign-on" in page
+
+
+@pytest.fixture
+def told_of_changes(redis: Backing) -> Iterator[None]:
+    for signal in (post_save, post_delete):
+        signal.connect(cached_sessions.on_change, sender=Session, dispatch_uid="in-tests")
+    yield
+    for signal in (post_save, post_delete):
+        signal.disconnect(sender=Session, dispatch_uid="in-tests")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_cache_in_front_it_ends_as_well(told_of_changes: None, alice: User) -> None:
+    client, other, third = typed_in(), typed_in(), typed_in()
+    assert [one.get(PAGE).status_code for one in (other, third)] == [200, 200]  # cached now
+
+    end(client, other)
+    assert other.get(PAGE).status_code == 302
+    client.post("/account/sessions/end-others/")
+
+    assert third.get(PAGE).status_code == 302
+    assert client.get(PAGE).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_the_cache_away_it_ends_as_well(
+    told_of_changes: None, redis: Backing, alice: User
+) -> None:
+    client, other = typed_in(), typed_in()
+    assert other.get(PAGE).status_code == 200
+    redis.stop()
+
+    end(client, other)
+
+    assert other.get(PAGE).status_code == 302
+    redis.start()
+    assert other.get(PAGE).status_code == 302

@@ -1,0 +1,154 @@
+"""Signing in with password and code; with a passkey it is done in a browser's tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.test import Client
+
+from keys.services.audit import Action
+from tests.estuary_admin.security.conftest import (
+    CODE,
+    LOGIN,
+    code_of,
+    is_in,
+    recovery_codes_of,
+    type_password,
+)
+from tests.keys.evidence import audited, last_row, words_of
+
+PASSKEY = "/accounts/login/passkey/"
+
+
+@pytest.fixture
+def halfway(app: Authenticator) -> Client:
+    """Alice has typed her password."""
+    client = Client()
+    assert type_password(client, next="/stats/")["Location"] == CODE
+    return client
+
+
+def test_the_password_alone_opens_nothing(halfway: Client) -> None:
+    assert not is_in(halfway)
+    assert halfway.get("/keys/")["Location"] == f"{LOGIN}?next=/keys/"
+    assert audited() == []
+
+
+def test_the_code_of_the_app_completes_the_sign_in(halfway: Client, alice: User) -> None:
+    assert "Your second factor" in words_of(halfway.get(CODE))
+
+    response = halfway.post(CODE, {"code": code_of()})
+
+    assert response["Location"] == "/stats/"
+    assert is_in(halfway)
+    assert last_row(Action.FACTOR_USED).detail == {"factor": "app"}
+    assert last_row(Action.SIGNED_IN).actor == alice
+
+
+def test_a_recovery_code_works_once(halfway: Client, alice: User) -> None:
+    code = recovery_codes_of(alice)[3]
+    halfway.post(CODE, {"code": code})
+    assert is_in(halfway)
+    assert last_row(Action.FACTOR_USED).detail == {"factor": "recovery codes"}
+
+    again = Client()
+    type_password(again)
+    page = again.post(CODE, {"code": code})
+
+    assert "That did not fit" in words_of(page)
+    assert not is_in(again)
+    assert len(recovery_codes_of(alice)) == 9
+
+
+def test_a_code_seen_over_the_shoulder_is_good_for_nothing(app: Authenticator) -> None:
+    with time_machine.travel("2026-11-25 12:00:10+00:00", tick=False) as clock:
+        code = code_of()
+        first, second = Client(), Client()
+        for client in (first, second):
+            type_password(client)
+        first.post(CODE, {"code": code})
+        clock.shift(40)  # still within what clocks may differ by
+
+        second.post(CODE, {"code": code})
+
+    assert is_in(first)
+    assert not is_in(second)
+
+
+@pytest.mark.parametrize(("ahead", "fits"), [(-2, False), (-1, True), (1, True), (2, False)])
+def test_clocks_may_differ_by_half_a_minute(halfway: Client, ahead: int, fits: bool) -> None:
+    halfway.post(CODE, {"code": code_of(ahead=ahead)})
+
+    assert is_in(halfway) is fits
+
+
+def test_wrong_codes_are_recorded_and_throttled(halfway: Client, alice: User) -> None:
+    for _ in range(5):
+        assert "That did not fit" in words_of(halfway.post(CODE, {"code": "000000"}))
+
+    page = halfway.post(CODE, {"code": code_of()})
+
+    assert "Too many" in words_of(page)
+    assert not is_in(halfway)
+    assert audited() == [("factor:failed", "refused")] * 6
+    assert last_row(Action.FACTOR_FAILED).actor == alice
+
+
+def test_the_second_step_needs_the_first(app: Authenticator) -> None:
+    client = Client()
+
+    assert client.get(CODE)["Location"] == LOGIN
+    assert client.post(CODE, {"code": code_of()})["Location"] == LOGIN
+    assert not is_in(client)
+
+
+def test_one_may_start_again_as_somebody_else(halfway: Client) -> None:
+    halfway.post("/accounts/logout/")
+
+    assert halfway.get(LOGIN).status_code == 200
+    assert halfway.get(CODE)["Location"] == LOGIN
+
+
+def test_a_switched_off_member_stays_out_at_the_second_step(halfway: Client, alice: User) -> None:
+    alice.is_active = False
+    alice.save()
+
+    halfway.post(CODE, {"code": code_of()})
+
+    assert halfway.get("/keys/").status_code == 302
+    assert not is_in(halfway) or halfway.get("/keys/")["Location"].startswith(LOGIN)
+
+
+def test_an_unreadable_factor_lets_nobody_in_and_says_so(halfway: Client, settings: Any) -> None:
+    settings.TOKEN_SEALING_KEYS = ["b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28="]
+
+    page = halfway.post(CODE, {"code": code_of()})
+
+    assert "cannot read your second factor" in words_of(page)
+    assert not is_in(halfway)
+
+
+@pytest.mark.parametrize("answer", ["", "x", "[]", "{}", '{"response": {"userHandle": 7}}', "null"])
+def test_what_is_no_passkey_signs_nobody_in(app: Authenticator, answer: str) -> None:
+    client = Client()
+    assert client.get(PASSKEY, headers={"Accept": "application/json"}).json()["options"]
+
+    response = client.post(PASSKEY, {"credential": answer}, follow=True)
+
+    assert "This passkey is not known here" in words_of(response)
+    assert not is_in(client)
+
+
+@pytest.mark.django_db
+def test_asking_for_passkeys_is_throttled() -> None:
+    client = Client()
+    answers = [
+        client.get(PASSKEY, headers={"Accept": "application/json"}).status_code for _ in range(31)
+    ]
+
+    assert answers == [200] * 30 + [429]
+    assert client.post(PASSKEY, {"credential": "{}"}).status_code == 429

@@ -1,0 +1,186 @@
+"""Proving anew at the provider: asked for properly, believed only if young and the same person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from estuary_admin.sso.models import Identity
+from keys.services.audit import Action
+from tests.estuary_admin.security.conftest import code_of
+from tests.estuary_admin.security.test_factors import ADD, add_app
+from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
+from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.keys.evidence import last_row, words_of
+
+CONNECT = "/account/token/"
+PROOF = "/accounts/reauthenticate/"
+
+
+@pytest.fixture
+def client(provider: ScriptedProvider) -> Client:
+    """Alice, whose provider does not say when she signed in there."""
+    client = Client()
+    sign_in(provider, client)
+    return client
+
+
+def prove(provider: ScriptedProvider, client: Client, **claims: Any) -> Any:
+    asked = begin(client, proof="yes", next=CONNECT)
+    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+    provider.answers(**{"nonce": asked["nonce"], "auth_time": int(time.time()), **claims})
+    return come_back(client, asked)
+
+
+def test_signing_in_does_not_ask_for_the_password_there(provider: ScriptedProvider) -> None:
+    assert not {"prompt", "max_age"} & begin(Client()).keys()
+
+
+def test_a_sign_in_just_now_is_a_proof_if_the_provider_says_so(provider: ScriptedProvider) -> None:
+    for age, status in ((0, 200), (14 * 60, 200), (16 * 60, 302), (-3600, 302)):
+        client = Client()
+        sign_in(provider, client, auth_time=int(time.time()) - age)
+        assert client.get(CONNECT).status_code == status, age
+
+
+def test_an_open_session_there_is_no_proof(client: Client) -> None:
+    assert client.get("/account/").status_code == 200
+    assert client.get(CONNECT)["Location"].startswith(PROOF)
+
+
+def test_the_page_leads_to_the_provider_and_back(
+    provider: ScriptedProvider, client: Client
+) -> None:
+    key = client.session.session_key
+    page = words_of(client.get(f"{PROOF}?next={CONNECT}"))
+    assert "Sign in again with Corp" in page
+    assert "password" not in page
+
+    response = prove(provider, client)
+
+    assert response["Location"] == CONNECT
+    assert client.get(CONNECT).status_code == 200
+    assert client.session.session_key == key  # forms that are open elsewhere stay good
+    assert last_row(Action.PROOF_GIVEN).detail == {"way": "provider"}
+
+
+@pytest.mark.parametrize(
+    "auth_time", [None, 0, -1, "", "now", [], {}, 1e300, True, -60, -3600, 3600, 10**9]
+)
+def test_an_old_or_missing_moment_is_refused_and_there_is_no_loop(
+    provider: ScriptedProvider, client: Client, auth_time: Any
+) -> None:
+    if auth_time in (-60, -3600, 3600):
+        auth_time = int(time.time()) + auth_time
+
+    response = prove(provider, client, auth_time=auth_time)
+
+    assert response.status_code == 403
+    assert "does not confirm that you signed in just now" in words_of(response)
+    assert "you are still signed in" in words_of(response)
+    assert client.get("/account/").status_code == 200
+    assert client.get(CONNECT)["Location"].startswith(PROOF)
+    assert last_row(Action.PROOF_FAILED).detail == {"reason": "no-fresh-proof"}
+
+
+def test_somebody_else_proves_nothing(provider: ScriptedProvider, client: Client) -> None:
+    sign_in(provider, sub="sub-bob", preferred_username="bob")
+    before = dict(client.session.items())
+
+    response = prove(provider, client, sub="sub-bob", preferred_username="bob")
+
+    assert response.status_code == 403
+    assert "Somebody else signed in at the provider" in words_of(response)
+    assert client.session["_auth_user_id"] == before["_auth_user_id"]
+    assert client.get(CONNECT).status_code == 302
+
+
+def test_who_is_signed_out_meanwhile_is_not_signed_in_by_a_proof(
+    provider: ScriptedProvider, client: Client
+) -> None:
+    asked = begin(client, proof="yes", next=CONNECT)
+    session = client.session
+    for name in ("_auth_user_id", "_auth_user_backend", "_auth_user_hash"):
+        del session[name]
+    session.save()
+    provider.answers(nonce=asked["nonce"], auth_time=int(time.time()))
+
+    response = come_back(client, asked)
+
+    assert response.status_code == 403
+    assert "still signed in" not in words_of(response)
+    assert "_auth_user_id" not in client.session
+
+
+def test_whose_identity_was_removed_is_out_by_then(
+    provider: ScriptedProvider, client: Client
+) -> None:
+    asked = begin(client, proof="yes", next=CONNECT)
+    Identity.objects.update(state=Identity.State.PENDING)
+    provider.answers(nonce=asked["nonce"], auth_time=int(time.time()))
+
+    assert come_back(client, asked).status_code in {302, 403}
+    assert client.get("/account/").status_code == 302
+
+
+def test_roles_follow_the_groups_of_the_new_proof(
+    provider: ScriptedProvider, client: Client
+) -> None:
+    sign_in(provider, sub="sub-root", preferred_username="root", groups=["admins"])
+
+    prove(provider, client, groups=["admins"])
+
+    assert client.get("/admin-tools/sso/").status_code == 200
+
+
+def test_what_was_typed_is_there_after_the_provider(
+    provider: ScriptedProvider, client: Client
+) -> None:
+    client.post(CONNECT, {"token": "EST-made-up-for-a-test-ARY"})
+
+    prove(provider, client)
+
+    page = words_of(client.get(CONNECT))
+    assert "is kept here, sealed" in page
+    assert "Nothing has been changed yet" in page
+
+
+def test_a_provider_that_tells_no_moment_is_replaced_by_an_app_of_ones_own(
+    client: Client,
+) -> None:
+    """Added right after signing in, for nothing else could ever prove it."""
+    response, _ = add_app(client)
+
+    assert response.status_code == 302
+    assert client.get(CONNECT).status_code == 200
+
+
+def test_later_the_first_factor_needs_a_proof_of_the_provider(client: Client) -> None:
+    session = client.session
+    session["signed_in_at"] -= 16 * 60
+    session.save()
+
+    assert client.get(ADD)["Location"].startswith(PROOF)
+
+
+def test_the_second_factor_needs_a_proof_in_any_case(client: Client) -> None:
+    _, secret = add_app(client)
+    session = client.session
+    del session["proved_at"]
+    session.save()
+
+    assert client.get("/accounts/security/passkeys/add/")["Location"].startswith(PROOF)
+    client.post(PROOF, {"way": "code", "code": code_of(secret, 1), "next": CONNECT})
+    assert client.get(CONNECT).status_code == 200
+
+
+def test_no_password_opens_anything_here(client: Client) -> None:
+    client.post(PROOF, {"way": "password", "password": "correct horse battery"})
+
+    assert client.get(CONNECT).status_code == 302
+    assert client.get("/accounts/password/change/").status_code == 404
+    assert client.get("/accounts/login/code/").status_code == 404
+    assert client.get("/accounts/login/passkey/").status_code == 404

@@ -1,0 +1,174 @@
+"""Fresh proofs behind a proxy: by the assertion's own moment, or by a factor added here."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+
+from estuary_admin.sso.config import Config
+from keys.services.audit import Action
+from tests.conftest import PASSWORD
+from tests.estuary_admin.security.conftest import PAGE, app, code_of
+from tests.estuary_admin.security.test_factors import ADD, add_app
+from tests.estuary_admin.sso.conftest import Browser, change
+from tests.estuary_admin.sso.signer import claims
+from tests.estuary_admin.sso.test_proxy_jwt import HEADER, KEY, browser, keys, signed
+from tests.keys.evidence import last_row, words_of
+
+__all__ = ["app", "keys", "signed"]
+
+CONNECT = "/account/token/"
+PROOF = "/accounts/reauthenticate/"
+
+
+@pytest.fixture
+def headers_only(proxied: Config) -> Browser:
+    """`proxy-header`: who somebody is, and nothing of when."""
+    return Browser("alice")
+
+
+def asks(browser: Browser) -> bool:
+    response = browser.get(CONNECT)
+    return response.status_code == 302 and response["Location"].startswith(PROOF)
+
+
+@pytest.mark.parametrize(("age", "is_asked"), [(0, False), (840, False), (960, True), (-90, True)])
+def test_auth_time_counts_from_when_it_tells(
+    settings: LazySettings, age: int, is_asked: bool
+) -> None:
+    change(settings, preset="oauth2-proxy")
+
+    assert asks(browser(KEY.sign(claims(auth_time=int(time.time()) - age)))) is is_asked
+
+
+@pytest.mark.parametrize(
+    ("preset", "is_asked"),
+    [
+        ("cloudflare-access", False),
+        ("google-iap", True),
+        ("pomerium", True),
+        ("authentik", True),
+        ("oauth2-proxy", True),
+        ("", True),
+    ],
+)
+def test_iat_counts_only_where_it_is_that_of_the_sign_in(
+    settings: LazySettings, preset: str, is_asked: bool
+) -> None:
+    change(settings, preset=preset)
+
+    assert asks(browser(KEY.sign(claims()))) is is_asked
+
+
+def test_auth_time_counts_more_than_iat() -> None:
+    assert asks(browser(KEY.sign(claims(auth_time=int(time.time()) - 3600))))
+
+
+def test_an_assertion_grown_old_asks_to_sign_in_there_anew() -> None:
+    now = int(time.time())
+    client = browser(KEY.sign(claims(iat=now - 3600)))
+    page = words_of(client.get(PROOF))
+    assert "Sign out, and in again" in page
+    assert "password" not in page
+    assert asks(client)
+
+    client.brings({HEADER: KEY.sign(claims(iat=now))})
+
+    assert not asks(client)
+    assert client.get(f"{PROOF}?next={CONNECT}")["Location"] == CONNECT
+
+
+def test_the_first_factor_needs_the_proof_that_there_could_be() -> None:
+    client = browser(KEY.sign(claims(iat=int(time.time()) - 3600)))
+
+    assert client.get(ADD)["Location"].startswith(PROOF)
+
+
+def test_plain_headers_prove_no_moment_and_the_page_says_so(headers_only: Browser) -> None:
+    assert asks(headers_only)
+
+    page = words_of(headers_only.get(f"{PROOF}?next={CONNECT}"))
+
+    assert "not when you last showed that it is you" in page
+    assert "Add a passkey" in page
+    assert "your open session is all that protects them" in page
+
+
+def test_a_new_session_is_no_proof(headers_only: Browser) -> None:
+    headers_only.get("/account/")
+    headers_only.cookies.clear()
+
+    assert asks(headers_only)
+
+
+def test_an_app_added_here_is_asked_for_from_then_on(headers_only: Browser) -> None:
+    response, secret = add_app(headers_only)
+    assert response.status_code == 302
+    assert last_row(Action.PROOF_GIVEN).detail == {"way": "new app"}
+    assert not asks(headers_only)
+    session = headers_only.session
+    session["proved_at"] -= 16 * 60
+    session.save()
+    assert asks(headers_only)
+    assert headers_only.get(f"{PAGE}app/remove/")["Location"].startswith(PROOF)
+    assert headers_only.post(f"{PAGE}app/remove/")["Location"].startswith(PROOF)
+    assert headers_only.get(f"{PAGE}passkeys/add/")["Location"].startswith(PROOF)
+
+    headers_only.post(PROOF, {"way": "code", "code": "000000", "next": CONNECT})
+    assert asks(headers_only)
+    headers_only.post(PROOF, {"way": "code", "code": code_of(secret, 1), "next": CONNECT})
+
+    assert not asks(headers_only)
+    assert Authenticator.objects.count() == 2
+
+
+def test_a_proof_ends_with_its_session(headers_only: Browser) -> None:
+    add_app(headers_only)
+    headers_only.brings({"Remote-User": "bob"})
+    assert asks(headers_only)
+    headers_only.brings({"Remote-User": "alice"})
+
+    assert asks(headers_only)
+
+
+def test_a_local_password_is_no_proof_behind_a_proxy(alice: User, headers_only: Browser) -> None:
+    headers_only.brings({"Remote-User": "somebody"})
+    headers_only.get("/account/")
+    member = User.objects.get(username="somebody")
+    member.set_password(PASSWORD)
+    member.save()
+    headers_only.get("/account/")
+
+    headers_only.post(PROOF, {"way": "password", "password": PASSWORD})
+
+    assert asks(headers_only)
+    assert headers_only.get("/accounts/password/change/").status_code == 404
+    assert "Change password" not in words_of(headers_only.get("/account/"))
+
+
+def test_the_local_way_in_takes_a_second_step_behind_the_proxy(
+    settings: Any, proxied: Config, app: Authenticator
+) -> None:
+    change(settings, local_fallback=True)
+    client = Browser()
+    local = "/accounts/local/"
+    assert client.get(local).status_code == 200
+
+    response = client.post(local, {"login": "alice", "password": PASSWORD})
+    assert response["Location"] == "/accounts/login/code/"
+    client.post("/accounts/login/code/", {"code": code_of()})
+
+    assert client.member_id == str(app.user.pk)
+    assert not asks(client)
+
+
+def test_without_the_local_way_in_there_is_no_second_step(proxied: Config) -> None:
+    client = Browser("alice")
+    for path in ("/accounts/login/code/", "/accounts/login/passkey/"):
+        assert client.get(path).status_code == 404
+        assert client.post(path, {"code": "000000"}).status_code == 404

@@ -1,0 +1,74 @@
+"""Rows filled into a pattern are what the template alone would make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.template.loader import render_to_string
+
+from keys.key_query import Status
+from keys.services.key_rows import TERMS, KeyRow
+from keys.templatetags.key_rows import HOLE, key_rows
+from keys.templatetags.moments import moment
+from keys.upstream import ApiKey
+
+SOON = datetime.now(UTC) + timedelta(days=3, hours=1)
+FACTS = ("status", "permission", "is_new", "is_own", "is_session", "is_legacy", "is_permanent")
+TEXTS = ("label", "fingerprint", "url", "revoke_url", "status_text", "permission_text")
+
+
+def row(
+    label: str = "backup",
+    status: Status = Status.ACTIVE,
+    permission: str = "",
+    facts: Collection[str] = (),
+) -> KeyRow:
+    is_session, is_legacy = "is_session" in facts, "is_legacy" in facts
+    key = ApiKey("h" * 43, label, SOON, is_session, is_legacy)
+    return KeyRow(key, status, label, permission, "is_own" in facts, "is_new" in facts)
+
+
+def by_the_template(row: KeyRow, *, is_stale: bool) -> str:
+    shown = SimpleNamespace(
+        **{name: getattr(row, name) for name in (*FACTS, *TEXTS)},
+        is_expired=row.is_expired,
+        expires=moment(row.expiry),
+    )
+    return render_to_string("keys/_key_row.html", {"row": shown, "stale_reason": is_stale})
+
+
+@pytest.mark.parametrize("is_stale", [False, True])
+@pytest.mark.parametrize("permission", ["", "upload", "all"])
+@pytest.mark.parametrize("status", TERMS)
+def test_a_row_of_each_status_is_as_its_template_says(
+    status: Status, permission: str, is_stale: bool
+) -> None:
+    one = row(status=status, permission=permission)
+
+    assert key_rows([one], is_stale=is_stale) == by_the_template(one, is_stale=is_stale)
+
+
+@pytest.mark.parametrize("fact", ["is_new", "is_own", "is_session", "is_legacy"])
+def test_a_row_with_a_tag_is_as_its_template_says(fact: str) -> None:
+    one = row(facts=[fact])
+
+    assert key_rows([one], is_stale=False) == by_the_template(one, is_stale=False)
+    assert key_rows([one], is_stale=False) != key_rows([row()], is_stale=False)
+
+
+@pytest.mark.parametrize(
+    "label", ["", "{url}", "{0}", "}{", "%s", "<b>&'\"", HOLE.format("url"), "نسخ", "a\nb"]
+)
+def test_whatever_a_label_holds_it_is_shown_as_text(label: str) -> None:
+    one = row(label)
+
+    assert key_rows([one], is_stale=False) == by_the_template(one, is_stale=False)
+
+
+def test_rows_of_one_kind_keep_their_own_values() -> None:
+    page = key_rows([row("first"), row("second")], is_stale=False)
+
+    assert [page.count(f"<bdi>{label}</bdi></a>") for label in ("first", "second")] == [1, 1]

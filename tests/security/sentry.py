@@ -1,0 +1,57 @@
+"""An HTTP server that takes what a Sentry would be sent, and keeps all of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import brotli
+
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "br": brotli.decompress,
+    "gzip": gzip.decompress,
+}
+
+
+class Sentry:
+    """Starts on entering, ends on leaving."""
+
+    def __init__(self) -> None:
+        self.received: list[str] = []  # heads and bodies, as they came, but unpacked
+        received = self.received
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = UNPACK[self.headers.get("Content-Encoding", "")](body)
+                received.append(f"{self.path}\n{self.headers}\n\n{body.decode()}")
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.dsn = f"http://0123456789abcdef@127.0.0.1:{self._server.server_port}/7"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The reports in the envelopes."""
+        lines = [line for one in self.received for line in one.partition("\n\n")[2].splitlines()]
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [one for one in found if "exception" in one or "logentry" in one]
