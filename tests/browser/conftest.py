@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from tests.browser.console import PASSWORD, Console
-from tests.browser.stage import Stage, cast
+from tests.browser.stage import Stage, set_stage
 
 # Tests take one each, so that they cannot disturb one another.
 NEW = [f"newcomer-{number}" for number in range(20)]
@@ -34,7 +34,7 @@ class Member:
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     with Sandbox(rate_limit=None) as node:
-        members = [*cast(node), *({"name": name} for name in NEW)]
+        members: list[dict[str, Any]] = [{"name": name} for name in NEW]
         for name in CONNECTED:
             token = node.add_key(node.add_user(name), label="console")
             members.append({"name": name, "token": token})
@@ -43,8 +43,15 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 
 @pytest.fixture(scope="session")
-def stage(console: Console, chromium: Browser) -> Stage:
-    return Stage(console, chromium)
+def _stage(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with set_stage(chromium, tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(_stage: Stage) -> Iterator[Stage]:
+    yield _stage
+    _stage.node.clear_faults()
 
 
 @pytest.fixture

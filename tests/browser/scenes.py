@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from estuary_admin.sso.reasons import Reason
 from tests.browser import plays
+from tests.browser.factor_plays import second_factor, with_a_passkey
 from tests.browser.plays import Play, at, fault, first_row, rendered
 
 
@@ -38,6 +39,7 @@ TROUBLE, UNREADABLE, DISCONNECT = (
     "keys/token_unreadable",
     "keys/token_disconnect",
 )
+PASSKEY_REMOVE = "mfa/webauthn/authenticator_confirm_delete"
 PROVIDERS = [SimpleNamespace(id="example", name="Example Identity")]
 
 SCENES = [
@@ -51,6 +53,18 @@ SCENES = [
     Scene("signed-out", "sso/signed_out", "", rendered("sso/signed_out.html")),
     Scene("password", "account/password_change", "alice", at("/accounts/password/change/")),
     Scene("confirm", "account/reauthenticate", "alice", at("/accounts/reauthenticate/")),
+    Scene("second-factor", "mfa/authenticate", "keeper", second_factor),
+    Scene("no-proof", "sso/no_proof", "", rendered("sso/no_proof.html", reason=Reason.MISSING)),
+    # Sign-in security
+    Scene("security", "mfa/index", "team", at("/accounts/security/")),
+    Scene("security-passkey", "mfa/index", "keeper", with_a_passkey()),
+    Scene("app-add", "mfa/totp/activate_form", "team", at("/accounts/security/app/add/")),
+    Scene("app-remove", "mfa/totp/deactivate_form", "", rendered("mfa/totp/deactivate_form.html")),
+    Scene("passkey-add", "mfa/webauthn/add_form", "team", at("/accounts/security/passkeys/add/")),
+    Scene("passkey-rename", "mfa/webauthn/edit_form", "keeper", with_a_passkey(follow="Rename")),
+    Scene("passkey-remove", PASSKEY_REMOVE, "keeper", with_a_passkey(follow="Remove")),
+    Scene("codes", "mfa/recovery_codes/index", "keeper", with_a_passkey("codes/")),
+    Scene("codes-new", "mfa/recovery_codes/generate", "keeper", with_a_passkey("codes/new/")),
     # Connecting
     Scene("connect", CONNECT, "bob", at("/account/token/")),
     Scene("connect-refused", CONNECT, "bob", plays.refused_token),

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from keys.sandbox import Sandbox
 from tests.browser.chromium import launched
-from tests.browser.console import ROOT, Console
+from tests.browser.console import ROOT
 from tests.browser.scenes import SCENES, Scene
-from tests.browser.stage import Stage, cast
+from tests.browser.stage import Stage, set_stage
 
 WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
 SCHEMES = ("light", "dark")
@@ -44,12 +43,11 @@ def main() -> None:
 def stage_set() -> Iterator[Stage]:
     with (
         tempfile.TemporaryDirectory(prefix="estuary-admin-pictures-") as data_dir,
-        Sandbox(rate_limit=None) as node,
-        Console(Path(data_dir), node, cast(node)) as console,
         sync_playwright() as playwright,
     ):
         browser = launched(playwright)
-        yield Stage(console, browser)
+        with set_stage(browser, Path(data_dir)) as stage:
+            yield stage
         browser.close()
 
 

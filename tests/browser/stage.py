@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Route
@@ -34,7 +35,8 @@ TEAM = [
 def cast(node: Sandbox) -> list[dict[str, Any]]:
     """The members the scenes are about, with their accounts at the node."""
     contents = {"alice": 1200, "carol": 40}
-    names = ["alice", "carol", "empty", "many", "team", "stale", "down", "expired", "long", "busy"]
+    names = ["alice", "carol", "empty", "many", "team", "stale", "expired", "long", "busy"]
+    names += ["down", "keeper"]
     accounts = {name: node.add_user(name, contents=contents.get(name, 0)) for name in names}
     node.add_user("bob")
     label, own = "console", {name: timedelta(days=200) for name in names} | {"expired": None}
@@ -102,6 +104,17 @@ class Stage:
             self._signed_in[member] = context.storage_state()
             context.close()
         return self._signed_in[member]
+
+
+@contextmanager
+def set_stage(browser: Browser, data_dir: Path) -> Iterator[Stage]:
+    """A node, a console and the cast; nobody is asked to confirm that it is still them."""
+    settings = {"SUDO_MINUTES": "0"}
+    with (
+        Sandbox(rate_limit=None) as node,
+        Console(data_dir, node, cast(node), environment=settings) as console,
+    ):
+        yield Stage(console, browser)
 
 
 def _as_if_without_scripts(route: Route) -> None:
