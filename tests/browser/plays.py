@@ -239,6 +239,9 @@ def shortcuts_dialog(_: Stage, page: Page) -> None:
 def export_running(stage: Stage, page: Page) -> None:
     """A second look while a download is under way."""
     stage.node.set_fault("export", Fault("delay", seconds=15, times=1))
+    other = page.context.new_page()
+    other.goto("/exports/")
+    other.get_by_role("button", name="Download now").click(no_wait_after=True)
+    page.wait_for_timeout(1000)
     page.goto("/exports/")
-    page.get_by_role("button", name="Download now").click(no_wait_after=True)
-    expect(page.get_by_text("Estuary is building the file.")).to_be_visible()
+    expect(page.get_by_text("An export of this account is running.")).to_be_visible()

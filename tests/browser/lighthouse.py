@@ -1,0 +1,77 @@
+"""Lighthouse on the pages that are opened most, with a signed-in session; `make lighthouse`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from tests.browser.chromium import ARGUMENTS, QUIET
+from tests.browser.console import ROOT
+from tests.browser.screenshots import stage_set
+from tests.browser.stage import Stage
+
+FOLDER = ROOT / "var/lighthouse"
+PROGRAM = FOLDER / "node_modules/.bin/lighthouse"
+PAGES = {"keys": "/keys/", "create": "/keys/new/", "stats": "/stats/"}
+CATEGORIES = ("performance", "accessibility", "best-practices")
+LEAST = 95
+RUNS = 3
+
+
+def main() -> None:
+    with stage_set() as stage:
+        figures = {name: measure(stage, name, path) for name, path in PAGES.items()}
+    say("| Page | Performance | Accessibility | Best practices |\n|---|--:|--:|--:|")
+    for name, figure in figures.items():
+        say(f"| {name} | {' | '.join(str(figure[category]) for category in CATEGORIES)} |")
+    if min(min(figure.values()) for figure in figures.values()) < LEAST:
+        sys.exit(f"Less than {LEAST}; the reports are in {FOLDER}.")
+
+
+def measure(stage: Stage, name: str, path: str) -> dict[str, int]:
+    """The median of some runs with the defaults: an emulated phone on a slow network."""
+    runs = [run(stage, f"{name}-{number}", path) for number in range(RUNS)]
+    return {category: round(median(one[category] for one in runs)) for category in CATEGORIES}
+
+
+def run(stage: Stage, name: str, path: str) -> dict[str, int]:
+    with stage.page_of("alice") as page:
+        cookies = "; ".join(f"{it['name']}={it['value']}" for it in page.context.cookies())
+    report = FOLDER / f"{name}.json"
+    subprocess.run(
+        [
+            PROGRAM,
+            f"{stage.console.url}{path}",
+            "--quiet",
+            "--output=json",
+            f"--output-path={report}",
+            f"--only-categories={','.join(CATEGORIES)}",
+            f"--extra-headers={json.dumps({'Cookie': cookies})}",
+            f"--chrome-flags={' '.join(['--headless=new', *ARGUMENTS, *QUIET])}",
+        ],
+        env={**os.environ, "CHROME_PATH": chromium()},
+        check=True,
+    )
+    return scores(report)
+
+
+def scores(report: Path) -> dict[str, int]:
+    categories = json.loads(report.read_text(encoding="utf-8"))["categories"]
+    return {name: round(100 * categories[name]["score"]) for name in CATEGORIES}
+
+
+def chromium() -> str:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or sys.exit("No Chromium.")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Whether HTML is valid: by html5lib in strict mode, and what a parser does not look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+from html5lib.html5parser import ParseError
+
+UNLABELLED = {"hidden", "submit", "button", "reset", "image"}
+
+
+def faults_of(html: str, *, is_part: bool) -> list[str]:
+    """Everything wrong with a page, or with a part of one."""
+    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
+    tree: Any = parser.parseFragment(html) if is_part else parser.parse(html)
+    # A part begins where the page around it goes on.
+    wrong = [f"{place}: {code}" for place, code, _ in parser.errors]
+    return [*wrong, *_strict(html, is_part=is_part), *_doubled_ids(tree), *_unlabelled(tree)]
+
+
+def _strict(html: str, *, is_part: bool) -> Iterator[str]:
+    parser = html5lib.HTMLParser(strict=True)
+    try:
+        parser.parseFragment(html) if is_part else parser.parse(html)
+    except ParseError as error:
+        yield f"strict: {error}"
+
+
+def _doubled_ids(tree: Element) -> Iterator[str]:
+    counts = Counter(element.get("id") for element in tree.iter() if element.get("id"))
+    yield from (f"id {name} stands {count} times" for name, count in counts.items() if count > 1)
+
+
+def _unlabelled(tree: Element) -> Iterator[str]:
+    wrapped = {id(field) for label in tree.iter("label") for field in label.iter()}
+    named = {label.get("for") for label in tree.iter("label")}
+    for field in tree.iter():
+        if field.tag not in {"input", "select", "textarea"} or field.get("type") in UNLABELLED:
+            continue
+        if id(field) not in wrapped and field.get("id") not in named:
+            yield f"{field.tag} {field.get('name')} has no label"

@@ -1,0 +1,84 @@
+"""axe-core finds nothing on any page, state, width and scheme; what it cannot judge is listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.axe import Finding, examine
+from tests.browser.console import ROOT
+from tests.browser.scenes import SCENES, Scene
+from tests.browser.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+#: The layout changes at 640 px only; the other widths are looked at where there is most to place.
+WIDTHS, ALL_WIDTHS = (1280, 390), (1920, 1280, 768, 390)
+WIDE_ONES = {"keys-team", "create", "created", "key-with-history", "stats", "account"}
+HEIGHT = 1600  # what is scrolled away in a dialog cannot be judged
+ROW = re.compile(r"^\| `([\w-]+)` \| `([\w-]+)` \| `([^`]+)` \| ([\w-]+) \| ", re.MULTILINE)
+
+
+def reviewed() -> dict[Finding, str]:
+    """What docs/accessibility.md decides about, with a scene that has it."""
+    text = (ROOT / "docs/accessibility.md").read_text(encoding="utf-8")
+    return {Finding(*found[:3]): found[3] for found in ROW.findall(text)}
+
+
+def looks(page: Page, scene: Scene) -> Iterator[str]:
+    """Show the page in every width and scheme, and once in forced colours."""
+    for width in ALL_WIDTHS if scene.name in WIDE_ONES else WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            yield f"{width} {scheme}"
+    page.emulate_media(forced_colors="active")
+    yield "forced colours"
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_axe_finds_nothing(stage: Stage, scene: Scene) -> None:
+    wrong: set[tuple[str, ...]] = set()
+    unsure: set[tuple[str, ...]] = set()
+    with stage.examined_page_of(scene.member, has_scripts=scene.has_scripts) as page:
+        scene.play(stage, page)
+        for look in looks(page, scene):
+            violations, in_doubt = examine(page)
+            wrong |= {(look, *finding) for finding in violations}
+            unsure |= {(look, *finding) for finding in in_doubt - reviewed().keys()}
+
+    assert wrong == set()
+    assert unsure == set()
+
+
+@pytest.mark.parametrize(("finding", "name"), reviewed().items())
+def test_axe_still_asks_for_what_is_listed(stage: Stage, finding: Finding, name: str) -> None:
+    [scene] = [scene for scene in SCENES if scene.name == name]
+    with stage.examined_page_of(scene.member, has_scripts=scene.has_scripts) as page:
+        scene.play(stage, page)
+        asked = {one for _ in looks(page, scene) for one in examine(page)[1]}
+
+    assert finding in asked
+
+
+def test_the_list_of_scenes_has_every_page() -> None:
+    folder = ROOT / "templates"
+    pages = {
+        str(path.relative_to(folder).with_suffix(""))
+        for path in folder.rglob("*.html")
+        if not path.name.startswith(("_", "base"))
+    }
+
+    assert pages - {scene.template for scene in SCENES} == set()
+    assert {scene.template for scene in SCENES} - pages == set()
+
+
+def test_every_scene_has_a_name_of_its_own() -> None:
+    names = [scene.name for scene in SCENES]
+
+    assert len(names) == len(set(names))
+    assert all(Path(name).name == name for name in names)

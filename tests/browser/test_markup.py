@@ -1,0 +1,71 @@
+"""Every page and part is valid HTML, its ids are its own, and its fields have labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.browser.markup import faults_of
+from tests.browser.scenes import SCENES, Scene
+from tests.browser.stage import Stage
+
+pytestmark = pytest.mark.browser
+
+DOUBLED = """() => {
+  const ids = [...document.querySelectorAll("[id]")].map((it) => it.id);
+  return ids.filter((id, index) => ids.indexOf(id) !== index);
+}"""
+
+
+SOURCE = "fetch(location.href).then((answer) => answer.text())"
+
+
+@dataclass
+class Answer:
+    url: str
+    is_part: bool
+    html: str
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
+    answers: list[Answer] = []
+
+    def note(route: Route) -> None:
+        """Read the answer on its way: a browser forgets it when it goes on to the next page."""
+        is_html = route.request.resource_type in {"document", "xhr"}
+        if not is_html or route.request.url.endswith("/download/"):
+            return route.continue_()
+        answer = route.fetch(max_redirects=0)
+        if answer.status not in range(300, 400):
+            is_part = "hx-request" in route.request.headers
+            answers.append(Answer(answer.url, is_part, answer.text()))
+        return route.fulfill(response=answer)
+
+    with stage.page_of(scene.member, java_script_enabled=scene.has_scripts) as page:
+        page.route("**/*", note)
+        scene.play(stage, page)
+        doubled = page.evaluate(DOUBLED)
+
+        if not answers:  # made by the play itself
+            answers.append(Answer(page.url, False, page.evaluate(SOURCE)))
+
+    for answer in answers:
+        assert faults_of(answer.html, is_part=answer.is_part) == [], answer.url
+    assert doubled == []
+
+
+@pytest.mark.parametrize(
+    ("html", "fault"),
+    [
+        ("<p>one<div></p></div>", "unexpected-end-tag"),
+        ("<b><i>crossed</b></i>", "adoption-agency"),
+        ('<p id="a"></p><p id="a"></p>', "id a stands 2 times"),
+        ('<input name="q">', "input q has no label"),
+        ("a & b &copy", "named-entity-without-semicolon"),
+    ],
+)
+def test_faults_are_found(html: str, fault: str) -> None:
+    assert any(fault in one for one in faults_of(html, is_part=True))

@@ -1,0 +1,109 @@
+"""What a page weighs, and whether it stays still: bytes, requests, layout shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import CDPSession, Page
+
+from tests.browser.stage import Stage
+
+pytestmark = pytest.mark.browser
+
+KIB = 1024
+OBSERVE = """
+window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach((it) => shifts.push(it.value)))
+  .observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@dataclass
+class Scales:
+    """Counts what comes over the wire, heads included."""
+
+    session: CDPSession
+    requests: dict[str, str] = field(default_factory=dict)
+    cached: set[str] = field(default_factory=set)
+    total: float = 0
+
+    def __post_init__(self) -> None:
+        self.session.send("Network.enable")
+        self.session.on("Network.responseReceived", self._note)
+        self.session.on("Network.requestServedFromCache", self._forget)
+        self.session.on("Network.loadingFinished", self._weigh)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if not event["response"]["fromDiskCache"]:
+            self.requests[event["requestId"]] = event["response"]["url"]
+
+    def _forget(self, event: dict[str, Any]) -> None:
+        self.cached.add(event["requestId"])
+
+    def _weigh(self, event: dict[str, Any]) -> None:
+        self.total += event["encodedDataLength"]
+
+    def weigh(self, page: Page, path: str) -> tuple[float, list[str]]:
+        """Bytes, and the addresses that were asked for."""
+        self.requests, self.cached, self.total = {}, set(), 0
+        page.goto(path, wait_until="networkidle")
+        return self.total, [self.requests[one] for one in self.requests.keys() - self.cached]
+
+
+@pytest.fixture(params=["many", "alice"])
+def page(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Of a member with 10,000 keys, and of one with about thirty."""
+    with stage.page_of(request.param) as page:
+        page.add_init_script(OBSERVE)
+        yield page
+
+
+def test_a_cold_page_weighs_little_and_a_warm_one_next_to_nothing(page: Page) -> None:
+    scales = Scales(page.context.new_cdp_session(page))
+
+    total, requests = scales.weigh(page, "/keys/")
+    assert total <= 45 * KIB
+    assert len(requests) <= 6
+
+    page.goto("/stats/", wait_until="networkidle")
+    total, requests = scales.weigh(page, "/keys/?page=1")
+    assert total <= 8 * KIB
+    assert len(requests) == 1, requests
+
+
+@pytest.mark.parametrize("path", ["/keys/", "/keys/new/", "/stats/", "/account/", "/exports/"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_jumps_while_a_page_loads(stage: Stage, path: str, width: int) -> None:
+    with stage.page_of("alice", viewport={"width": width, "height": 800}) as page:
+        page.add_init_script(OBSERVE)
+        page.goto(path, wait_until="networkidle")
+        page.wait_for_timeout(300)
+        assert page.evaluate("shifts") == []
+
+
+def test_nothing_jumps_when_the_list_changes(page: Page) -> None:
+    page.goto("/keys/")
+    page.get_by_role("link", name="Active").click()
+    page.wait_for_url("**/keys/?status=active")
+    page.get_by_role("searchbox").press_sequentially("upload", delay=30)
+    page.wait_for_url("**/keys/?q=upload&status=active")
+    page.get_by_role("link", name="Expires").click()
+    page.wait_for_url("**sort=expiry")
+    assert page.evaluate("shifts") == []
+
+
+def test_static_files_are_kept_for_ever_and_come_compressed(stage: Stage) -> None:
+    with stage.page_of("alice") as page:
+        seen: dict[str, dict[str, str]] = {}
+        page.on("response", lambda it: seen.update({it.url: it.all_headers()}))
+        page.goto("/keys/", wait_until="networkidle")
+        files = {url: headers for url, headers in seen.items() if "/static/" in url}
+        assert len(files) >= 4
+        assert all("immutable" in headers["cache-control"] for headers in files.values())
+        for encoding in ("br", "gzip"):
+            for url in files:
+                answer = page.request.get(url, headers={"Accept-Encoding": encoding})
+                assert answer.headers.get("content-encoding") == encoding, url
