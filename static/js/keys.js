@@ -7,10 +7,19 @@ const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { de
 /* Swapping */
 
 // A link with Ctrl, ⌘ or Shift opens elsewhere, as links do.
+const opensElsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey;
+
 document.addEventListener("click", (event) => {
-  const opensElsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
-  if (opensElsewhere && event.target.closest("a[hx-get]")) event.stopPropagation();
+  if (opensElsewhere(event) && event.target.closest("a[hx-get]")) event.stopPropagation();
 }, true);
+
+// One listener for all links into the dialog: fifty rows with `hx-get` cost htmx a long task.
+document.addEventListener("click", (event) => {
+  const source = event.target.closest("a[data-dialog]");
+  if (!source || opensElsewhere(event)) return;
+  event.preventDefault();
+  htmx.ajax("GET", source.href, { source, target: "#dialog-body", swap: "innerHTML" });
+});
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   detail.headers.Accept = "text/html, application/json";
@@ -28,6 +37,8 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
 });
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  // htmx says goodbye to each element that it takes out; for fifty rows of which it knows nothing that is a long task.
+  if (detail.shouldSwap && detail.target.id === "key-list") detail.target.querySelector("tbody")?.replaceChildren();
   // A dialog hides the page's own notices.
   if (detail.target.id === "notices" && byId("dialog").open) detail.target = byId("dialog-notices");
 });

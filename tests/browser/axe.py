@@ -11,6 +11,10 @@ from playwright.sync_api import Page
 OPTIONS = {"resultTypes": ["violations", "incomplete"]}
 
 
+#: In these the cause is not the element that axe names: one decision is for all of them.
+OF_THE_PLACE = {"elmPartiallyObscuring"}
+
+
 class Finding(NamedTuple):
     rule: str
     reason: str
@@ -28,7 +32,7 @@ def _findings(results: list[dict[str, Any]]) -> Iterator[Finding]:
         for node in result["nodes"]:
             element = str(node["target"][-1]).split(" > ")[-1]
             for reason in {_reason(check) for check in [*node["any"], *node["all"], *node["none"]]}:
-                yield Finding(result["id"], reason, element)
+                yield Finding(result["id"], reason, "*" if reason in OF_THE_PLACE else element)
 
 
 def _reason(check: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+#: The same engine without the window around it: a fresh profile costs a third of the time.
+SHELL = "chromium-headless-shell"
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -19,7 +21,7 @@ class NoChromium(Exception):
 
 
 def launched(playwright: Playwright) -> Browser:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    path = os.environ.get("CHROMIUM") or shutil.which(SHELL) or shutil.which("chromium")
     if not path and Path(playwright.chromium.executable_path).exists():
         path = playwright.chromium.executable_path
     if not path:
