@@ -1,4 +1,4 @@
-"""What a page weighs, and whether it stays still and smooth: bytes, requests, shifts, long tasks."""
+"""What a page weighs, and whether it stays still: bytes, requests, shifts, long tasks."""
 
 from __future__ import annotations
 
