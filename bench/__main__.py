@@ -15,6 +15,7 @@ from bench.machine import this_machine
 from bench.plan import FULL, QUICK, Plan
 from bench.report import told, write_into
 from bench.results import Results, write
+from bench.sizing import sized
 from bench.stage import ROOT, Stage, staged
 
 HERE = Path(__file__).parent
@@ -43,7 +44,8 @@ def main() -> int:
     is_whole = plan is FULL and set(options.part) == set(PARTS) and not failed
     keep(results, HERE / "results" if is_whole else ELSEWHERE)
     if is_whole:
-        write_into(HERE / "README.md", results)
+        write_into(HERE / "README.md", told(results))
+        write_into(ROOT / "docs/scaling.md", sized(results))
     print(told(results))
     return 1 if failed else 0
 

@@ -109,6 +109,7 @@ class _Page:
 
 
 def _median(loads: list[Load]) -> Load:
-    """The median of each figure; of the errors their sum."""
-    sums = {field.name: median(getattr(one, field.name) for one in loads) for field in fields(Load)}
-    return Load(**sums | {"errors": sum(one.errors for one in loads)})
+    """The median of each figure; of the counts their sum."""
+    middle = {it.name: median(getattr(one, it.name) for one in loads) for it in fields(Load)}
+    counts = {name: sum(getattr(one, name) for one in loads) for name in ("requests", "errors")}
+    return Load(**middle | counts | {"connections": loads[0].connections})

@@ -13,12 +13,12 @@ BEGIN = "<!-- results: written by `make bench`, not by hand -->"
 END = "<!-- end of results -->"
 
 
-def write_into(page: Path, results: Results) -> None:
-    """Replace what stands between the marks."""
+def write_into(page: Path, block: str) -> None:
+    """Put a block in the place of what stands between the marks."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{told(results)}{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{block}{END}{after}", encoding="utf-8")
 
 
 def told(results: Results) -> str:

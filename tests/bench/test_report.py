@@ -18,6 +18,8 @@ from bench.paint import Paint, PaintFigures
 from bench.profile import Profile
 from bench.report import BEGIN, END, told, write_into
 from bench.results import Results, read, write
+from bench.sizing import sized
+from bench.stage import ROOT
 from bench.svg import Chart, Curve, drawn
 from bench.targets import MIB, rows_of
 
@@ -65,13 +67,23 @@ def test_only_the_block_of_the_page_is_rewritten(results: Results, tmp_path: Pat
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}\nfigures of 1970\n{END}\nafter\n")
 
-    write_into(page, results)
+    write_into(page, told(results))
 
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "1970" not in text
     assert "| Page of 10 keys, 32 connections: pages a second | ≥ 350 | 400 | yes | 413" in text
+
+
+def test_sizing_is_worked_out_from_the_figures(results: Results) -> None:
+    assert "| 10 | 500 | 500 | 80 |" in sized(results)  # of 2 ms a page, and 80 MiB
+
+
+def test_the_page_about_scaling_has_the_figures_that_were_kept() -> None:
+    assert (
+        sized(read(ROOT / "bench/results/results.json")) in (ROOT / "docs/scaling.md").read_text()
+    )
 
 
 def test_pictures_are_sound_and_name_the_machine(results: Results, tmp_path: Path) -> None:

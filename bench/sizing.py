@@ -1,0 +1,29 @@
+"""What one core carries, worked out from the figures: the table of docs/scaling.md."""
+
+from __future__ import annotations
+
+from bench import tables
+from bench.results import Results
+from bench.targets import MIB
+
+
+def sized(results: Results) -> str:
+    """Pages a second and core by the CPU that a page costs under the most load measured."""
+    if not results.pages:
+        return ""
+    most = {one.keys: one for one in results.pages.figures}  # the last has the most connections
+    memory = {one.keys: one for one in results.pages.memory}
+    lines = tables.table(
+        ("Keys of an account", "Pages a second, Estuary asked", "list kept", "Memory, MiB"),
+        *(
+            (
+                f"{keys:,}",
+                f"{1000 / one.read.cpu_ms:.0f}",
+                f"{1000 / one.kept.cpu_ms:.0f}",
+                f"{memory[keys].pss / MIB:.0f}",
+            )
+            for keys, one in most.items()
+        ),
+        words=0,
+    )
+    return "\n" + "\n".join(lines) + f"\n\nOn {results.machine.cpu}, {results.machine.at[:10]}.\n\n"
