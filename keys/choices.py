@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from zoneinfo import available_timezones
 
-THEMES = [("system", "Like my system"), ("light", "Light"), ("dark", "Dark")]
+THEMES = [("system", "System"), ("light", "Light"), ("dark", "Dark")]
 
 
 @cache

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from estuary_admin.security.forms import CodeForm, PasswordForm
 from tests.browser.console import PASSWORD
-from tests.browser.plays import Play
+from tests.browser.plays import Play, rendered
 from tests.browser.stage import Stage
 
 SECURITY = "/accounts/security/"
@@ -52,3 +56,15 @@ def second_factor(_: Stage, page: Page) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Your second factor")).to_be_visible()
+
+
+def confirmation(stage: Stage, page: Page) -> None:
+    """The stage asks for no proof, so the page that does is made here."""
+    who = User(username="alice")
+    rendered(
+        "account/reauthenticate.html",
+        ways=SimpleNamespace(factors=True, password=True),
+        password_form=PasswordForm(user=who),
+        password_first=True,
+        code_form=CodeForm(user=who),
+    )(stage, page)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from estuary_admin.sso.reasons import Reason
 from tests.browser import plays
-from tests.browser.factor_plays import second_factor, with_a_passkey
+from tests.browser.factor_plays import confirmation, second_factor, with_a_passkey
 from tests.browser.plays import Play, at, fault, first_row, rendered
 
 
@@ -39,6 +39,7 @@ TROUBLE, UNREADABLE, DISCONNECT = (
     "keys/token_unreadable",
     "keys/token_disconnect",
 )
+CONFIRM = "account/reauthenticate"
 PASSKEY_REMOVE = "mfa/webauthn/authenticator_confirm_delete"
 PROVIDERS = [SimpleNamespace(id="example", name="Example Identity")]
 
@@ -52,7 +53,8 @@ SCENES = [
     Scene("sign-out", SIGN_OUT, "alice", at("/accounts/logout/")),
     Scene("signed-out", "sso/signed_out", "", rendered("sso/signed_out.html")),
     Scene("password", "account/password_change", "alice", at("/accounts/password/change/")),
-    Scene("confirm", "account/reauthenticate", "alice", at("/accounts/reauthenticate/")),
+    Scene("confirm", CONFIRM, "", confirmation),
+    Scene("confirm-with-nothing", CONFIRM, "", rendered("account/reauthenticate.html")),
     Scene("second-factor", "mfa/authenticate", "keeper", second_factor),
     Scene("no-proof", "sso/no_proof", "", rendered("sso/no_proof.html", reason=Reason.MISSING)),
     # Sign-in security
