@@ -38,7 +38,7 @@ def test_no_migration_breaks_the_version_before_it(found: dict[str, str]) -> Non
     ],
 )
 def test_one_that_would_is_found(found: dict[str, str], operation: str, why: str) -> None:
-    assert "(keys, 0003_preferences_shortcuts)... ERR" in found[operation]
+    assert "... ERR" in found[operation]
     assert why in found[operation]
 
 
