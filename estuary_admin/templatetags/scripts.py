@@ -24,16 +24,19 @@ HOW: dict[str, dict[str, str | bool]] = {"module": {"type": "module"}, "defer": 
 @register.simple_tag
 def script(path: str, how: str = "module") -> SafeString:
     """A script of ours; `how` is "module" or "defer", which both wait for the page."""
-    facts = {"src": static(path), **HOW[how]}
-    if not settings.DEBUG:  # where files change while we run
-        facts["integrity"] = integrity(path)
-    return format_html("<script{}></script>", flatatt(facts))
+    if settings.DEBUG:  # where files change while we run
+        return _tag(path, how)
+    return tag_with_hash(path, how)
 
 
 @cache
-def integrity(path: str) -> str:
+def tag_with_hash(path: str, how: str) -> SafeString:
     digest = hashlib.sha384(_served(path)).digest()
-    return f"sha384-{base64.b64encode(digest).decode()}"
+    return _tag(path, how, integrity=f"sha384-{base64.b64encode(digest).decode()}")
+
+
+def _tag(path: str, how: str, **more: str) -> SafeString:
+    return format_html("<script{}></script>", flatatt({"src": static(path), **HOW[how], **more}))
 
 
 def _served(path: str) -> bytes:

@@ -14,16 +14,16 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.test import Client
 
-from estuary_admin.templatetags.scripts import integrity, script
+from estuary_admin.templatetags.scripts import script, tag_with_hash
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
 def _anew() -> Iterator[None]:
-    integrity.cache_clear()
+    tag_with_hash.cache_clear()
     yield
-    integrity.cache_clear()
+    tag_with_hash.cache_clear()
 
 
 def scripts_in(page: str) -> list[tuple[str, str]]:
