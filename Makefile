@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN = $(VENV)/bin
 SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
 
-.PHONY: demo test test-postgres lint format screenshots lighthouse bench bench-profile clean
+.PHONY: demo test test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
@@ -46,6 +46,7 @@ bench: $(VENV)/development
 
 bench-profile: $(VENV)/development
 	$(BIN)/python -m bench.profile $(KEYS)
+
 # Needs Node.js and npm; Chromium is Debian's.
 lighthouse: $(VENV)/development
 	npm install --prefix var/lighthouse --no-audit --no-fund --save-exact lighthouse@12.8.2
