@@ -97,8 +97,17 @@ def layer_of(frames: Iterable[str]) -> str:
 
 
 def _spy(pid: int, seconds: int, folder: Path) -> subprocess.Popen[bytes]:
-    command = ["py-spy", "record", "--full-filenames", "--format", "raw", "--rate", "50", "--gil"]
-    command += ["--pid", str(pid), "--duration", str(seconds), "--output", str(folder / str(pid))]
+    program = Path(sys.executable).with_name("py-spy")  # installed beside it, wherever PATH leads
+    command = [str(program), "record", "--full-filenames", "--format", "raw", "--rate", "50"]
+    command += [
+        "--gil",
+        "--pid",
+        str(pid),
+        "--duration",
+        str(seconds),
+        "--output",
+        str(folder / str(pid)),
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,8 @@ import pytest
 
 def program(name: str, package: str, *, also: str = "") -> str:
     """Its path; where it is not installed the test is skipped, but never in CI."""
-    found = shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
+    beside = Path(sys.executable).with_name(name)  # what pip installed, wherever PATH leads
+    found = shutil.which(beside) or shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
     if found and (not also or Path(also).exists()):
         return found
     if os.environ.get("CI") == "true":
