@@ -11,8 +11,9 @@ from playwright.sync_api import Page
 OPTIONS = {"resultTypes": ["violations", "incomplete"]}
 
 
-#: In these the cause is not the element that axe names: one decision is for all of them.
-OF_THE_PLACE = {"elmPartiallyObscuring"}
+#: In a dialog the cause of this is the dialog, whichever element axe names; elsewhere it is not.
+OF_DIALOGS = "elmPartiallyObscuring"
+IS_IN_DIALOG = "(selector) => Boolean(document.querySelector(selector)?.closest('dialog'))"
 
 
 class Finding(NamedTuple):
@@ -24,15 +25,17 @@ class Finding(NamedTuple):
 def examine(page: Page) -> tuple[set[Finding], set[Finding]]:
     """Violations of any impact, and what needs review."""
     found = Axe().run(page, options=OPTIONS).response
-    return set(_findings(found["violations"])), set(_findings(found["incomplete"]))
+    return set(_findings(page, found["violations"])), set(_findings(page, found["incomplete"]))
 
 
-def _findings(results: list[dict[str, Any]]) -> Iterator[Finding]:
+def _findings(page: Page, results: list[dict[str, Any]]) -> Iterator[Finding]:
     for result in results:
         for node in result["nodes"]:
-            element = str(node["target"][-1]).split(" > ")[-1]
+            selector = str(node["target"][-1])
             for reason in {_reason(check) for check in [*node["any"], *node["all"], *node["none"]]}:
-                yield Finding(result["id"], reason, "*" if reason in OF_THE_PLACE else element)
+                is_the_dialogs = reason == OF_DIALOGS and page.evaluate(IS_IN_DIALOG, selector)
+                element = "dialog *" if is_the_dialogs else selector.split(" > ")[-1]
+                yield Finding(result["id"], reason, element)
 
 
 def _reason(check: dict[str, Any]) -> str:
