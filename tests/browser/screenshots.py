@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import html
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import django
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from tests.browser.chromium import launched
-from tests.browser.console import ROOT
-from tests.browser.scenes import SCENES, Scene
-from tests.browser.stage import Stage, set_stage
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()  # some scenes render templates here, with forms of Django's
+
+from tests.browser.chromium import launched  # noqa: E402
+from tests.browser.console import ROOT  # noqa: E402
+from tests.browser.scenes import SCENES, Scene  # noqa: E402
+from tests.browser.stage import Stage, set_stage  # noqa: E402
 
 WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
 SCHEMES = ("light", "dark")
