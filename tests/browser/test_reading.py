@@ -112,6 +112,7 @@ def test_the_phone_layout_is_a_table_still(
     expect(table.get_by_role("columnheader")).to_have_count(5)
     expect(table.get_by_role("rowheader")).to_contain_text("console")
     expect(table.get_by_role("cell")).to_have_count(4)
+    expect(table.get_by_role("cell", name="Unknown", exact=True)).to_have_count(1)
 
 
 def test_sorting_and_counts_are_announced(open_page: OpenPage, member: Member) -> None:
