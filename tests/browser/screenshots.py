@@ -23,7 +23,7 @@ from tests.browser.stage import Stage, set_stage  # noqa: E402
 
 WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
 SCHEMES = ("light", "dark")
-PRINTED = ("key-with-history", "keys-team", "exports")
+PRINTED = ("key-with-history", "keys-team", "exports", "codes")
 FOLDER = ROOT / "var/screenshots"
 README_PICTURE = ROOT / "docs/images/keys.png"
 

@@ -90,6 +90,17 @@ def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Me
     expect(page.get_by_role("searchbox")).to_have_css("outline-style", "solid")
 
 
+def test_paper_says_whose_keys_and_until_when(open_page: OpenPage, member: Member) -> None:
+    page = open_page()
+    sign_in(page, member)
+    page.emulate_media(media="print")
+    expect(page.locator(".brand-host")).to_be_visible()
+    for part in (".bar-nav", ".search", ".chips", ".row-actions"):
+        expect(page.locator(part).first).to_be_hidden()
+    printed = "(it) => getComputedStyle(it, '::after').content"
+    assert page.locator(".keys time").evaluate(printed).endswith('UTC"')
+
+
 def test_a_screen_reader_finds_its_way(open_page: OpenPage, member: Member) -> None:
     page = open_page()
     sign_in(page, member)
