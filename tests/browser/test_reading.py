@@ -124,6 +124,8 @@ def test_the_phone_layout_is_a_table_still(
     expect(table.get_by_role("rowheader")).to_contain_text("console")
     expect(table.get_by_role("cell")).to_have_count(4)
     expect(table.get_by_role("cell", name="Unknown", exact=True)).to_have_count(1)
+    height = "(it) => it.getBoundingClientRect().height"
+    assert page.get_by_role("link", name="Active").evaluate(height) == 44, "one line of words"
 
 
 def test_sorting_and_counts_are_announced(open_page: OpenPage, member: Member) -> None:
