@@ -106,7 +106,10 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "keys.context.console",
             ],
-            "builtins": ["estuary_admin.templatetags.fixed_urls"],
+            "builtins": [
+                "estuary_admin.templatetags.fixed_urls",
+                "estuary_admin.templatetags.frame",
+            ],
         },
     }
 ]
