@@ -95,7 +95,11 @@ def terms_at(now: datetime) -> list[datetime]:
 
 def status_of(key: ApiKey, now: datetime) -> Status:
     """How long a key still works, in one word."""
-    return TERMS[bisect_left(terms_at(now), key.expiry)]
+    return _status(key, terms_at(now))
+
+
+def _status(key: ApiKey, ends: list[datetime]) -> Status:
+    return TERMS[bisect_left(ends, key.expiry)]
 
 
 def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
@@ -126,9 +130,9 @@ def rows_of(
 ) -> list[KeyRow]:
     """Put our records beside the keys of one page, with one query for all of them."""
     keys = list(keys)
-    records = records_of([key.token_hash for key in keys])
+    records, ends = records_of([key.token_hash for key in keys]), terms_at(now)
     return [
-        _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, now))
+        _row(key, records.get(key.token_hash), own_hash, new_hash, _status(key, ends))
         for key in keys
     ]
 

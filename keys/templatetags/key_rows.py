@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django import template
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from estuary_admin.patterns import filled
 from keys.key_query import Status
 from keys.services.key_rows import PERMISSION_TEXT, STATUS_TEXT, KeyRow
 from keys.services.key_table import Chip
-from keys.templatetags.moments import moment
+from keys.templatetags.moments import moment_from
 from keys.templatetags.sizes import grouped
 
 register = template.Library()
@@ -43,10 +46,15 @@ class KindOfChip(NamedTuple):
 @register.simple_tag
 def key_rows(rows: Iterable[KeyRow], *, is_stale: bool) -> SafeString:
     """The `<tr>` of each row; `is_stale` when nothing can be done to the keys now."""
-    return mark_safe("".join([_row(row, bool(is_stale)) for row in rows]))  # noqa: S308
+    moment = partial(moment_from, timezone.now(), timezone.get_current_timezone())
+    return mark_safe("".join([_row(row, bool(is_stale), moment) for row in rows]))  # noqa: S308
 
 
-def _row(row: KeyRow, is_stale: bool) -> SafeString:  # noqa: FBT001
+def _row(
+    row: KeyRow,
+    is_stale: bool,  # noqa: FBT001
+    moment: Callable[[datetime], SafeString],
+) -> SafeString:
     status, url = row.status, row.url
     kind = KindOfRow(
         status,
