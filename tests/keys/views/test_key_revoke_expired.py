@@ -16,7 +16,7 @@ from keys.sandbox.state import User as Account
 from keys.services import api_keys
 from keys.upstream import hash_of
 from keys.views import key_revoke
-from tests.keys.evidence import asked, labels_at, words_of
+from tests.keys.evidence import asked, audited, labels_at, words_of
 
 URL = "/keys/revoke-expired/"
 PAST = timedelta(days=-1)
@@ -68,6 +68,19 @@ def test_without_expired_keys_there_is_nothing_to_do(browser: Client, node: Sand
 
     assert deletes(node) == []
     assert labels_at(node) == ["console"]
+
+
+def test_a_press_with_nothing_expired_is_neither_recorded_nor_sent(
+    browser: Client, node: Sandbox
+) -> None:
+    browser.get(URL)
+    node.forget_requests()
+    before = audited()
+
+    page = words_of(browser.post(URL))
+
+    assert "You have no expired keys." in page
+    assert (audited(), asked(node)) == (before, [])
 
 
 def test_a_second_submit_revokes_nothing_more(
