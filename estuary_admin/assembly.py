@@ -60,7 +60,10 @@ def templates(folder: Path) -> list[dict[str, Any]]:
                     "django.contrib.messages.context_processors.messages",
                     "keys.context.console",
                 ],
-                "builtins": ["estuary_admin.templatetags.fixed_urls"],
+                "builtins": [
+                    "estuary_admin.templatetags.fixed_urls",
+                    "estuary_admin.templatetags.frame",
+                ],
             },
         }
     ]

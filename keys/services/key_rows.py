@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keys.key_query import Status, list_url
-from keys.models import KeyCreation
+from keys.services.key_records import Record, records_of
 from keys.upstream import PERMANENT_FROM, ApiKey
 
 LONGEST_NAME = 60  # characters of a label in a sentence
@@ -27,7 +27,6 @@ STATUS_TEXT = {
 }
 #: How long keys still work, shortest first.
 TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
-RECORDED = ("label", "permission")  # what a row shows of our own record
 PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
 
 
@@ -127,8 +126,7 @@ def rows_of(
 ) -> list[KeyRow]:
     """Put our records beside the keys of one page, with one query for all of them."""
     keys = list(keys)
-    found = KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
-    records = {record.token_hash: record for record in found.only("token_hash", *RECORDED)}
+    records = records_of([key.token_hash for key in keys])
     return [
         _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, now))
         for key in keys
@@ -136,7 +134,7 @@ def rows_of(
 
 
 def _row(
-    key: ApiKey, record: KeyCreation | None, own_hash: str, new_hash: str, status: Status
+    key: ApiKey, record: Record | None, own_hash: str, new_hash: str, status: Status
 ) -> KeyRow:
     return KeyRow(
         key=key,
