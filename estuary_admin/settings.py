@@ -68,7 +68,10 @@ LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "estuary_admin.sso.adapter.LocalAccountAdapter"
 SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.social.ProviderAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST only
-ACCOUNT_FORMS = {"login": "estuary_admin.sso.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "estuary_admin.sso.forms.SignInForm",
+    "change_password": "estuary_admin.sso.forms.PasswordChangeForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

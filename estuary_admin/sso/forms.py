@@ -1,10 +1,11 @@
-"""The local sign-in form."""
+"""The forms of local accounts, in our words."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import ChangePasswordForm, LoginForm
+from django import forms
 
 from estuary_admin.token_shy import TokenShyMixin
 
@@ -14,3 +15,19 @@ class SignInForm(TokenShyMixin, LoginForm):
         super().__init__(*args, **kwargs)
         self.fields["login"].label = "Username"
         self.fields.pop("remember", None)
+        drop_placeholders(self)
+
+
+class PasswordChangeForm(ChangePasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = "Current password"
+        self.fields["password1"].label = "New password"
+        self.fields["password2"].label = "New password, again"
+        drop_placeholders(self)
+
+
+def drop_placeholders(form: forms.Form) -> None:
+    """allauth's say once more what the labels say."""
+    for field in form.fields.values():
+        field.widget.attrs.pop("placeholder", None)

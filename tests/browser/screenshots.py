@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import html
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import django
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from tests.browser.chromium import launched
-from tests.browser.console import ROOT
-from tests.browser.scenes import SCENES, Scene
-from tests.browser.stage import Stage, set_stage
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()  # some scenes render templates here, with forms of Django's
+
+from tests.browser.chromium import launched  # noqa: E402
+from tests.browser.console import ROOT  # noqa: E402
+from tests.browser.scenes import SCENES, Scene  # noqa: E402
+from tests.browser.stage import Stage, set_stage  # noqa: E402
 
 WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
 SCHEMES = ("light", "dark")
+PRINTED = ("key-with-history", "keys-team", "exports", "codes")
 FOLDER = ROOT / "var/screenshots"
 README_PICTURE = ROOT / "docs/images/keys.png"
 
@@ -54,18 +60,25 @@ def stage_set() -> Iterator[Stage]:
 def take_all(page: Page, scene: Scene) -> None:
     session = page.context.new_cdp_session(page)
     for width, height in WIDTHS.items():
-        page.set_viewport_size({"width": width, "height": height})
-        feel_like_a_phone(session, on=width < 600)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            page.screenshot(path=FOLDER / picture(scene, width, scheme), full_page=True)
-    feel_like_a_phone(session, on=False)
-    page.set_viewport_size({"width": 1280, "height": 800})
+            resize(page, session, width, height)
+            if not page.locator("dialog[open]").count():
+                # Playwright's own pictures of a whole page forget that a finger points at it.
+                resize(page, session, width, max(height, whole_height(page)))
+            page.screenshot(path=FOLDER / picture(scene, width, scheme))
+    resize(page, session, 1280, 800)
     page.emulate_media(color_scheme="light")
 
 
-def feel_like_a_phone(session: CDPSession, *, on: bool) -> None:
-    session.send("Emulation.setTouchEmulationEnabled", {"enabled": on})
+def resize(page: Page, session: CDPSession, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": width < 600})
+
+
+def whole_height(page: Page) -> int:
+    height: int = page.evaluate("document.documentElement.scrollHeight")
+    return height
 
 
 def picture(scene: Scene, width: int, scheme: str) -> str:
@@ -80,10 +93,12 @@ def take_readme_picture(stage: Stage) -> None:
 
 
 def take_prints(stage: Stage) -> None:
-    """What comes out of the printer for a key with a history."""
-    with stage.page_of("alice") as page:
-        next(scene for scene in SCENES if scene.name == "key-with-history").play(stage, page)
-        page.pdf(path=FOLDER / "key.pdf", format="A4")
+    """What comes out of the printer for a key with a history, the list, and the exports."""
+    for scene in SCENES:
+        if scene.name in PRINTED:
+            with stage.page_of(scene.member) as page:
+                scene.play(stage, page)
+                page.pdf(path=FOLDER / f"{scene.name}.pdf", prefer_css_page_size=True)
 
 
 def write_index(scenes: list[Scene]) -> None:

@@ -33,7 +33,7 @@ def is_same_page(page: Page) -> bool:
 
 def test_a_search_can_be_bookmarked(open_page: OpenPage, page: Page, member: Member) -> None:
     page.get_by_role("searchbox").press_sequentially("robot 01", delay=20)
-    expect(page.locator("[data-announce]")).to_contain_text("of 10 keys")
+    expect(page.locator("[data-announce]")).to_contain_text("10 keys")
     page.wait_for_url("**/keys/?q=robot+01")
     assert is_same_page(page)
 
@@ -41,7 +41,7 @@ def test_a_search_can_be_bookmarked(open_page: OpenPage, page: Page, member: Mem
     sign_in(other, member)
     other.goto(page.url)
     expect(other.get_by_role("searchbox")).to_have_value("robot 01")
-    expect(other.locator("[data-announce]")).to_contain_text("of 10 keys")
+    expect(other.locator("[data-announce]")).to_contain_text("10 keys")
 
 
 def test_back_leads_through_search_filter_sorting_and_paging(page: Page) -> None:
@@ -88,10 +88,10 @@ def test_refreshing_asks_estuary_anew_in_place(
     console: Console, page: Page, member: Member
 ) -> None:
     page.get_by_role("searchbox").fill("robot 01")
-    expect(page.locator("[data-announce]")).to_contain_text("of 10 keys")
+    expect(page.locator("[data-announce]")).to_contain_text("10 keys")
     console.node.add_key(member.account, "robot 01 twin")
     page.get_by_role("link", name="Refresh").click()
-    expect(page.locator("[data-announce]")).to_contain_text("of 11 keys")
+    expect(page.locator("[data-announce]")).to_contain_text("11 keys")
     assert page.url.endswith("/keys/?q=robot+01")
     assert is_same_page(page)
 
@@ -120,7 +120,7 @@ def test_nothing_around_the_list_moves_when_it_changes(page: Page) -> None:
     places = f"{parts}.map((it) => it.getBoundingClientRect().top)"
     before = page.evaluate(places)
     page.get_by_role("searchbox").fill("robot 01")
-    expect(page.locator("[data-announce]")).to_contain_text("of 10 keys")
+    expect(page.locator("[data-announce]")).to_contain_text("10 keys")
     assert page.evaluate(places) == before
     page.get_by_role("link", name="Expires").click()
     page.wait_for_url("**sort=expiry")
@@ -138,7 +138,7 @@ def test_ten_thousand_keys_are_searched_sorted_and_paged(
     page.get_by_role("button", name="Connect").click()
     expect(page.locator("[data-announce]")).to_contain_text("of 10,002 keys")
     page.get_by_role("searchbox").fill("needle")
-    expect(page.locator("[data-announce]")).to_contain_text("of 1 key")
+    expect(page.locator("[data-announce]")).to_have_text("1 key")
     page.get_by_role("searchbox").fill("")
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_text("Page 2 of 201")).to_be_visible()

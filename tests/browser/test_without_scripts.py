@@ -32,6 +32,8 @@ def test_the_whole_job_works_without_scripts(
     field = page.get_by_label("Token", exact=True)
     expect(field).to_be_visible()
     expect(field).to_have_value(list(newcomer.account.keys)[-1])
+    expect(page.get_by_text("Put the token in place of")).to_be_visible()
+    expect(page.get_by_text("filled in when you copy")).to_be_hidden()
     page.get_by_role("link", name="I have saved it").click()
 
     page.get_by_role("searchbox").fill("hand")

@@ -30,6 +30,15 @@ def test_the_form_asks_for_user_name_and_password() -> None:
     assert ">Password</label>" in text
     assert "Remember" not in text
     assert "Forgot" not in text
+    assert "placeholder" not in text
+
+
+def test_the_form_for_a_new_password_says_each_name_once(alice: User) -> None:
+    text = signed_in(alice).get("/accounts/password/change/").content.decode()
+
+    for name in ("Current password", "New password", "New password, again"):
+        assert text.count(f">{name}</label>") == 1
+    assert "placeholder" not in text
 
 
 def test_a_member_signs_in_and_lands_on_the_keys(alice: User) -> None:
@@ -101,7 +110,7 @@ def test_a_wrong_password_is_refused_and_recorded(alice: User, name: str) -> Non
     response = try_to_sign_in(client, name, "wrong")
 
     assert response.status_code == 200
-    assert "not correct" in words_of(response)
+    assert "The username or the password is wrong." in words_of(response)
     assert "_auth_user_id" not in client.session
     assert audited() == [("member:sign-in-failed", "refused")]
     assert last_row(Action.SIGN_IN_FAILED).actor == alice

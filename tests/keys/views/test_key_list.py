@@ -93,7 +93,7 @@ def test_legacy_keys_are_marked_with_what_to_do(
     response = browser.get("/keys/")
 
     assert clear not in response.content.decode()
-    assert "Estuary stores 1 of these keys in clear" in words_of(response)
+    assert "Estuary stores 1 of your keys in clear" in words_of(response)
     assert "Rotate it: create a new key" in words_of(response)
     assert "Stored in clear" in row_of(response, "old")
 
@@ -132,6 +132,14 @@ def test_no_keys_lead_to_the_first(alice: User, node: Sandbox, account: Account)
 
     assert "No keys yet" in page
     assert "Create your first key" in page
+
+
+def test_sessions_alone_are_no_keys_yet(alice: User, node: Sandbox, account: Account) -> None:
+    connect(alice, node.add_key(account, is_session=True))
+    client = signed_in(alice)
+
+    assert "No keys yet" in words_of(client.get("/keys/"))
+    assert "Nothing found" in words_of(client.get("/keys/?status=active"))
 
 
 def test_a_row_that_cannot_be_trusted_is_counted(
