@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import tables
+from bench.markdown import table
 from bench.results import Results
 from bench.targets import rows_of
 
@@ -47,7 +48,7 @@ def told(results: Results) -> str:
 
 
 def _targets(results: Results) -> Iterator[str]:
-    yield from tables.table(
+    yield from table(
         ("What", "Target", "Figure", "Reached", "Incumbent"),
         *(
             (

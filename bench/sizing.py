@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import tables
+from bench.markdown import table
 from bench.results import Results
 from bench.targets import MIB
 
@@ -13,7 +13,7 @@ def sized(results: Results) -> str:
         return ""
     most = {one.keys: one for one in results.pages.figures}  # the last has the most connections
     memory = {one.keys: one for one in results.pages.memory}
-    lines = tables.table(
+    lines = table(
         ("Keys of an account", "Pages a second, Estuary asked", "list kept", "Memory, MiB"),
         *(
             (

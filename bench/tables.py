@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.exports import ExportFigures
+from bench.markdown import table
 from bench.members import Members
 from bench.pages import Pages
 from bench.paint import PaintFigures
 from bench.profile import CONNECTIONS, LAYERS, REST, Profile
 from bench.targets import MIB
-
-
-def table(*rows: tuple[object, ...], words: int = 1) -> Iterator[str]:
-    """The first row names the columns, of which the first `words` are text."""
-    head, *body = rows
-    yield "| " + " | ".join(map(str, head)) + " |"
-    yield "|" + "|".join("---" if at < words else "--:" for at in range(len(head))) + "|"
-    for row in body:
-        yield "| " + " | ".join(map(str, row)) + " |"
 
 
 def of_pages(pages: Pages) -> Iterator[str]:

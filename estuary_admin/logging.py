@@ -50,6 +50,8 @@ class MessageFilter(logging.Filter):
 
 
 def printable(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

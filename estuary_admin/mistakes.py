@@ -1,4 +1,4 @@
-"""Whether a mistake is made; `checks` has the words."""
+"""Whether a mistake is made; `advice` has the words."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
-from estuary_admin import content_policy, databases, rotation
+from estuary_admin import assembly, content_policy, databases, rotation, signing_in
 from estuary_admin import environment as env
 from estuary_admin.logging import logging_config
 from estuary_admin.sso.load import load as load_sso
@@ -45,71 +45,14 @@ TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 SSO = load_sso(PUBLIC_URL)
 AUTHENTICATION_BACKENDS = SSO.backends
 SUDO_MINUTES = env.count("SUDO_MINUTES", 15, least=0)
-REQUIRE_MFA = env.flag("REQUIRE_MFA", default=False)
-if REQUIRE_MFA and not (SSO.is_local or SSO.local_fallback):
-    raise ImproperlyConfigured(
-        f"REQUIRE_MFA is true, but SSO_MODE is {SSO.mode!r}: second factors at sign-in are up to "
-        "who vouches for members there. Take REQUIRE_MFA out, or set SSO_LOCAL_FALLBACK=true."
-    )
+REQUIRE_MFA = signing_in.require_mfa(SSO)
 
 # Django
-INSTALLED_APPS = [
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
-    "allauth.socialaccount",
-    "csp",
-    "django_htmx",
-    "estuary_admin",
-    "estuary_admin.security",
-    "estuary_admin.sso",
-    "keys",
-]
-MIDDLEWARE = [
-    "estuary_admin.middleware.RequestLogMiddleware",
-    "estuary_admin.middleware.ResponseHeadersMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "estuary_admin.health.ProbeMiddleware",
-    "estuary_admin.compression.OwnPagesCompressedMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "estuary_admin.slashes.TokenFreeCommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
-    "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
-    "estuary_admin.security.middleware.MemberSessionMiddleware",
-    "estuary_admin.middleware.MemberRequiredMiddleware",
-    "estuary_admin.security.middleware.SecondFactorMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "keys.preferences.PreferencesMiddleware",
-]
+INSTALLED_APPS = assembly.INSTALLED_APPS
+MIDDLEWARE = assembly.MIDDLEWARE
 ROOT_URLCONF = "estuary_admin.urls"
 WSGI_APPLICATION = "estuary_admin.wsgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "keys.context.console",
-            ],
-            "builtins": ["estuary_admin.templatetags.fixed_urls"],
-        },
-    }
-]
+TEMPLATES = assembly.templates(BASE_DIR / "templates")
 
 # Keeping things
 DATABASES = databases.databases(DATA_DIR)
@@ -136,32 +79,13 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 MFA_ADAPTER = "estuary_admin.security.adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_FORMS = {
-    "authenticate": "estuary_admin.security.forms.CodeForm",
-    "authenticate_webauthn": "estuary_admin.security.forms.PasskeyForm",
-    "login_webauthn": "estuary_admin.security.forms.PasskeySignInForm",
-    "activate_totp": "estuary_admin.security.forms.AppAddForm",
-    "add_webauthn": "estuary_admin.security.forms.PasskeyAddForm",
-    "edit_webauthn": "estuary_admin.security.forms.PasskeyRenameForm",
-}
+MFA_FORMS = signing_in.MFA_FORMS
 MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # as for passwords; each takes two requests
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a key alone, without finger or PIN, is not enough
 MFA_TOTP_TOLERANCE = 1  # clocks differ; forms.py sees to it that no code is good twice
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-] + [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    }
-]
+AUTH_PASSWORD_VALIDATORS = signing_in.AUTH_PASSWORD_VALIDATORS
 
 # Cookies and headers
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
@@ -209,4 +133,4 @@ LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
 SENTRY_DSN = env.text("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
 if SENTRY_DSN:
-    MIDDLEWARE.insert(0, "estuary_admin.crash_reports.OwnTrailMiddleware")
+    MIDDLEWARE = ["estuary_admin.crash_reports.OwnTrailMiddleware", *MIDDLEWARE]

@@ -17,7 +17,6 @@ import urllib.request
 from pathlib import Path
 
 from keys.sandbox import Sandbox
-from keys.sandbox.seeding import seed_showcase
 
 PASSWORD = "sandbox"  # noqa: S105 - printed on the screen, reachable from this machine only
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,33 +94,17 @@ def set_environment(values: dict[str, str]) -> None:
 
 
 def prepare(node: Sandbox) -> str:
-    """Make the database and the static files; seed the node and the team.
-
-    Returns the token of bob's account, which nobody has connected yet.
-    """
+    """Make the database and the static files; seed the team, and give the token for bob."""
     import django
 
     django.setup()
-    from django.contrib.auth.models import Group, User
     from django.core.management import call_command
 
-    from keys.actors import Actor
-    from keys.roles import ADMINS
-    from keys.services.stored_tokens import connect_token
+    from keys.demo_team import seed_team
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-    tokens, members = {}, {}
-    for name, contents in (("alice", 1200), ("bob", 3), ("carol", 40)):
-        account = node.add_user(name, contents=contents)
-        tokens[name] = node.add_key(account, label="console")
-        members[name] = User.objects.create_user(name, password=PASSWORD)
-        if name == "alice":
-            seed_showcase(node, account)
-    members["carol"].groups.add(Group.objects.get_or_create(name=ADMINS)[0])
-    for name in ("alice", "carol"):
-        connect_token(Actor(members[name], "", ""), tokens[name])
-    return tokens["bob"]
+    return seed_team(node, PASSWORD)
 
 
 def answers(port: int, server: subprocess.Popen[bytes]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from urllib.parse import urlencode
@@ -49,7 +49,7 @@ class KeyQuery:
 
     def url(self, **changes: str | int) -> str:
         """The list's address with some answers changed; a change leads back to the first page."""
-        return _address(replace(self, **{"page": 1, **changes}).said())  # type: ignore[arg-type]
+        return _address(_unlike_plain({**self._answers(), "page": 1, **changes}))
 
     def fresh_url(self) -> str:
         """The same list, asked of Estuary anew."""
@@ -58,16 +58,17 @@ class KeyQuery:
 
     def said(self) -> dict[str, str | int]:
         """What differs from the plain list."""
-        answers: dict[str, str | int] = {
-            "q": self.q,
-            "status": self.status,
-            "sort": self.sort,
-            "page": self.page,
-        }
-        return {name: value for name, value in answers.items() if value != getattr(PLAIN, name)}
+        return _unlike_plain(self._answers())
+
+    def _answers(self) -> dict[str, str | int]:
+        return {"q": self.q, "status": self.status, "sort": self.sort, "page": self.page}
 
 
 PLAIN = KeyQuery()
+
+
+def _unlike_plain(answers: dict[str, str | int]) -> dict[str, str | int]:
+    return {name: value for name, value in answers.items() if value != getattr(PLAIN, name)}
 
 
 def _address(parameters: dict[str, str | int]) -> str:

@@ -12,6 +12,8 @@ from jwt import exceptions as wrong
 
 from estuary_admin.sso.config import Signed
 from estuary_admin.sso.key_sets import key_set
+from estuary_admin.sso.not_admitted import NotAdmitted
+from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.reasons import Reason, Refused
 
 COMPACT = re.compile(r"(?:Bearer )?([\w-]+\.[\w-]+\.[\w-]*)", re.ASCII)
@@ -21,22 +23,22 @@ ROBOTS = (".gserviceaccount.com",)
 
 #: The first that fits names the reason; the order goes from the special to the general.
 REASONS: list[tuple[type[Exception], Reason]] = [
-    (wrong.ExpiredSignatureError, Reason.EXPIRED),
-    (wrong.ImmatureSignatureError, Reason.NOT_YET_VALID),
-    (wrong.InvalidAudienceError, Reason.WRONG_AUDIENCE),
-    (wrong.InvalidIssuerError, Reason.WRONG_ISSUER),
-    (wrong.MissingRequiredClaimError, Reason.INCOMPLETE),
-    (wrong.InvalidAlgorithmError, Reason.WRONG_ALGORITHM),
-    (wrong.InvalidSignatureError, Reason.WRONG_SIGNATURE),
-    (wrong.PyJWKClientConnectionError, Reason.KEYS_AWAY),
-    (wrong.PyJWKClientError, Reason.UNKNOWN_KEY),
-    (wrong.InvalidKeyError, Reason.WRONG_ALGORITHM),
+    (wrong.ExpiredSignatureError, NotBelieved.EXPIRED),
+    (wrong.ImmatureSignatureError, NotBelieved.NOT_YET_VALID),
+    (wrong.InvalidAudienceError, NotBelieved.WRONG_AUDIENCE),
+    (wrong.InvalidIssuerError, NotBelieved.WRONG_ISSUER),
+    (wrong.MissingRequiredClaimError, NotBelieved.INCOMPLETE),
+    (wrong.InvalidAlgorithmError, NotBelieved.WRONG_ALGORITHM),
+    (wrong.InvalidSignatureError, NotBelieved.WRONG_SIGNATURE),
+    (wrong.PyJWKClientConnectionError, NotBelieved.KEYS_AWAY),
+    (wrong.PyJWKClientError, NotBelieved.UNKNOWN_KEY),
+    (wrong.InvalidKeyError, NotBelieved.WRONG_ALGORITHM),
 ]
 
 
 def token_in(text: str) -> str:
     if not (found := COMPACT.fullmatch(text)):
-        raise Refused(Reason.NOT_AN_ASSERTION)
+        raise Refused(NotBelieved.NOT_AN_ASSERTION)
     return found[1]
 
 
@@ -45,9 +47,9 @@ def verified(token: str, signed: Signed) -> dict[str, Any]:
     try:
         header = jwt.get_unverified_header(token)
         if header.get("alg") not in signed.algorithms:
-            raise Refused(Reason.WRONG_ALGORITHM)
+            raise Refused(NotBelieved.WRONG_ALGORITHM)
         if str(header.get("typ", "JWT")).upper() != "JWT":  # an access token, a logout token
-            raise Refused(Reason.NOT_AN_ASSERTION)
+            raise Refused(NotBelieved.NOT_AN_ASSERTION)
         # By its id from the configured address alone: what the assertion itself says about keys
         # (`jku`, `x5u`, `jwk`, `x5c`) is its sender's word.
         key = key_set(signed.jwks_url).key(str(header.get("kid", "")))
@@ -67,7 +69,8 @@ def verified(token: str, signed: Signed) -> dict[str, Any]:
 
 def _reason_of(error: Exception) -> Reason:
     return next(
-        (reason for kind, reason in REASONS if isinstance(error, kind)), Reason.NOT_AN_ASSERTION
+        (reason for kind, reason in REASONS if isinstance(error, kind)),
+        NotBelieved.NOT_AN_ASSERTION,
     )
 
 
@@ -82,7 +85,7 @@ def refuse_programs(claims: Mapping[str, Any], user_claim: str) -> None:
         or (not claims.get(user_claim) and not email)
     )
     if is_program:
-        raise Refused(Reason.NO_PERSON)
+        raise Refused(NotAdmitted.NO_PERSON)
 
 
 def proved_at(claims: Mapping[str, Any], *, made_at_sign_in: bool) -> datetime | None:

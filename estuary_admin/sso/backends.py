@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from estuary_admin.prepared import Prepared
 
-class ProxyBackend(ModelBackend):
-    """Marks sessions begun on a proxy's word; nobody signs in to it with a password.
+_members = Prepared(User.objects.filter(pk=0))
 
-    Django believes a session only while its backend stands in AUTHENTICATION_BACKENDS, so a
-    change of SSO_MODE ends all sessions begun in another way. `get_user` leaves out members who
-    are switched off.
+
+class _PreparedBackend(ModelBackend):
+    """Django believes a session only while its backend stands in AUTHENTICATION_BACKENDS, so a
+    change of SSO_MODE ends all sessions begun in another way.
     """
+
+    def get_user(self, user_id: int) -> User | None:
+        """The member of a session, unless they are switched off: asked with every request."""
+        member = _members.first(user_id)
+        return member if member and self.user_can_authenticate(member) else None
+
+
+class LocalBackend(_PreparedBackend, AuthenticationBackend):
+    """Signs in by password, and marks sessions begun that way."""
+
+
+class ProxyBackend(_PreparedBackend):
+    """Marks sessions begun on a proxy's word; nobody signs in to it with a password."""
 
     def authenticate(
         self,

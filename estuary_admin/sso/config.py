@@ -8,7 +8,7 @@ from estuary_admin.sso.oidc_config import Provider
 from estuary_admin.sso.peers import Peers
 
 BACKENDS = "estuary_admin.sso.backends"
-LOCAL_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+LOCAL_BACKEND = f"{BACKENDS}.LocalBackend"
 #: Presets whose `iat` is that of the sign-in; the others sign anew for each request, or when they
 #: renew what they have.
 ASSERTED_AT_SIGN_IN = {"cloudflare-access"}

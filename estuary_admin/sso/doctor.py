@@ -12,8 +12,10 @@ from estuary_admin.sso import proof
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config
 from estuary_admin.sso.members import find, may_come_in
+from estuary_admin.sso.not_admitted import NotAdmitted
+from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.reasons import Refused
 from estuary_admin.sso.values import header_of, masked, meta_key
 
 Meta = Mapping[str, Any]
@@ -70,7 +72,7 @@ def diagnose(meta: Meta, sso: Config) -> list[Finding]:
 def _steps(meta: Meta, sso: Config) -> Iterator[Finding]:
     peer = str(meta.get("REMOTE_ADDR", "")) or "unix socket"
     if str(meta.get("REMOTE_ADDR", "")) not in sso.peers:
-        yield Finding("Peer", False, f"{peer} is no trusted proxy.", Reason.UNTRUSTED_PEER.fix)
+        yield Finding("Peer", False, f"{peer} is no trusted proxy.", NotBelieved.UNTRUSTED_PEER.fix)
         return
     yield Finding("Peer", True, f"{peer} is a trusted proxy.")
     if sso.secrets:
@@ -88,13 +90,13 @@ def _assertion(meta: Meta, sso: Config) -> Iterator[Finding]:
     assert sso.signed is not None  # noqa: S101 - for the types
     text = header_of(meta, sso.signed.header)
     if not text:
-        raise Refused(Reason.MISSING)
+        raise Refused(NotBelieved.MISSING)
     token = token_in(text)
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise Refused(Reason.NOT_AN_ASSERTION) from None
+        raise Refused(NotBelieved.NOT_AN_ASSERTION) from None
     said = ", ".join(f"{name} {header.get(name, 'absent')}" for name in ("alg", "kid", "typ"))
     yield Finding("Assertion header", True, f"{said} (not proved by itself).")
     yield Finding("Assertion claims", True, f"{', '.join(_shown(claims))} (not proved yet).")
@@ -115,7 +117,7 @@ def _groups(proved: proof.Proved, sso: Config) -> Finding:
         is_admin = bool(proved.groups & sso.admin_groups)
         role = "admin" if is_admin else "member" if sso.admin_groups else "the role stays as it is"
     if not may_come_in(proved.groups, sso):
-        reason = Reason.NOT_IN_GROUPS
+        reason = NotAdmitted.NOT_IN_GROUPS
         return Finding("Groups", False, f"{said}: {reason.sentence}", reason.fix)
     return Finding("Groups", True, f"{said}: {role}.")
 
@@ -125,7 +127,9 @@ def _member(proved: proof.Proved) -> Finding:
     if identity is None:
         return Finding("Member", True, "This identity has not been here yet.")
     if identity.is_pending:
-        return Finding("Member", False, Reason.PENDING.sentence, Reason.PENDING.fix)
+        return Finding("Member", False, NotAdmitted.PENDING.sentence, NotAdmitted.PENDING.fix)
     if not identity.member.is_active:
-        return Finding("Member", False, Reason.SWITCHED_OFF.sentence, Reason.SWITCHED_OFF.fix)
+        return Finding(
+            "Member", False, NotAdmitted.SWITCHED_OFF.sentence, NotAdmitted.SWITCHED_OFF.fix
+        )
     return Finding("Member", True, f"This is {identity.member.get_username()}.")

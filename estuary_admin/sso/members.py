@@ -12,8 +12,9 @@ from django.utils import timezone
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.models import Identity
+from estuary_admin.sso.not_admitted import NotAdmitted
 from estuary_admin.sso.proof import Proved
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.reasons import Refused
 
 SEEN_EVERY = timedelta(minutes=5)  # a row written with each request would cost more than it tells
 
@@ -21,13 +22,13 @@ SEEN_EVERY = timedelta(minutes=5)  # a row written with each request would cost 
 def admitted(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
     """The linked identity of somebody who may come in, or Refused."""
     if not may_come_in(proved.groups, sso):
-        raise Refused(Reason.NOT_IN_GROUPS)
+        raise Refused(NotAdmitted.NOT_IN_GROUPS)
     identity = find(proved) or make(request, proved, sso)
     keep_current(identity, proved)
     if identity.is_pending:
-        raise Refused(Reason.PENDING)
+        raise Refused(NotAdmitted.PENDING)
     if not identity.member.is_active:
-        raise Refused(Reason.SWITCHED_OFF)
+        raise Refused(NotAdmitted.SWITCHED_OFF)
     return identity
 
 
@@ -50,7 +51,7 @@ def make(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
     """A name that is taken already is no proof of being that member: an admin must link it."""
     namesake = User.objects.filter(username__iexact=proved.username).first()
     if namesake is None and not sso.auto_create:
-        raise Refused(Reason.UNKNOWN_MEMBER)
+        raise Refused(NotAdmitted.UNKNOWN_MEMBER)
     try:
         with transaction.atomic():
             member = namesake or User.objects.create_user(proved.username, email=proved.email)
@@ -65,7 +66,7 @@ def make(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
     except IntegrityError:  # another request of the same person was faster
         if identity_made := find(proved):
             return identity_made
-        raise Refused(Reason.PENDING) from None
+        raise Refused(NotAdmitted.PENDING) from None
     event = Event.IDENTITY_PENDING if namesake else Event.IDENTITY_CREATED
     tell(request, event, None if namesake else member, name=member.username)
     return identity

@@ -13,8 +13,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from estuary_admin.sso.middleware import refusal_page
+from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.provider import Adapter
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.reasons import Refused
 
 
 def choose_provider(request: HttpRequest) -> HttpResponseBase:
@@ -48,5 +49,5 @@ def _flow(view: type, request: HttpRequest, provider_id: str) -> HttpResponseBas
     except SocialApp.DoesNotExist:
         raise Http404 from None
     except OAuth2Error:  # while it is still being asked where its pages are
-        return refusal_page(request, Reason.PROVIDER)
+        return refusal_page(request, NotBelieved.PROVIDER)
     return response

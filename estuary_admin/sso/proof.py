@@ -10,7 +10,8 @@ from typing import Any
 from estuary_admin.rotation import is_one_of
 from estuary_admin.sso import assertion
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config, Headers, Signed
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.not_believed import NotBelieved
+from estuary_admin.sso.reasons import Refused
 from estuary_admin.sso.values import checked, groups_in, header_of, name_of
 
 Meta = Mapping[str, Any]
@@ -37,19 +38,19 @@ def prove(meta: Meta, sso: Config) -> Proved:
         return from_claims(claims_in(meta, sso.signed), sso)
     if sso.headers:
         return from_headers(meta, sso.headers, sso.source)
-    raise Refused(Reason.MISSING)
+    raise Refused(NotBelieved.MISSING)
 
 
 def check_peer(meta: Meta, sso: Config) -> None:
     if str(meta.get("REMOTE_ADDR", "")) not in sso.peers:
-        raise Refused(Reason.UNTRUSTED_PEER)
+        raise Refused(NotBelieved.UNTRUSTED_PEER)
 
 
 def check_secret(meta: Meta, sso: Config) -> None:
     """The second lock: other programs may stand at the proxy's address, but do not know it."""
     given = header_of(meta, PROXY_SECRET_HEADER) or ""
     if sso.secrets and not is_one_of(given, sso.secrets):
-        raise Refused(Reason.WRONG_SECRET)
+        raise Refused(NotBelieved.WRONG_SECRET)
 
 
 def from_headers(meta: Meta, headers: Headers, source: str) -> Proved:
@@ -58,7 +59,7 @@ def from_headers(meta: Meta, headers: Headers, source: str) -> Proved:
     if headers.stable_id:
         stable_id = checked(header_of(meta, headers.stable_id) or "")
     if not username or not stable_id:
-        raise Refused(Reason.MISSING)
+        raise Refused(NotBelieved.MISSING)
     return Proved(
         source=source,
         stable_id=stable_id,
@@ -72,7 +73,7 @@ def from_headers(meta: Meta, headers: Headers, source: str) -> Proved:
 def claims_in(meta: Meta, signed: Signed) -> dict[str, Any]:
     text = header_of(meta, signed.header)
     if not text:
-        raise Refused(Reason.MISSING)
+        raise Refused(NotBelieved.MISSING)
     return assertion.verified(assertion.token_in(text), signed)
 
 
@@ -80,9 +81,9 @@ def from_claims(claims: Mapping[str, Any], sso: Config) -> Proved:
     assertion.refuse_programs(claims, sso.user_claim)
     username = name_of(claims.get(sso.user_claim, ""))
     if not username:
-        raise Refused(Reason.INCOMPLETE)
+        raise Refused(NotBelieved.INCOMPLETE)
     if sso.user_claim == "email" and claims.get("email_verified") is False:
-        raise Refused(Reason.INCOMPLETE)
+        raise Refused(NotBelieved.INCOMPLETE)
     return Proved(
         source=str(claims["iss"]),
         stable_id=checked(claims["sub"]),
@@ -101,5 +102,5 @@ def groups_claimed(claims: Mapping[str, Any], name: str) -> frozenset[str] | Non
     if isinstance(found, str):
         found = [found] if found else []
     if not isinstance(found, list):
-        raise Refused(Reason.MALFORMED)
+        raise Refused(NotBelieved.MALFORMED)
     return frozenset(checked(group, commas=True) for group in found)

@@ -23,8 +23,9 @@ from django.urls import reverse
 from estuary_admin.environment import checked_url
 from estuary_admin.sso import assertion
 from estuary_admin.sso.config import Signed
+from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.reading import ALGORITHMS
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.reasons import Refused
 from estuary_admin.sso.social import ASKED_AT
 
 NEEDED = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
@@ -98,11 +99,11 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         )
         claims = assertion.verified(assertion.token_in(id_token), signed)
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), self.nonce.encode()):
-            raise Refused(Reason.WRONG_NONCE)
+            raise Refused(NotBelieved.WRONG_NONCE)
         if claims.get("azp", client_id) != client_id:
-            raise Refused(Reason.WRONG_AUDIENCE)
+            raise Refused(NotBelieved.WRONG_AUDIENCE)
         if not claims.get("sub"):
-            raise Refused(Reason.INCOMPLETE)
+            raise Refused(NotBelieved.INCOMPLETE)
         return claims
 
     def userinfo(self, access_token: str, sub: str) -> dict[str, Any]:
@@ -111,7 +112,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         except (OSError, ValueError):
             raise OAuth2Error("userinfo") from None
         if not isinstance(found, dict) or found.get("sub") != sub:
-            raise Refused(Reason.MIXED_UP)
+            raise Refused(NotBelieved.MIXED_UP)
         return cast(dict[str, Any], found)
 
 

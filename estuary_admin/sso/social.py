@@ -19,6 +19,7 @@ from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.members import admitted
 from estuary_admin.sso.middleware import IDENTITY, OIDC, begin_session, refusal_page, refused
 from estuary_admin.sso.models import Identity
+from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.reasons import Reason, Refused
 from estuary_admin.sso.roles import follow_groups
 from estuary_admin.sudo import LEEWAY, PROVED_AT
@@ -61,7 +62,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         return session
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **__: Any) -> None:
-        raise ImmediateHttpResponse(refusal_page(request, Reason.PROVIDER))
+        raise ImmediateHttpResponse(refusal_page(request, NotBelieved.PROVIDER))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         """Sign in here and now; allauth's own accounts by e-mail are not used."""
@@ -89,9 +90,9 @@ def proved_anew(
     """The session goes on, with a young proof in it; or as it was, and the page says why."""
     at = proved.at.timestamp() if proved.at else 0
     if not request.user.is_authenticated or request.session.get(IDENTITY) != identity.pk:
-        return no_proof_page(request, Reason.SOMEBODY_ELSE)
+        return no_proof_page(request, NotBelieved.SOMEBODY_ELSE)
     if not asked - LEEWAY <= at <= time.time() + LEEWAY:
-        return no_proof_page(request, Reason.NO_FRESH_PROOF)
+        return no_proof_page(request, NotBelieved.NO_FRESH_PROOF)
     request.session[PROVED_AT] = at
     request.session[ID_TOKEN] = sociallogin.id_token
     tell(request, Event.PROOF_GIVEN, way="provider")

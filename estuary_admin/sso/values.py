@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.not_believed import NotBelieved
+from estuary_admin.sso.reasons import Refused
 
 LONGEST = 254
 LONGEST_NAME = 150  # what a member's name may have
@@ -25,18 +26,18 @@ def header_of(meta: Mapping[str, Any], header: str) -> str | None:
     try:
         return str(raw).encode("latin-1").decode("utf-8")
     except UnicodeError:
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(NotBelieved.MALFORMED) from None
 
 
 def checked(value: object, longest: int = LONGEST, *, commas: bool = False) -> str:
     """The value itself, or Refused; commas are what servers join a doubled header with."""
     if not isinstance(value, str):
-        raise Refused(Reason.MALFORMED)
+        raise Refused(NotBelieved.MALFORMED)
     if len(value) > longest or value != value.strip() or ("," in value and not commas):
-        raise Refused(Reason.MALFORMED)
+        raise Refused(NotBelieved.MALFORMED)
     # Control, format (among them invisible and turning ones), surrogate, private, unassigned.
     if any(unicodedata.category(char).startswith("C") for char in value):
-        raise Refused(Reason.MALFORMED)
+        raise Refused(NotBelieved.MALFORMED)
     return value
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from django.utils import timezone
 
@@ -12,23 +11,12 @@ from keys.models import StoredToken
 from keys.services import audit, key_lists, throttles
 from keys.services.audit import Action
 from keys.services.key_rows import expired_among
+from keys.services.revocations import ENDED, Answer, Outcome, Revocation, judged
 from keys.services.stored_tokens import client_for, disconnect_token, forget_list
-from keys.upstream import ApiKey, EstuaryClient, TokenRejected, UpstreamError
+from keys.upstream import ApiKey, EstuaryClient, UpstreamError
 
 #: Revoked by one press: a page can hold no more, and each of them is a row of the audit.
 MOST_AT_ONCE = 500
-
-
-class Outcome(StrEnum):
-    REVOKED = "revoked"
-    GONE = "gone"  # Estuary did not list it any more
-    STILL_LISTED = "still-listed"
-    UNKNOWN = "unknown"
-    FAILED = "failed"  # surely not carried out
-    NOT_TRIED = "not-tried"
-
-
-ENDED = {Outcome.REVOKED, Outcome.GONE}
 AUDITED = {
     Outcome.REVOKED: audit.Outcome.DONE,
     Outcome.GONE: audit.Outcome.DONE,
@@ -36,18 +24,6 @@ AUDITED = {
     Outcome.UNKNOWN: audit.Outcome.UNKNOWN,
     Outcome.FAILED: audit.Outcome.FAILED,
 }
-#: What the client says of each key: sent, not listed any more, failed, or not tried.
-Answer = bool | UpstreamError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """What became of one key."""
-
-    token_hash: str
-    outcome: Outcome
-    sentence: str = ""  # the trouble on the way, if there was any
-    is_disconnected: bool = False  # it was the stored token, which went with it
 
 
 def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation:
@@ -67,7 +43,7 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
             raise
         answer = error
     forget_list(stored)
-    result = _judged(token_hash, answer, *_list_after(client, stored))
+    result = judged(token_hash, answer, *_list_after(client, stored))
     _record(actor, result)
     if token_hash == stored.token_hash and result.outcome in ENDED:
         return replace(result, is_disconnected=disconnect_token(actor, stored))
@@ -88,6 +64,8 @@ def revoke_expired(
     known = key_lists.last_known(stored) or client.list_keys()
     all_expired = expired_among(known.keys, stored.token_hash, timezone.now())
     expired = all_expired[:MOST_AT_ONCE]
+    if not expired:
+        return [], 0  # the audit tells of requests, and this asks for nothing
     _announce(actor, count=len(expired))
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
@@ -95,7 +73,7 @@ def revoke_expired(
     after = after and after.only({key.token_hash for key in expired})
     done = []
     for key in expired:
-        result = _judged(key.token_hash, answers[key.token_hash], after, trouble)
+        result = judged(key.token_hash, answers[key.token_hash], after, trouble)
         if result.outcome is not Outcome.NOT_TRIED:
             _record(actor, result)
         done.append((key, result))
@@ -109,32 +87,6 @@ def _list_after(
         return key_lists.remember(stored, client.list_keys()), None
     except UpstreamError as error:
         return None, error
-
-
-def _judged(
-    token_hash: str,
-    answer: Answer,
-    after: key_lists.Snapshot | None,
-    trouble: UpstreamError | None,
-) -> Revocation:
-    """What one key's answer and the list taken after it say together."""
-    sentence = answer.sentence if isinstance(answer, UpstreamError) else ""
-    if answer is None:
-        return Revocation(token_hash, Outcome.NOT_TRIED)
-    if answer is False:
-        return Revocation(token_hash, Outcome.GONE)
-    if isinstance(answer, UpstreamError) and not answer.maybe_carried_out:
-        return Revocation(token_hash, Outcome.FAILED, sentence)
-    if after is None:
-        # Our own token, revoked a moment ago and now refused: that is the proof.
-        proved = answer is True and isinstance(trouble, TokenRejected)
-        outcome = Outcome.REVOKED if proved else Outcome.UNKNOWN
-        return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
-    if after.find(token_hash):
-        return Revocation(token_hash, Outcome.STILL_LISTED, sentence)
-    if after.doubt:
-        return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
-    return Revocation(token_hash, Outcome.REVOKED)
 
 
 def _announce(actor: Actor, token_hash: str = "", **detail: int) -> None:

@@ -21,7 +21,7 @@ REUSED_FOR = timedelta(seconds=15)
 KEPT_FOR = timedelta(hours=24)
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     """What Estuary listed, and when. It holds no token: none passes `keys.upstream`."""
 
     keys: tuple[ApiKey, ...]
@@ -121,4 +121,4 @@ def _kept(stored: StoredToken) -> Snapshot | None:
 def _name(stored: StoredToken) -> str:
     # The number rises with the shape of Snapshot; the hash keeps lists of two accounts apart even
     # after a backup was restored.
-    return f"key-list:1:{stored.pk}:{stored.token_hash}"
+    return f"key-list:2:{stored.pk}:{stored.token_hash}"

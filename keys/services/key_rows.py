@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keys.key_query import Status, list_url
-from keys.models import KeyCreation
+from keys.services.key_records import Record, records_of
 from keys.upstream import PERMANENT_FROM, ApiKey
 
 LONGEST_NAME = 60  # characters of a label in a sentence
@@ -27,7 +27,6 @@ STATUS_TEXT = {
 }
 #: How long keys still work, shortest first.
 TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
-RECORDED = ("label", "permission")  # what a row shows of our own record
 PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
 
 
@@ -96,7 +95,11 @@ def terms_at(now: datetime) -> list[datetime]:
 
 def status_of(key: ApiKey, now: datetime) -> Status:
     """How long a key still works, in one word."""
-    return TERMS[bisect_left(terms_at(now), key.expiry)]
+    return _status(key, terms_at(now))
+
+
+def _status(key: ApiKey, ends: list[datetime]) -> Status:
+    return TERMS[bisect_left(ends, key.expiry)]
 
 
 def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
@@ -127,16 +130,15 @@ def rows_of(
 ) -> list[KeyRow]:
     """Put our records beside the keys of one page, with one query for all of them."""
     keys = list(keys)
-    found = KeyCreation.objects.filter(token_hash__in=[key.token_hash for key in keys])
-    records = {record.token_hash: record for record in found.only("token_hash", *RECORDED)}
+    records, ends = records_of([key.token_hash for key in keys]), terms_at(now)
     return [
-        _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, now))
+        _row(key, records.get(key.token_hash), own_hash, new_hash, _status(key, ends))
         for key in keys
     ]
 
 
 def _row(
-    key: ApiKey, record: KeyCreation | None, own_hash: str, new_hash: str, status: Status
+    key: ApiKey, record: Record | None, own_hash: str, new_hash: str, status: Status
 ) -> KeyRow:
     return KeyRow(
         key=key,

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from estuary_admin.prepared import Prepared
 from keys import sealing
 from keys.actors import Actor
 from keys.models import StoredToken
@@ -24,12 +25,16 @@ class NotConnected(Exception):
     """The member has no stored token."""
 
 
+_of_member = Prepared(StoredToken.objects.filter(member=0))
+
+
 def of_member(member: User) -> StoredToken:
     """A member's stored token; raises NotConnected."""
-    try:
-        return member.stored_token
-    except StoredToken.DoesNotExist:
-        raise NotConnected from None
+    stored = _of_member.first(member.pk)
+    if stored is None:
+        raise NotConnected
+    stored.member = member
+    return stored
 
 
 def client_for(stored: StoredToken, actor: Actor) -> EstuaryClient:

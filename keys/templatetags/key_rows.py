@@ -1,80 +1,92 @@
-"""The rows of the key table: rendered once for each kind of row, then only filled in.
-
-Fifty rows by the template alone take longer than all the rest of a page together.
-"""
+"""The rows of the key table and the filters above it, filled into patterns of their kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
-from html import escape
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django import template
-from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
+from estuary_admin.patterns import filled
 from keys.key_query import Status
 from keys.services.key_rows import PERMISSION_TEXT, STATUS_TEXT, KeyRow
-from keys.templatetags.moments import moment
+from keys.services.key_table import Chip
+from keys.templatetags.moments import moment_from
+from keys.templatetags.sizes import grouped
 
 register = template.Library()
 
-HOLE = "\ue000{}\ue001"  # stands in a rendered kind of row where a value goes
 
-
-class Kind(NamedTuple):
+class KindOfRow(NamedTuple):
     """All that decides how a row looks, but for the values in it."""
 
     status: Status
+    status_text: str
     permission: str
+    permission_text: str
+    is_permanent: bool
+    is_expired: bool
     is_new: bool
     is_own: bool
     is_session: bool
     is_legacy: bool
-    has_label: bool
     is_stale: bool
+
+
+class KindOfChip(NamedTuple):
+    status: Status
+    text: str
+    is_current: bool
 
 
 @register.simple_tag
 def key_rows(rows: Iterable[KeyRow], *, is_stale: bool) -> SafeString:
     """The `<tr>` of each row; `is_stale` when nothing can be done to the keys now."""
-    return mark_safe("".join([_filled(row, is_stale) for row in rows]))  # noqa: S308
+    moment = partial(moment_from, timezone.now(), timezone.get_current_timezone())
+    return mark_safe("".join([_row(row, bool(is_stale), moment) for row in rows]))  # noqa: S308
 
 
-def _filled(row: KeyRow, is_stale: bool) -> str:  # noqa: FBT001
-    kind = Kind(
-        row.status,
+def _row(
+    row: KeyRow,
+    is_stale: bool,  # noqa: FBT001
+    moment: Callable[[datetime], SafeString],
+) -> SafeString:
+    status, url = row.status, row.url
+    kind = KindOfRow(
+        status,
+        STATUS_TEXT[status],
         row.permission,
+        PERMISSION_TEXT[row.permission],
+        status is Status.PERMANENT,
+        status is Status.EXPIRED,
         row.is_new,
         row.is_own,
         row.is_session,
         row.is_legacy,
-        bool(row.label),
         is_stale,
     )
-    return _pattern(kind).format(
-        label=escape(row.label),
-        fingerprint=row.fingerprint,
-        url=row.url,
-        revoke_url=row.revoke_url,
-        expires=moment(row.expiry),
-    )
-
-
-@cache
-def _pattern(kind: Kind) -> str:
-    """The row's template with `{name}` where a value goes."""
-    names = ("fingerprint", "url", "revoke_url", "expires", *(["label"] if kind.has_label else []))
-    row = kind._asdict() | {name: HOLE.format(name) for name in names}
-    row |= {
-        "is_expired": kind.status is Status.EXPIRED,
-        "is_permanent": kind.status is Status.PERMANENT,
-        "status_text": STATUS_TEXT[kind.status],
-        "permission_text": PERMISSION_TEXT[kind.permission],
+    values = {
+        "fingerprint": row.fingerprint,
+        "url": url,
+        "revoke_url": row.revoke_url,
+        "expires": moment(row.expiry),
     }
-    html: str = render_to_string("keys/_key_row.html", {"row": row, "stale_reason": kind.is_stale})
-    html = html.replace("{", "{{").replace("}", "}}")
-    for name in names:
-        html = html.replace(HOLE.format(name), f"{{{name}}}")
-    return html
+    if row.label:
+        values["label"] = row.label
+    return filled("keys/_key_row.html", "row", kind, values)
+
+
+@register.simple_tag
+def key_chips(chips: Iterable[Chip]) -> SafeString:
+    """The `<li>` of each filter."""
+    return mark_safe("".join(map(_chip, chips)))  # noqa: S308
+
+
+def _chip(chip: Chip) -> SafeString:
+    kind = KindOfChip(chip.status, chip.text, chip.is_current)
+    values = {"url": chip.url, "count": grouped(chip.count)}
+    return filled("keys/_key_chip.html", "chip", kind, values)

@@ -15,9 +15,10 @@ from .durations import to_go
 from .errors import NotPermitted, RateLimited, TokenRejected, UnexpectedReply, UpstreamError
 from .export import Export
 from .http import Node
+from .listing import Listing, read_keys
 from .observing import Endpoint
 from .redaction import Secret
-from .replies import Listing, read_created, read_keys, read_stats
+from .replies import read_created, read_stats
 from .types import ApiKey, CreatedKey, KeyList, KeySpec, Stats
 
 _LIST_MOST = 64 * 1024 * 1024

@@ -13,7 +13,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-_BUFFER = 64 * 1024
+_BUFFER = 256 * 1024  # what one look at the socket may bring; a long export takes thousands
 
 
 class Patience:
@@ -59,7 +59,9 @@ class _PatientReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._patience.left())
+        left = self._patience.left()
+        if left != self._sock.gettimeout():  # to set it asks the kernel each time
+            self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import msgspec
 
+from .errors import Problem
+
 # RFC 3339 with a zone.
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -47,3 +49,11 @@ raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 row = msgspec.json.Decoder(Row)
 made = msgspec.json.Decoder(Made)
 figures = msgspec.json.Decoder(Figures)
+
+#: Bad JSON, bad UTF-8, a wrong shape, thousands of digits or of levels.
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What is wrong with a document that raised one of UNREADABLE."""
+    return "shape" if isinstance(error, msgspec.ValidationError) else "json"

@@ -7,7 +7,6 @@ Estuary builds the whole document in memory before it sends the first byte, and 
 from __future__ import annotations
 
 import re
-from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -17,11 +16,12 @@ from urllib3 import BaseHTTPResponse
 from .deadlines import Patience
 from .diagnosis import attempt
 from .errors import Problem, UnexpectedReply, UpstreamUnavailable
+from .export_text import Depth, Utf8
 from .http import READ, Reply, is_json, read_reply
 
 _START = 64  # bytes to tell an export by
+_PIECE = 512 * 1024  # each piece costs the same few calls, of here to the browser
 _is_export = re.compile(rb'\s*\{\s*"Version"').match
-_MARKS = re.compile(rb'\\.|["{}]', re.DOTALL)
 
 
 class Export:
@@ -31,7 +31,7 @@ class Export:
     """
 
     def __init__(
-        self, response: BaseHTTPResponse, first: bytes, text: _Text, patience: Patience
+        self, response: BaseHTTPResponse, first: bytes, text: Utf8, patience: Patience
     ) -> None:
         self._response = response
         self._first = first
@@ -39,7 +39,7 @@ class Export:
         self._patience = patience
         self._is_closed = False
         is_framed = response.chunked or response.length_remaining is not None
-        self._depth = None if is_framed else _Depth()
+        self._depth = None if is_framed else Depth()
 
     def __iter__(self) -> Iterator[bytes]:
         return self.chunks()
@@ -76,7 +76,7 @@ class Export:
         if self._is_closed:
             raise UpstreamUnavailable("reset")
         return attempt(
-            lambda: self._response.read(READ, decode_content=False), "GET", self._patience
+            lambda: self._response.read(_PIECE, decode_content=False), "GET", self._patience
         )
 
     def close(self) -> None:
@@ -107,53 +107,10 @@ def begin(response: BaseHTTPResponse, patience: Patience, idle: float) -> Export
     elif not is_json(response):
         begun = "content-type"
     else:
-        first, text = response.read1(READ, decode_content=False), _Text()
+        first, text = response.read1(READ, decode_content=False), Utf8()
         if first.lstrip().startswith(b"{") and text.goes_on(first):
             patience.idle = idle
             return Export(response, first, text, patience)
         begun, first = "json", b""
     response.close()
     return begun
-
-
-class _Text:
-    """Whether the pieces make up UTF-8: what is none is no JSON, and no program would read it."""
-
-    def __init__(self) -> None:
-        self._decoder = getincrementaldecoder("utf-8")()
-
-    def goes_on(self, piece: bytes) -> bool:
-        """Look at the next piece, of which b"" is the last."""
-        try:
-            self._decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError:
-            return False
-        return True
-
-
-class _Depth:
-    """Counts open braces, for a reply whose end nothing marks: neither a length nor a last chunk.
-
-    Slow (some 10 MB a second), and never needed with Estuary itself.
-    """
-
-    def __init__(self) -> None:
-        self._open = 0
-        self._in_text = False
-        self._rest = b""
-
-    def add(self, chunk: bytes) -> None:
-        """Go on with the next piece."""
-        chunk = self._rest + chunk
-        backslashes = len(chunk) - len(chunk.rstrip(b"\\"))
-        self._rest = chunk[len(chunk) - backslashes % 2 :]
-        for mark in _MARKS.findall(chunk[: len(chunk) - backslashes % 2]):
-            if mark == b'"':
-                self._in_text = not self._in_text
-            elif not self._in_text and len(mark) == 1:
-                self._open += 1 if mark == b"{" else -1
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether every brace and text that was opened is closed."""
-        return not (self._open or self._in_text or self._rest)

@@ -24,7 +24,7 @@ class Permission(StrEnum):
     UPLOAD = "upload"
 
 
-class ApiKey(msgspec.Struct, frozen=True, gc=False):
+class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A key as Estuary lists it, without its token.
 
     `token_hash` is always there: our own hash of the token where Estuary lists one in clear

@@ -14,7 +14,7 @@ from keys.forms import ExportForm
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.roles import is_admin
-from keys.services import audit
+from keys.services import audit_rows
 from keys.services.exports import is_running, open_download
 from keys.services.leases import LeaseTaken
 from keys.services.stored_tokens import connected_members, of_member
@@ -68,6 +68,6 @@ def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False)
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
-        "last_exports": audit.of_exports(request.user),
+        "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

@@ -15,7 +15,7 @@ from keys.decorators import connected, upstream_errors_shown
 from keys.http import AppRequest, go_to, render_page
 from keys.key_query import KeyQuery, Status
 from keys.models import KeyCreation
-from keys.services import audit, key_lists
+from keys.services import audit_rows, key_lists
 from keys.services.key_lists import Snapshot
 from keys.services.key_rows import rows_of
 from keys.services.key_table import KeyTable, table_of
@@ -83,7 +83,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
     context = {
         "row": row,
         "creation": made_here,
-        "audit_rows": audit.of_key(token_hash),
+        "audit_rows": audit_rows.of_key(token_hash),
         "revoke_url": row.revoke_url,
         "fetched_at": listed.fetched_at,
         "stale_reason": listed.stale_reason,

@@ -15,8 +15,8 @@ from keys.decorators import connected, upstream_errors_shown
 from keys.forms import KeyRevokeForm
 from keys.http import AppRequest, go_to, render_page
 from keys.services import api_keys, key_lists
-from keys.services.api_keys import Outcome, Revocation
 from keys.services.key_rows import expired_among, name_of, rows_of
+from keys.services.revocations import ENDED, Outcome, Revocation
 
 NAMED = 50  # expired keys on the page that asks
 NEWS = {
@@ -51,7 +51,7 @@ def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
 
 def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
     """Say what happened on the page that shows it: the list, or connecting anew."""
-    is_ended = result.outcome in api_keys.ENDED
+    is_ended = result.outcome in ENDED
     news = NEWS[result.outcome].format(name=name, sentence=result.sentence).strip()
     messages.add_message(
         request,

@@ -147,7 +147,8 @@ const dialog = byId("dialog");
 const dialogBody = byId("dialog-body");
 
 function openDialog(title) {
-  byId("dialog-title").textContent = title;
+  // In the page itself the attribute would make browsers lay it out once before there is a style sheet.
+  Object.assign(byId("dialog-title"), { textContent: title, autofocus: true });
   if (!dialog.open) dialog.showModal();
   (dialogBody.querySelector("input[type=text]") || byId("dialog-title")).focus();
 }
@@ -214,7 +215,7 @@ function rememberTimeZone() {
 
 /* Start */
 
-rememberTimeZone();
+(window.requestIdleCallback || setTimeout)(rememberTimeZone); // what browsers know of zones takes them long to look up
 setInterval(refreshMoments, 1000);
 document.addEventListener("visibilitychange", refreshMoments);
 document.addEventListener("htmx:afterRequest", ({ detail }) => {

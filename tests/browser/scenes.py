@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from estuary_admin.sso.reasons import Reason
+from estuary_admin.sso.not_believed import NotBelieved
 from tests.browser import plays
 from tests.browser.factor_plays import confirmation, second_factor, with_a_passkey
 from tests.browser.plays import Play, at, fault, first_row, rendered
@@ -56,7 +56,9 @@ SCENES = [
     Scene("confirm", CONFIRM, "", confirmation),
     Scene("confirm-with-nothing", CONFIRM, "", rendered("account/reauthenticate.html")),
     Scene("second-factor", "mfa/authenticate", "keeper", second_factor),
-    Scene("no-proof", "sso/no_proof", "", rendered("sso/no_proof.html", reason=Reason.MISSING)),
+    Scene(
+        "no-proof", "sso/no_proof", "", rendered("sso/no_proof.html", reason=NotBelieved.MISSING)
+    ),
     # Sign-in security
     Scene("security", "mfa/index", "team", at("/accounts/security/")),
     Scene("security-passkey", "mfa/index", "keeper", with_a_passkey()),
@@ -134,7 +136,9 @@ SCENES = [
     # Refusals
     Scene("not-found", "404", "alice", at("/keys/nothing-here/")),
     Scene("not-allowed", "403", "alice", at("/admin-tools/sso/")),
-    Scene("not-believed", "sso/refused", "", rendered("sso/refused.html", reason=Reason.MISSING)),
+    Scene(
+        "not-believed", "sso/refused", "", rendered("sso/refused.html", reason=NotBelieved.MISSING)
+    ),
     Scene("not-readable", "400", "", rendered("400.html")),
     Scene("out-of-date", "403_csrf", "", plays.form_out_of_date),
     Scene("too-often", "429", "", rendered("429.html")),

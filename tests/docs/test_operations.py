@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from estuary_admin.checks import MISTAKES
+from estuary_admin.advice import MISTAKES
 from estuary_admin.metrics.registry import Everything
 from keys import metrics
 

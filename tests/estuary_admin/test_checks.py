@@ -13,7 +13,8 @@ import pytest
 from django.core import checks
 
 from estuary_admin import mistakes
-from estuary_admin.checks import MISTAKES, own_mistakes
+from estuary_admin.advice import MISTAKES
+from estuary_admin.checks import own_mistakes
 from estuary_admin.databases import SQLITE
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.load import load

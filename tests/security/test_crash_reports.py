@@ -128,7 +128,7 @@ def test_an_address_with_a_token_in_it_is_no_breadcrumb(
 ) -> None:
     old = node.add_key(account, label="old", era="legacy")
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
-    monkeypatch.setattr("keys.services.api_keys._judged", crash)
+    monkeypatch.setattr("keys.services.api_keys.judged", crash)
 
     victim_of(alice).post(f"/keys/{hash_of(old)}/revoke/")
 

@@ -130,20 +130,23 @@ def test_what_is_no_export_is_said_before_the_response_begins(
         opened(node, answer)
 
 
-def test_memory_does_not_grow_with_the_export(node: NodeFactory) -> None:
-    piece = chunked(b'"' + b"x" * 1_000_000 + b'",', 32_768).removesuffix(b"0\r\n\r\n")
+@pytest.mark.parametrize("size", [2_000, 32_768, 1_000_003], ids="chunks of {}".format)
+@pytest.mark.parametrize("letter", ["1234", "🗂"])
+def test_memory_does_not_grow_with_the_export(node: NodeFactory, size: int, letter: str) -> None:
+    text = (letter + "x" * 996).encode() * 1000
+    piece = chunked(b'"' + text + b'",', size).removesuffix(b"0\r\n\r\n")
     head = UNFRAMED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
     start, end = chunked(b'{"Version":[', 12).removesuffix(b"0\r\n\r\n"), chunked(b'""]}', 4)
 
     with opened(node, then(head, start, *[piece] * 30, end)) as export:
         tracemalloc.start()
         try:
-            size = sum(len(chunk) for chunk in export)
+            passed = sum(len(chunk) for chunk in export)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
 
-    assert size == 30 * 1_000_003 + 16
+    assert passed == 30 * 1_000_003 + 16
     assert peak < 2_000_000
 
 

@@ -14,12 +14,16 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.contrib.auth.models import User
 from django.test import Client
 
+from estuary_admin.security import middleware
+from estuary_admin.security.member_sessions import Seen
+from estuary_admin.security.models import MemberSession
 from tests.conftest import PASSWORD
 
 LOGIN = "/accounts/login/"
 CODE = "/accounts/login/code/"
 PAGE = "/accounts/security/"
 PROOF = "/accounts/reauthenticate/"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -58,3 +62,19 @@ def clock() -> Iterator[Any]:
 def prove(client: Client, there: str, **typed: str) -> Any:
     typed = typed or {"way": "password", "password": PASSWORD}
     return client.post(PROOF, {"next": there, **typed})
+
+
+@pytest.fixture
+def nothing_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "seen", Seen())
+
+
+def typed_in(agent: str = FIREFOX, address: str = "203.0.113.7") -> Client:
+    """Alice signs in by her password."""
+    client = Client(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
+    client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
+    return client
+
+
+def row_of(client: Client) -> MemberSession:
+    return MemberSession.objects.get(session_key=client.session.session_key)

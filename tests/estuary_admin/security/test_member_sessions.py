@@ -1,4 +1,4 @@
-"""One's own sessions: listed in plain words, ended at the next click, at little cost."""
+"""One's own sessions: listed in plain words, ended at the next click."""
 
 from __future__ import annotations
 
@@ -10,44 +10,24 @@ import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, connection
 from django.db.models.signals import post_delete, post_save
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from estuary_admin import cached_sessions
-from estuary_admin.security import member_sessions
-from estuary_admin.security.member_sessions import Seen
 from estuary_admin.security.models import MemberSession
 from keys.services.audit import Action
 from tests.backing import Backing
 from tests.conftest import PASSWORD, signed_in
+from tests.estuary_admin.security.conftest import row_of, typed_in
 from tests.estuary_admin.sso.conftest import Browser, proxied
 from tests.keys.evidence import audited, last_row, words_of
 
 __all__ = ["proxied"]
 
+pytestmark = pytest.mark.usefixtures("nothing_seen_yet")
+
 PAGE = "/account/"
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    from estuary_admin.security import middleware
-
-    monkeypatch.setattr(middleware, "seen", Seen())
-
-
-def typed_in(agent: str = FIREFOX, address: str = "203.0.113.7") -> Client:
-    """Alice signs in by her password."""
-    client = Client(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
-    client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
-    return client
-
-
-def row_of(client: Client) -> MemberSession:
-    return MemberSession.objects.get(session_key=client.session.session_key)
 
 
 def end(client: Client, other: Client) -> Any:
@@ -170,59 +150,6 @@ def test_a_session_begun_before_there_was_a_list_gets_into_it(alice: User) -> No
     MemberSession.objects.all().delete()
 
     assert "(this one)" in words_of(client.get(PAGE))
-
-
-def test_being_seen_is_written_down_every_five_minutes_at_most(alice: User) -> None:
-    with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as clock:
-        client = typed_in()
-        moments = []
-        for _ in range(4):
-            clock.shift(200)
-            client.get("/stats/")
-            moments.append(row_of(client).last_seen_at)
-
-    assert [f"{moment:%H:%M:%S}" for moment in moments] == [
-        "12:03:20",
-        "12:03:20",
-        "12:10:00",
-        "12:10:00",
-    ]
-
-
-def test_pages_of_a_session_cost_no_query_for_it(alice: User) -> None:
-    client = typed_in()
-    client.get("/stats/")
-
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        client.get("/stats/")
-
-    assert not [one for one in queries.captured_queries if "security_" in one["sql"]]
-
-
-def test_a_locked_database_does_not_cost_the_page(
-    alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = typed_in()
-
-    def locked(*_: Any, **__: Any) -> None:
-        raise DatabaseError
-
-    monkeypatch.setattr("django.db.models.query.QuerySet.update", locked)
-    Seen().note(row_of(client).pk)
-
-
-def test_a_process_does_not_remember_sessions_for_ever(
-    alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(member_sessions, "REMEMBERED", 2)
-    seen = Seen()
-
-    for row in range(5):
-        seen.note(row)
-
-    assert len(seen._written) <= 2
 
 
 def test_behind_a_proxy_the_page_says_that_ending_is_not_all(proxied: Any) -> None:

@@ -34,7 +34,7 @@ def test_without_a_word_accounts_are_local(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert found.is_local
     assert not found.is_proxy
-    assert found.backends == ["allauth.account.auth_backends.AuthenticationBackend"]
+    assert found.backends == ["estuary_admin.sso.backends.LocalBackend"]
 
 
 def test_a_preset_names_the_headers(monkeypatch: pytest.MonkeyPatch) -> None:

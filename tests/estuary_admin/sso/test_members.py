@@ -13,8 +13,9 @@ from estuary_admin.sso import members
 from estuary_admin.sso.backends import ProxyBackend
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.models import Identity
+from estuary_admin.sso.not_admitted import NotAdmitted
 from estuary_admin.sso.proof import Proved, prove
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.reasons import Refused
 from tests.estuary_admin.sso.conftest import Browser
 
 PROVED = Proved("proxy:authelia", "alice", "alice", "", "", None)
@@ -39,7 +40,7 @@ def test_a_name_taken_in_between_waits_for_an_admin(
     with pytest.raises(Refused) as refusal:
         members.make(rf.get("/"), PROVED, proxied)
 
-    assert refusal.value.reason is Reason.PENDING
+    assert refusal.value.reason is NotAdmitted.PENDING
 
 
 def test_the_time_of_the_last_visit_is_kept_coarsely(proxied: Config) -> None:

@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 
 from keys.actors import Actor
 from keys.models import AuditEntry
-from keys.services import audit
-from keys.services.audit import WORDS, Action
+from keys.services import audit, audit_rows
+from keys.services.audit import Action
+from keys.services.audit_rows import WORDS
 
 HASH = "h" * 43
 
@@ -58,7 +59,7 @@ def test_a_key_shows_its_last_rows_newest_first(alice: User) -> None:
     audit.record(actor, Action.KEY_REVOKED, token_hash=HASH)
     audit.record(actor, Action.KEY_REVOKED, token_hash="x" * 43)
 
-    rows = audit.of_key(HASH)
+    rows = audit_rows.of_key(HASH)
 
     assert len(rows) == 50
     assert (rows[0].action_text, rows[0].outcome_text) == ("Key revoked", "Done")
@@ -70,4 +71,4 @@ def test_a_keys_rows_do_not_tell_who_merely_asked(alice: User) -> None:
     audit.record(actor, Action.TOKEN_CONNECTED, token_hash=HASH)
     audit.record(actor, Action.KEY_REVOKE_REQUESTED, audit.Outcome.STARTED, token_hash=HASH)
 
-    assert [row.action_text for row in audit.of_key(HASH)] == ["Token connected"]
+    assert [row.action_text for row in audit_rows.of_key(HASH)] == ["Token connected"]

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 from django.template.loader import render_to_string
 
+from estuary_admin.patterns import HOLE
 from keys.key_query import Status
 from keys.services.key_rows import TERMS, KeyRow
-from keys.templatetags.key_rows import HOLE, key_rows
+from keys.templatetags.key_rows import key_rows
 from keys.templatetags.moments import moment
 from keys.upstream import ApiKey
 
@@ -36,8 +37,9 @@ def by_the_template(row: KeyRow, *, is_stale: bool) -> str:
         **{name: getattr(row, name) for name in (*FACTS, *TEXTS)},
         is_expired=row.is_expired,
         expires=moment(row.expiry),
+        is_stale=is_stale,
     )
-    return render_to_string("keys/_key_row.html", {"row": shown, "stale_reason": is_stale})
+    return render_to_string("keys/_key_row.html", {"row": shown})
 
 
 @pytest.mark.parametrize("is_stale", [False, True])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
 import pytest
 from django.db import connection
 from django.test import Client
@@ -16,18 +13,10 @@ from keys.sandbox.state import User as Account
 from keys.services import api_keys
 from keys.upstream import hash_of
 from keys.views import key_revoke
-from tests.keys.evidence import asked, labels_at, words_of
+from tests.keys.evidence import asked, audited, labels_at, words_of
+from tests.keys.views.conftest import PAST
 
 URL = "/keys/revoke-expired/"
-PAST = timedelta(days=-1)
-
-
-@pytest.fixture
-def expired(node: Sandbox, account: Account) -> list[str]:
-    """Three expired keys beside one that works and an expired session."""
-    node.add_key(account, label="works")
-    node.add_key(account, label="session", lifetime=PAST, is_session=True)
-    return [node.add_key(account, label=f"ended-{n}", lifetime=PAST) for n in range(3)]
 
 
 def deletes(node: Sandbox) -> list[str]:
@@ -70,6 +59,19 @@ def test_without_expired_keys_there_is_nothing_to_do(browser: Client, node: Sand
     assert labels_at(node) == ["console"]
 
 
+def test_a_press_with_nothing_expired_is_neither_recorded_nor_sent(
+    browser: Client, node: Sandbox
+) -> None:
+    browser.get(URL)
+    node.forget_requests()
+    before = audited()
+
+    page = words_of(browser.post(URL))
+
+    assert "You have no expired keys." in page
+    assert (audited(), asked(node)) == (before, [])
+
+
 def test_a_second_submit_revokes_nothing_more(
     browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
@@ -91,74 +93,6 @@ def test_a_key_that_went_meanwhile_is_told(
 
     assert "2 of 3 keys revoked" in page
     assert page.count("Was gone already") == 1
-
-
-def test_a_200_that_did_nothing_is_not_believed(
-    browser: Client, node: Sandbox, expired: list[str]
-) -> None:
-    node.set_fault("revoke", Fault("silent-ok"))
-
-    page = words_of(browser.post(URL))
-
-    assert "0 of 3 keys revoked" in page
-    assert page.count("Still listed") == 3
-    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 3
-
-
-def test_one_lost_answer_does_not_stop_the_others(
-    browser: Client, node: Sandbox, expired: list[str]
-) -> None:
-    node.set_fault("revoke", Fault("500-after", times=1))
-
-    page = words_of(browser.post(URL))
-
-    assert "3 of 3 keys revoked" in page
-    assert labels_at(node) == ["console", "session", "works"]
-
-
-def test_a_busy_node_is_asked_once_and_the_rest_is_told(
-    browser: Client, node: Sandbox, expired: list[str]
-) -> None:
-    node.set_fault("revoke", Fault("429"))
-
-    page = words_of(browser.post(URL))
-
-    assert "0 of 3 keys revoked" in page
-    assert page.count("Failed") == 3
-    assert "Estuary is busy" in page
-    assert len(deletes(node)) == 1
-
-
-def test_when_the_list_fails_afterwards_it_is_unknown(
-    browser: Client, node: Sandbox, expired: list[str]
-) -> None:
-    node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
-
-    page = words_of(browser.post(URL))
-
-    assert "0 of 3 keys revoked" in page
-    assert page.count("Unknown") == 3
-    assert "Failed" not in page
-    assert AuditEntry.objects.filter(action="key:revoked", outcome="unknown").count() == 3
-
-
-def test_what_does_not_fit_into_a_page_can_be_continued(
-    browser: Client, node: Sandbox, expired: list[str], settings: Any
-) -> None:
-    settings.ESTUARY_TIMEOUT = 1
-    node.set_fault("revoke", Fault("delay", seconds=0.4))
-
-    page = words_of(browser.post(URL))
-
-    assert "Not tried" in page
-    assert "left. We pause here" in page
-    assert "Continue" in page
-    rows = AuditEntry.objects.filter(action="key:revoked")
-    assert rows.count() == 3 - page.count("Not tried")
-
-    node.clear_faults()
-    browser.post(URL)
-    assert labels_at(node) == ["console", "session", "works"]
 
 
 def test_the_consoles_own_key_is_never_among_them(
@@ -214,16 +148,6 @@ def test_old_keys_that_the_page_does_not_name_warn_too(
 
     assert "and 1 more" in page
     assert "1 token goes to the node" in page
-
-
-def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:
-    browser.get(URL)
-    node.stop()
-
-    response = browser.post(URL)
-
-    assert response.status_code == 502
-    assert "Estuary could not be reached" in words_of(response)
 
 
 def test_old_keys_warn_that_their_tokens_will_be_logged(

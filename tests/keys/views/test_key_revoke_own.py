@@ -14,10 +14,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.upstream import EstuaryClient, hash_of
 from tests.conftest import HTMX, connect, signed_in
 from tests.keys.evidence import audited, words_of
-
-
-def url_of(token: str) -> str:
-    return f"/keys/{hash_of(token)}/revoke/"
+from tests.keys.views.test_key_revoke import url_of
 
 
 def test_the_page_says_what_it_means(browser: Client, token: str) -> None:

@@ -12,7 +12,7 @@ from jwt import PyJWTError
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.doctor import Finding, arrived, diagnose
 from estuary_admin.sso.key_sets import KeySet, usable
-from estuary_admin.sso.reasons import Reason
+from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.values import meta_key
 
 
@@ -54,7 +54,7 @@ def _keys(sso: Config) -> Finding:
     try:
         keys = usable(KeySet(sso.signed.jwks_url).get_jwk_set())
     except (PyJWTError, ValueError):
-        return Finding("Keys", False, Reason.KEYS_AWAY.sentence, Reason.KEYS_AWAY.fix)
+        return Finding("Keys", False, NotBelieved.KEYS_AWAY.sentence, NotBelieved.KEYS_AWAY.fix)
     names = ", ".join(f"{key.key_id or 'one without an id'} ({key.algorithm_name})" for key in keys)
     return Finding("Keys", True, f"{sso.signed.jwks_url} lists {names}.")
 

@@ -1,0 +1,68 @@
+"""When a session was seen last: written down, but seldom, and never at the cost of a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
+
+from estuary_admin.security import member_sessions
+from estuary_admin.security.member_sessions import Seen
+from tests.estuary_admin.security.conftest import row_of, typed_in
+
+pytestmark = pytest.mark.usefixtures("nothing_seen_yet")
+
+
+def test_being_seen_is_written_down_every_five_minutes_at_most(alice: User) -> None:
+    with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as clock:
+        client = typed_in()
+        moments = []
+        for _ in range(4):
+            clock.shift(200)
+            client.get("/stats/")
+            moments.append(row_of(client).last_seen_at)
+
+    assert [f"{moment:%H:%M:%S}" for moment in moments] == [
+        "12:03:20",
+        "12:03:20",
+        "12:10:00",
+        "12:10:00",
+    ]
+
+
+def test_pages_of_a_session_cost_no_query_for_it(alice: User) -> None:
+    client = typed_in()
+    client.get("/stats/")
+
+    with CaptureQueriesContext(connection) as queries:
+        client.get("/stats/")
+
+    assert not [one for one in queries.captured_queries if "security_" in one["sql"]]
+
+
+def test_a_locked_database_does_not_cost_the_page(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = typed_in()
+
+    def locked(*_: Any, **__: Any) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.update", locked)
+    Seen().note(row_of(client).pk)
+
+
+def test_a_process_does_not_remember_sessions_for_ever(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_sessions, "REMEMBERED", 2)
+    seen = Seen()
+
+    for row in range(5):
+        seen.note(row)
+
+    assert len(seen._written) <= 2
