@@ -24,15 +24,20 @@ from bench.stage import Stage, staged
 CONNECTIONS = 32
 #: Which file is whose; a look belongs to the first match, from the innermost frame outwards.
 LAYERS = {
-    "templates": ("django/template/", "keys/templatetags/", "django/shortcuts.py"),
-    "database and sessions": ("django/db/", "django/contrib/sessions/", "django/core/signing.py"),
+    "templates": ("django/template/", "/templatetags/", "/patterns.py", "django/shortcuts.py"),
+    "database and sessions": (
+        "django/db/",
+        "django/contrib/sessions/",
+        "django/core/signing.py",
+        "estuary_admin/prepared.py",
+        "estuary_admin/sessions.py",
+    ),
     "call to Estuary": ("keys/upstream/", "urllib3/", "http/client.py"),
     "list kept for later": ("keys/services/key_lists.py", "django/core/cache/", "/caches.py"),
     "rows, filters, sorting": ("keys/services/", "keys/key_query.py"),
     "middleware and routes": (
         "/middleware",
         "django/urls/",
-        "csp/",
         "whitenoise/",
         "allauth/",
         "estuary_admin/",

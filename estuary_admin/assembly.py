@@ -15,7 +15,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "csp",
     "django_htmx",
     "estuary_admin",
     "estuary_admin.security",
@@ -26,7 +25,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "estuary_admin.middleware.RequestLogMiddleware",
     "estuary_admin.middleware.ResponseHeadersMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from csp.constants import NONE, SELF
-
 DIRECTIVES = {
-    "default-src": [NONE],
-    "base-uri": [NONE],
-    "connect-src": [SELF],
-    "form-action": [SELF],
-    "frame-ancestors": [NONE],
-    "img-src": [SELF],
-    "script-src": [SELF],
-    "style-src": [SELF],
+    "default-src": "'none'",
+    "base-uri": "'none'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "img-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
 }
+POLICY = "; ".join(f"{name} {sources}" for name, sources in DIRECTIVES.items())

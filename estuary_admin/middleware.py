@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from estuary_admin import tally
 from estuary_admin.addresses import comes_from_proxy
+from estuary_admin.content_policy import POLICY
 from estuary_admin.metrics.registry import answered
 from keys.upstream.redaction import holds_token
 
@@ -73,9 +74,10 @@ def request_id_of(request: HttpRequest) -> str:
 
 
 class ResponseHeadersMiddleware:
-    """The headers that neither Django nor django-csp sets, on every answer there is."""
+    """The headers that Django does not set, on every answer there is."""
 
     HEADERS = {
+        "Content-Security-Policy": POLICY,
         "Cross-Origin-Embedder-Policy": "require-corp",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
-from estuary_admin import assembly, content_policy, databases, rotation, signing_in
+from estuary_admin import assembly, databases, rotation, signing_in
 from estuary_admin import environment as env
 from estuary_admin.logging import logging_config
 from estuary_admin.sso.load import load as load_sso
@@ -106,7 +106,6 @@ SILENCED_SYSTEM_CHECKS = [f"security.{number}" for number in ("W005", "W021", "W
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_policy.DIRECTIVES}
 DEFAULT_EXCEPTION_REPORTER = "estuary_admin.reports.TokenFreeReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small

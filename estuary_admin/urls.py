@@ -17,6 +17,8 @@ from estuary_admin.sso import views as sso_views
 home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["get", "head"])
 
 urlpatterns = [
+    path("", home, name="home"),
+    path("", include("keys.urls")),  # first: whatever stands before them is tried before them
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
@@ -80,6 +82,4 @@ urlpatterns = [
         sso_admin.identity_remove,
         name="sso_identity_remove",
     ),
-    path("", home, name="home"),
-    path("", include("keys.urls")),
 ]
