@@ -5,16 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from playwright.sync_api import BrowserContext, CDPSession, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    Page,
+    Playwright,
+    ViewportSize,
+    sync_playwright,
+)
 
+from bench.empty import WITHOUT_OPENER_POLICY, empty_page
 from bench.pages import READ
 from bench.plan import Plan, of_keys
 from bench.stage import Console, Stage
+from bench.wire import Wire
 from tests.browser.chromium import launched
 
 SCRIPT = Path(__file__).with_name("paint.js").read_text()
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 QUIET_MS = 1000  # after the row is painted; long tasks and shifts count until then
 
 
@@ -44,32 +52,68 @@ class PaintFigures:
     paint: Paint
     row_painted_least: float
     row_painted_most: float
+    empty: float  # row painted of a page that holds nothing else, with the console's headers
+    empty_without_opener_policy: float
 
 
 def measure(stage: Stage, plan: Plan) -> list[PaintFigures]:
     found = []
-    with stage.node() as node, stage.console(node) as console, sync_playwright() as playwright:
+    with (
+        stage.node() as node,
+        stage.console(node) as console,
+        empty_page(console.url) as empty,
+        sync_playwright() as playwright,
+    ):
         for keys in plan.keys_under_load:
             print(f"  {keys:,} keys", flush=True)
             cookie = stage.cookies[of_keys(keys)]
             # The first one warms the disk's cache and the server, and is thrown away.
-            paints = [_cold(playwright, console, cookie) for _ in range(plan.paints + 1)][1:]
-            found.append(_figures(keys, paints))
+            turns = [
+                (
+                    _cold(playwright, console, cookie),
+                    _row_painted(playwright, empty),
+                    _row_painted(playwright, empty + WITHOUT_OPENER_POLICY),
+                )
+                for _ in range(plan.paints + 1)
+            ]
+            found.append(_figures(keys, turns[1:]))
     return found
 
 
-def _figures(keys: int, paints: list[Paint]) -> PaintFigures:
+def _figures(keys: int, turns: list[tuple[Paint, float, float]]) -> PaintFigures:
+    paints, empty, without_policy = zip(*turns, strict=True)
     rows = [paint.row_painted for paint in paints]
     middle = {
         one.name: median(getattr(paint, one.name) for paint in paints) for one in fields(Paint)
     }
-    return PaintFigures(keys, len(paints), Paint(**middle), min(rows), max(rows))
+    return PaintFigures(
+        keys=keys,
+        runs=len(paints),
+        paint=Paint(**middle),
+        row_painted_least=min(rows),
+        row_painted_most=max(rows),
+        empty=median(empty),
+        empty_without_opener_policy=median(without_policy),
+    )
+
+
+def _row_painted(playwright: Playwright, url: str) -> float:
+    browser = launched(playwright)
+    try:
+        page = browser.new_context(viewport=SIZE).new_page()
+        page.add_init_script(SCRIPT)
+        page.goto(url)
+        page.wait_for_function("window.bench.rowPainted > 0")
+        seen: float = page.evaluate("window.bench.rowPainted")
+        return seen
+    finally:
+        browser.close()
 
 
 def _cold(playwright: Playwright, console: Console, cookie: str) -> Paint:
     browser = launched(playwright)
     try:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context = browser.new_context(viewport=SIZE)
         for name, _, value in (one.partition("=") for one in cookie.split("; ")):
             context.add_cookies([{"name": name, "value": value, "url": console.url}])
         return _look(context, console.url + READ)
@@ -80,7 +124,7 @@ def _cold(playwright: Playwright, console: Console, cookie: str) -> Paint:
 def _look(context: BrowserContext, url: str) -> Paint:
     page = context.new_page()
     page.add_init_script(SCRIPT)
-    wire = _Wire(context.new_cdp_session(page))
+    wire = Wire(context.new_cdp_session(page))
     seen = _visit(page, url)
     html, cold = wire.document, wire.take()
     page.goto("about:blank")
@@ -103,32 +147,3 @@ def _visit(page: Page, url: str) -> dict[str, float]:
     page.wait_for_timeout(QUIET_MS)
     seen: dict[str, float] = page.evaluate("window.bench.told()")
     return seen
-
-
-class _Wire:
-    """Counts what crosses the network, and not what a cache gives."""
-
-    def __init__(self, session: CDPSession) -> None:
-        self.document = ""
-        self._sizes: dict[str, int] = {}
-        self._cached: set[str] = set()
-        session.send("Network.enable")
-        session.on("Network.requestServedFromCache", lambda e: self._cached.add(e["requestId"]))
-        session.on("Network.responseReceived", self._begun)
-        session.on("Network.loadingFinished", self._finished)
-
-    def take(self) -> dict[str, int]:
-        """Bytes by request since the last time."""
-        taken, self._sizes = self._sizes, {}
-        return taken
-
-    def _begun(self, event: dict[str, Any]) -> None:
-        response = event["response"]
-        if event["type"] == "Document":
-            self.document = event["requestId"]
-        if response.get("fromDiskCache") or not response["url"].startswith("http"):
-            self._cached.add(event["requestId"])
-
-    def _finished(self, event: dict[str, Any]) -> None:
-        if event["requestId"] not in self._cached:
-            self._sizes[event["requestId"]] = int(event["encodedDataLength"])

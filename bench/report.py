@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import tables
 from bench.markdown import table
+from bench.paint_table import of_paint
 from bench.results import Results
 from bench.targets import rows_of
 
@@ -37,7 +38,7 @@ def told(results: Results) -> str:
     if results.pages:
         parts += [list(tables.of_pages(results.pages)), list(tables.of_memory(results.pages))]
     if results.paint:
-        parts.append(list(tables.of_paint(results.paint)))
+        parts.append(list(of_paint(results.paint)))
     if results.exports:
         parts.append(list(tables.of_exports(results.exports)))
     if results.members:

@@ -8,7 +8,6 @@ from bench.exports import ExportFigures
 from bench.markdown import table
 from bench.members import Members
 from bench.pages import Pages
-from bench.paint import PaintFigures
 from bench.profile import CONNECTIONS, LAYERS, REST, Profile
 from bench.targets import MIB
 
@@ -56,34 +55,6 @@ def of_memory(pages: Pages) -> Iterator[str]:
                 one.connections,
             )
             for one in last.values()
-        ),
-        words=0,
-    )
-
-
-def of_paint(found: list[PaintFigures]) -> Iterator[str]:
-    yield "Chromium, cold: new process, empty profile, 1280 x 800. Times in ms from the navigation"
-    yield "on, sizes in kB over the wire with headers; medians."
-    yield ""
-    head = ("Keys", "Runs", "First byte", "First paint", "Row painted", "least to most", "Blocking")
-    yield from table(
-        (*head, "Requests", "Size", "HTML", "Warm: requests", "size"),
-        *(
-            (
-                f"{one.keys:,}",
-                one.runs,
-                f"{one.paint.first_byte:.0f}",
-                f"{one.paint.first_paint:.0f}",
-                f"{one.paint.row_painted:.0f}",
-                f"{one.row_painted_least:.0f} to {one.row_painted_most:.0f}",
-                f"{one.paint.blocking:.0f}",
-                f"{one.paint.requests:.0f}",
-                f"{one.paint.size / 1000:.1f}",
-                f"{one.paint.html_size / 1000:.1f}",
-                f"{one.paint.warm_requests:.0f}",
-                f"{one.paint.warm_size / 1000:.1f}",
-            )
-            for one in found
         ),
         words=0,
     )

@@ -34,7 +34,7 @@ def results() -> Results:
     return Results(
         this_machine(),
         pages=Pages(figures, memory),
-        paint=[PaintFigures(10, 7, paint, 130, 160)],
+        paint=[PaintFigures(10, 7, paint, 130, 160, 100, 60)],
         exports=[
             ExportFigures(size, size * MIB, 2e8, 1.9e8, 0.95, 21, 30, MIB, 4) for size in (1, 1024)
         ],
