@@ -22,14 +22,14 @@ class Prepared(Generic[M]):
         self._example = example
         self._sql = ""
 
-    def rows(self, *values: int | str | datetime | None) -> list[Sequence[Any]]:
+    def rows(self, *values: int | str | datetime | None) -> list[tuple[Any, ...]]:
         """What is found for these values, which stand in the order of the SQL's conditions."""
         if not self._sql:
             self._prepare(len(values))
         with connection.cursor() as cursor:
             cursor.execute(self._sql, values)
             found = cursor.fetchall()
-        return [self._converted(row) for row in found] if self._converters else found
+        return [self._converted(row) for row in found]
 
     def first(self, *values: int | str | datetime | None) -> M | None:
         """The object that is found for these values, or None."""
@@ -48,10 +48,10 @@ class Prepared(Generic[M]):
         self._converters = compiler.get_converters(columns)
         self._sql = sql
 
-    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
+    def _converted(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """SQLite has neither moments nor truth values."""
         values = list(row)
         for place, (converters, column) in self._converters.items():
             for convert in converters:
                 values[place] = convert(values[place], column, connection)
-        return values
+        return tuple(values)

@@ -43,7 +43,7 @@ def test_nothing_is_none(members: list[User]) -> None:
 def test_single_columns_come_in_the_order_they_were_asked_for(members: list[User]) -> None:
     example = User.objects.filter(username="").values_list("last_login", "username", "is_active")
 
-    assert Prepared(example).rows("alice") == [[BORN, "alice", False]]
+    assert Prepared(example).rows("alice") == [(BORN, "alice", False)]
 
 
 def test_the_query_is_made_once(members: list[User]) -> None:
