@@ -39,7 +39,7 @@ class Prepared(Generic[M]):
 
     def _prepare(self, count: int) -> None:
         """Have Django compile the example, and remember what it would do with the answers."""
-        compiler = self._example.query.get_compiler(connection=connection)
+        compiler = self._example.query.clone().get_compiler(connection=connection)
         sql, examples = compiler.as_sql()
         if len(examples) != count:
             raise ValueError(f"the query takes {len(examples)} values, and not {count}")
