@@ -15,9 +15,9 @@ from keys.sandbox.state import User as Account
 from tests.browser.console import PASSWORD, Console
 from tests.browser.stage import Stage, set_stage
 
-# Tests take one each, so that they cannot disturb one another.
+# Tests take one each, so that they cannot disturb one another; one process may run nearly all.
 NEW = [f"newcomer-{number}" for number in range(20)]
-CONNECTED = [f"member-{number}" for number in range(60)]
+CONNECTED = [f"member-{number}" for number in range(120)]
 
 
 @dataclass
