@@ -147,8 +147,7 @@ const dialog = byId("dialog");
 const dialogBody = byId("dialog-body");
 
 function openDialog(title) {
-  // In the page itself the attribute would make browsers lay it out once before there is a style sheet.
-  Object.assign(byId("dialog-title"), { textContent: title, autofocus: true });
+  byId("dialog-title").textContent = title;
   if (!dialog.open) dialog.showModal();
   (dialogBody.querySelector("input[type=text]") || byId("dialog-title")).focus();
 }
