@@ -14,7 +14,7 @@ from django.utils import timezone
 from keys.key_query import Status
 from keys.models import StoredToken
 from keys.services import key_lists
-from keys.services.key_rows import status_of
+from keys.services.key_rows import status_of, terms_at
 from keys.upstream import ApiKey
 
 PATIENCE = 2.0  # seconds for reading the kept lists of all accounts
@@ -62,4 +62,5 @@ def _counted() -> Counts:
 
 
 def _statuses(keys: Iterable[ApiKey], now: datetime) -> Iterable[str]:
-    return (str(Status.SESSION if key.is_session else status_of(key, now)) for key in keys)
+    ends = terms_at(now)
+    return (str(Status.SESSION if key.is_session else status_of(key, ends)) for key in keys)

@@ -93,12 +93,8 @@ def terms_at(now: datetime) -> list[datetime]:
     return [now, now + EXPIRES_SOON, now + PERMANENT_FROM]
 
 
-def status_of(key: ApiKey, now: datetime) -> Status:
-    """How long a key still works, in one word."""
-    return _status(key, terms_at(now))
-
-
-def _status(key: ApiKey, ends: list[datetime]) -> Status:
+def status_of(key: ApiKey, ends: list[datetime]) -> Status:
+    """How long a key still works, in one word; `ends` are `terms_at` the moment in question."""
     return TERMS[bisect_left(ends, key.expiry)]
 
 
@@ -132,7 +128,7 @@ def rows_of(
     keys = list(keys)
     records, ends = records_of([key.token_hash for key in keys]), terms_at(now)
     return [
-        _row(key, records.get(key.token_hash), own_hash, new_hash, _status(key, ends))
+        _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, ends))
         for key in keys
     ]
 
