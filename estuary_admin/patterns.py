@@ -6,6 +6,7 @@ page, node by node, than for all else that a page needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+INDENTATION = re.compile(r"\s*\n\s*")
 HOLE = "\ue000{}\ue001"  # stands in a rendered kind where a value goes
 
 
@@ -38,6 +40,7 @@ def _pattern(template: str, name: str, kind: NamedTuple, holes: tuple[str, ...])
     """The rendered part with `{hole}` where a value goes."""
     marked = {hole: HOLE.format(hole) for hole in holes}
     html: str = render_to_string(template, {name: kind._asdict() | marked})
+    html = INDENTATION.sub("\n", html)  # of the templates, not of a value; no part has a <pre>
     html = html.replace("{", "{{").replace("}", "}}")
     for hole, mark in marked.items():
         html = html.replace(mark, f"{{{hole}}}")

@@ -13,7 +13,7 @@ document.addEventListener("click", (event) => {
   if (opensElsewhere(event) && event.target.closest("a[hx-get]")) event.stopPropagation();
 }, true);
 
-// One listener for all links into the dialog: fifty rows with `hx-get` cost htmx a long task.
+// One listener for all links into the dialog: forty rows with `hx-get` cost htmx a long task.
 document.addEventListener("click", (event) => {
   const source = event.target.closest("a[data-dialog]");
   if (!source || opensElsewhere(event)) return;
@@ -37,7 +37,7 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
 });
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  // htmx says goodbye to each element that it takes out; for fifty rows of which it knows nothing that is a long task.
+  // htmx says goodbye to each element that it takes out; for forty rows of which it knows nothing that is a long task.
   if (detail.shouldSwap && detail.target.id === "key-list") detail.target.querySelector("tbody")?.replaceChildren();
   // A dialog hides the page's own notices.
   if (detail.target.id === "notices" && byId("dialog").open) detail.target = byId("dialog-notices");

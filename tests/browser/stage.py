@@ -36,7 +36,7 @@ def cast(node: Sandbox) -> list[dict[str, Any]]:
     """The members the scenes are about, with their accounts at the node."""
     contents = {"alice": 1200, "carol": 40}
     names = ["alice", "carol", "empty", "many", "team", "stale", "expired", "long", "busy"]
-    names += ["down", "keeper"]
+    names += ["down", "keeper", "varied"]
     accounts = {name: node.add_user(name, contents=contents.get(name, 0)) for name in names}
     node.add_user("bob")
     label, own = "console", {name: timedelta(days=200) for name in names} | {"expired": None}
@@ -48,10 +48,10 @@ def cast(node: Sandbox) -> list[dict[str, Any]]:
         }
         for name, account in accounts.items()
     ]
-    for name in ("alice", "stale"):
+    for name in ("alice", "stale", "varied"):
         seed_showcase(node, accounts[name])
     seed_keys(node, accounts["many"], 10_000, seed=2)
-    for name in ("team", "expired"):
+    for name in ("team", "expired", "varied"):
         for purpose, days, permission in TEAM:
             lifetime = None if days is None else timedelta(days=days)
             node.add_key(accounts[name], purpose, lifetime, permission=permission)

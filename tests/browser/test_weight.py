@@ -56,9 +56,9 @@ class Scales:
         return self.total, [self.requests[one] for one in self.requests.keys() - self.cached]
 
 
-@pytest.fixture(params=["many", "alice"])
+@pytest.fixture(params=["many", "varied"])
 def page(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Of a member with 10,000 keys, and of one with about thirty."""
+    """Of a member with 10,000 keys, and of one with a page full of all kinds of labels."""
     with stage.page_of(request.param) as page:
         page.add_init_script(OBSERVE)
         yield page
