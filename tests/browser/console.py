@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
@@ -10,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,10 +42,11 @@ class Console:
         self._members = members
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.browser.settings",
             "SECRET_KEY": secrets.token_urlsafe(64),
             "TOKEN_SEALING_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
             "DATA_DIR": str(data_dir),
+            "STATIC_ROOT": static_root(),
             "PUBLIC_URL": self.url,
             "ESTUARY_API_URL": node.url,
             "ESTUARY_TIMEOUT": "5",
@@ -118,6 +122,14 @@ class Console:
         except OSError:
             return False
         return True
+
+
+@cache
+def static_root() -> str:
+    """One for all consoles of a process: collecting takes as long as all the rest of a start."""
+    folder = tempfile.TemporaryDirectory(prefix="static-")
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 def free_port() -> int:

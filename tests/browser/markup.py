@@ -14,20 +14,13 @@ UNLABELLED = {"hidden", "submit", "button", "reset", "image"}
 
 
 def faults_of(html: str, *, is_part: bool) -> list[str]:
-    """Everything wrong with a page, or with a part of one."""
-    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-    tree: Any = parser.parseFragment(html) if is_part else parser.parse(html)
-    # A part begins where the page around it goes on.
-    wrong = [f"{place}: {code}" for place, code, _ in parser.errors]
-    return [*wrong, *_strict(html, is_part=is_part), *_doubled_ids(tree), *_unlabelled(tree)]
-
-
-def _strict(html: str, *, is_part: bool) -> Iterator[str]:
-    parser = html5lib.HTMLParser(strict=True)
+    """What is wrong with a page, or with a part of one."""
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     try:
-        parser.parseFragment(html) if is_part else parser.parse(html)
-    except ParseError as error:
-        yield f"strict: {error}"
+        tree: Any = parser.parseFragment(html) if is_part else parser.parse(html)
+    except ParseError:  # the first fault; a strict parser goes no further
+        return [f"{place}: {code}" for place, code, _ in parser.errors]
+    return [*_doubled_ids(tree), *_unlabelled(tree)]
 
 
 def _doubled_ids(tree: Element) -> Iterator[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import django
 
 
 def main() -> None:
     django.setup()
+    from django.conf import settings
     from django.contrib.auth.hashers import make_password
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
@@ -19,7 +21,8 @@ def main() -> None:
     from keys.services.stored_tokens import connect_token
 
     call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    if not any(Path(settings.STATIC_ROOT).glob("*")):
+        call_command("collectstatic", interactive=False, verbosity=0)
     wanted = json.load(sys.stdin)
     password = make_password(wanted["password"])
     for one in wanted["members"]:

@@ -82,7 +82,7 @@ def test_targets_are_large_enough(stage: Stage, phone: dict[str, Any], scene: Sc
 def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Member) -> None:
     page = open_page(forced_colors="active")
     sign_in(page, member)
-    chosen = page.get_by_role("link", name="All")
+    chosen = page.locator("#chip-all")
     expect(chosen).to_have_css("outline-style", "solid")
     expect(page.get_by_role("link", name="Active")).to_have_css("outline-style", "none")
     expect(page.locator(".status").first).to_have_css("border-style", "solid")

@@ -81,8 +81,11 @@ class Visit:
 
 
 def assert_in_time(seconds: float) -> None:
-    """ESTUARY_TIMEOUT and a second more, however busy the machine is."""
-    assert seconds <= TIMEOUT + 1
+    """ESTUARY_TIMEOUT, and what a page of our own takes on a busy machine.
+
+    A call without a deadline takes ten times as long; `test_deadlines.py` looks more closely.
+    """
+    assert seconds <= TIMEOUT + 4
 
 
 def visit(
