@@ -26,7 +26,7 @@ def records_of(token_hashes: Sequence[str]) -> dict[str, Record]:
     return {record.token_hash: record for record in found}
 
 
-@lru_cache(maxsize=64)  # a page has at most 50 rows
+@lru_cache(maxsize=64)  # a page has at most 40 rows
 def _recorded(count: int) -> Prepared[KeyCreation]:
     """Our records of so many keys."""
     found = KeyCreation.objects.filter(token_hash__in=[str(number) for number in range(count)])

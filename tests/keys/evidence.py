@@ -6,6 +6,8 @@ import html
 import re
 from typing import Any
 
+from django.test import Client
+
 from keys.models import AuditEntry
 from keys.sandbox import Sandbox
 from keys.services.audit import Action
@@ -28,6 +30,13 @@ def asked(node: Sandbox) -> list[str]:
 
 def labels_at(node: Sandbox) -> list[str]:
     return sorted(key.label for key in node.state.keys.values())
+
+
+def listed(client: Client, query: str = "") -> list[str]:
+    """The labels of the rows, in their order."""
+    page = client.get(f"/keys/{query}").content.decode()
+    parts = page.split('class="key-label"')[1:]
+    return [part.split("<bdi>")[1].split("</bdi>")[0] for part in parts]
 
 
 def words_of(response: Any) -> str:

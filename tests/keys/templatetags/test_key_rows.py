@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from django.template.loader import render_to_string
 
-from estuary_admin.patterns import HOLE
+from estuary_admin.patterns import HOLE, INDENTATION
 from keys.key_query import Status
 from keys.services.key_rows import TERMS, KeyRow
 from keys.templatetags.key_rows import key_rows
@@ -39,7 +39,7 @@ def by_the_template(row: KeyRow, *, is_stale: bool) -> str:
         expires=moment(row.expiry),
         is_stale=is_stale,
     )
-    return render_to_string("keys/_key_row.html", {"row": shown})
+    return INDENTATION.sub("\n", render_to_string("keys/_key_row.html", {"row": shown}))
 
 
 @pytest.mark.parametrize("is_stale", [False, True])

@@ -15,10 +15,12 @@ from django.test import Client
 
 from keys.models import AuditEntry, KeyCreation
 from keys.sandbox import Sandbox
+from keys.sandbox.state import User as Account
 from keys.services.audit import Action
+from keys.services.key_table import PAGE_SIZE
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
-from tests.keys.evidence import asked, audited, labels_at, last_row, words_of
+from tests.keys.evidence import asked, audited, labels_at, last_row, listed, words_of
 
 URL = "/keys/new/"
 
@@ -118,6 +120,19 @@ def test_the_list_shows_the_new_key_at_once(browser: Client, node: Sandbox) -> N
 
     assert "backup New" in page
     assert "Upload only" in page
+
+
+def test_the_new_key_is_seen_though_its_place_is_on_another_page(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    others = [f"a {number:03}" for number in range(PAGE_SIZE + 10)]
+    for label in others:
+        node.add_key(account, label)
+    response = browser.post(URL, form_of(browser, label="zebra"))
+    [there] = re.findall(r'href="(/keys/\?new=[^"]+)"', response.content.decode())
+
+    assert listed(browser, there.removeprefix("/keys/")) == ["zebra", *others[:PAGE_SIZE]]
+    assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "console", "zebra"]
 
 
 def test_htmx_gets_the_created_part(browser: Client) -> None:

@@ -12,7 +12,7 @@ from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX
-from tests.keys.evidence import asked, words_of
+from tests.keys.evidence import asked, listed, words_of
 
 
 @pytest.fixture
@@ -24,13 +24,6 @@ def several(node: Sandbox, account: Account) -> dict[str, str]:
     tokens["sign-in"] = node.add_key(account, "sign-in", is_session=True)
     tokens["old"] = node.add_key(account, "old", era="transitional")
     return tokens
-
-
-def listed(client: Client, query: str = "") -> list[str]:
-    """The labels of the rows, in their order."""
-    page = client.get(f"/keys/{query}").content.decode()
-    parts = page.split('class="key-label"')[1:]
-    return [part.split("<bdi>")[1].split("</bdi>")[0] for part in parts]
 
 
 def test_all_shows_everything_but_sessions(browser: Client, several: dict[str, str]) -> None:
