@@ -49,9 +49,10 @@ def table_of(
     by_status = _by_status(keys, now)
     counts = Counter({status: len(members) for status, members in by_status.items()})
     found = _sorted(_matching(by_status[query.status], query.q), query.sort)
+    if new_hash:
+        found = _new_first(found, new_hash)
     part = Paginator(found, PAGE_SIZE).get_page(query.page)
-    shown = _with_new(list(part.object_list), found, new_hash)
-    rows = rows_of(shown, own_hash, now, new_hash)
+    rows = rows_of(part.object_list, own_hash, now, new_hash)
     page: Page[KeyRow] = Page(rows, part.number, part.paginator)  # type: ignore[arg-type]
     return KeyTable(
         page=page,
@@ -101,11 +102,9 @@ def _sorted(keys: list[ApiKey], sort: Sort) -> list[ApiKey]:
     return labelled + [key for key in keys if not key.label]
 
 
-def _with_new(shown: list[ApiKey], found: list[ApiKey], new_hash: str) -> list[ApiKey]:
-    """Whoever has just made a key looks for it: it stands above a page that it is not on."""
-    if not new_hash or any(key.token_hash == new_hash for key in shown):
-        return shown
-    return [key for key in found if key.token_hash == new_hash] + shown
+def _new_first(found: list[ApiKey], new_hash: str) -> list[ApiKey]:
+    """Whoever has just made a key looks for it: it comes first, and on that page alone."""
+    return sorted(found, key=lambda key: key.token_hash != new_hash)
 
 
 def _sort_link(query: KeyQuery, up: Sort, down: Sort) -> SortLink:
