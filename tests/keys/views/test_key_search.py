@@ -73,6 +73,15 @@ def test_an_empty_chip_shows_while_it_is_chosen(browser: Client) -> None:
     assert "No key is in this group. Your other keys are still there." in page
 
 
+def test_what_a_group_does_not_hold_may_be_in_another(browser: Client) -> None:
+    found = "matches “console”. Your other keys are still there."
+
+    assert f"No key in this group {found}" in words_of(
+        browser.get("/keys/?q=console&status=expired")
+    )
+    assert "No key matches “zzz”." in words_of(browser.get("/keys/?q=zzz"))
+
+
 @pytest.mark.parametrize(
     ("query", "labels"),
     [
