@@ -27,13 +27,15 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 });
 
 document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
-  // Typing one search is one step for the Back button, not one per pause; and what was not asked stays out of the address.
+  // Typing one search is one step for the Back button, not one per pause, and asking the same anew is none; what was not
+  // asked stays out of the address.
   const { history, requestConfig } = detail;
   const address = new URL(history.path, location.href);
   if (requestConfig.elt.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
   if (!address.searchParams.get("q")) address.searchParams.delete("q");
   address.searchParams.delete("fresh");
   history.path = address.pathname + address.search;
+  if (address.href === location.href) history.type = "replace";
 });
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {

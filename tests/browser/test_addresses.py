@@ -84,7 +84,7 @@ def test_clearing_the_search_leaves_a_plain_address(page: Page) -> None:
     expect(page.locator("[data-announce]")).to_contain_text("of 101 keys")
 
 
-def test_refreshing_asks_estuary_anew_in_place(
+def test_refreshing_asks_estuary_anew_in_place_and_is_no_step_back(
     console: Console, page: Page, member: Member
 ) -> None:
     page.get_by_role("searchbox").fill("robot 01")
@@ -94,6 +94,8 @@ def test_refreshing_asks_estuary_anew_in_place(
     expect(page.locator("[data-announce]")).to_contain_text("11 keys")
     assert page.url.endswith("/keys/?q=robot+01")
     assert is_same_page(page)
+    page.go_back()
+    page.wait_for_url("**/keys/")
 
 
 def test_paging_begins_at_the_top_of_the_list_and_keeps_the_focus(page: Page) -> None:
