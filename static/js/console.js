@@ -20,7 +20,7 @@ document.addEventListener("say", (event) => say(event.detail));
 
 const noticesPlace = () => byId(dialogOpen() ? "dialog-notices" : "notices");
 
-function showNotice({ level, text, link, isPassing }) {
+function showNotice({ level, text, link, isPassing, isTrouble }) {
   const notice = byId("notice-template").content.firstElementChild.cloneNode(true);
   notice.classList.add(level);
   notice.setAttribute("role", level === "error" ? "alert" : "status");
@@ -28,6 +28,7 @@ function showNotice({ level, text, link, isPassing }) {
   place.textContent = text;
   if (link) place.append(" ", Object.assign(document.createElement("a"), link));
   if (isPassing) notice.dataset.passing = "";
+  if (isTrouble) notice.dataset.trouble = "";
   noticesPlace().replaceChildren(notice);
   notice.scrollIntoView({ block: "nearest" });
 }

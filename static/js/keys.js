@@ -41,6 +41,8 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   // htmx says goodbye to each element that it takes out; for forty rows of which it knows nothing that is a long task.
   if (detail.shouldSwap && detail.target.id === "key-list") detail.target.querySelector("tbody")?.replaceChildren();
+  // What went wrong before is over once a part arrives.
+  if (detail.shouldSwap && detail.target.id !== "notices") each(document, "[data-trouble], #dialog-notices > *", (notice) => notice.remove());
   // A dialog hides the page's own notices.
   if (detail.target.id === "notices" && byId("dialog").open) detail.target = byId("dialog-notices");
 });
@@ -65,7 +67,7 @@ const kept = (detail) => isChange(detail) ? ` ${keptText}` : "";
 
 function trouble(text, link) {
   noteEnds();
-  return tell("notice", { level: "error", text, link });
+  return tell("notice", { level: "error", text, link, isTrouble: true });
 }
 
 const slowRequests = new Map();

@@ -61,6 +61,7 @@ def test_a_session_that_ended_loses_nothing_of_a_form(
     expect(dialog.get_by_text("You are signed in again.")).to_be_visible()
     dialog.get_by_role("button", name="Create key").click()
     expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
+    expect(dialog.get_by_text("Send it now.")).to_have_count(0)
     assert [key.label for key in member.account.keys.values()] == ["console", "half done"]
 
 
@@ -72,6 +73,16 @@ def test_a_network_that_drops_is_told_and_one_click_goes_on(page: Page) -> None:
     expect(page.get_by_role("table")).to_contain_text("console")
     notice.get_by_role("link", name="Try again").click()
     page.wait_for_url("**/keys/?status=active")
+
+
+def test_a_network_that_is_back_is_not_called_away(page: Page) -> None:
+    page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
+    page.get_by_role("link", name="Active").click()
+    notice = page.get_by_role("alert").filter(has_text="This console cannot be reached.")
+    expect(notice).to_be_visible()
+    page.get_by_role("link", name="Active").click()
+    page.wait_for_url("**/keys/?status=active")
+    expect(notice).to_have_count(0)
 
 
 def test_a_network_that_drops_in_a_form_makes_one_key_when_sent_again(
