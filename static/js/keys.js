@@ -91,7 +91,8 @@ let isSessionOver = false;
 
 function sessionEnded(detail) {
   isSessionOver = true;
-  const back = isChange(detail) || byId("dialog").open ? "" : `?next=${encodeURIComponent(location.pathname + location.search)}`;
+  const wanted = detail.target.id === "key-list" ? detail.pathInfo.finalRequestPath : location.pathname + location.search;
+  const back = isChange(detail) || byId("dialog").open ? "" : `?next=${encodeURIComponent(wanted)}`;
   const link = { href: document.body.dataset.signIn + back, textContent: "Sign in again" };
   if (!back) Object.assign(link, { target: "_blank", textContent: "Sign in again in a new tab" });
   trouble(`Your session has ended.${back ? "" : ` ${keptText} Then come back here and go on.`}`, link);

@@ -40,7 +40,7 @@ def test_a_session_that_ended_is_told_on_the_list_with_the_way_back(page: Page) 
     expect(notice).to_be_visible()
     expect(page.get_by_role("table")).to_contain_text("console")
     way = str(notice.get_by_role("link", name="Sign in again").get_attribute("href"))
-    assert way.endswith("?next=%2Fkeys%2F")
+    assert way.endswith("?next=%2Fkeys%2F%3Fstatus%3Dactive")
 
 
 def test_a_session_that_ended_loses_nothing_of_a_form(
