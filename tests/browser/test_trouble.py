@@ -128,6 +128,17 @@ def test_estuary_down_while_a_key_is_made_says_what_is_known(
     assert [key.label for key in member.account.keys.values()] == ["console"]
 
 
+def test_a_key_whose_token_was_lost_is_in_the_list_behind_the_dialog(
+    console: Console, page: Page
+) -> None:
+    dialog = filled_dialog(page)
+    console.node.set_fault("create", Fault("reset-after", times=1))
+    dialog.get_by_role("button", name="Create key").click()
+    expect(dialog.get_by_text("its token was lost", exact=False).first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("table")).to_contain_text("half done")
+
+
 def test_a_page_older_than_its_session_is_renewed_in_place(page: Page, member: Member) -> None:
     dialog = filled_dialog(page)
     other = page.context.new_page()
