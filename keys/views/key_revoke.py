@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -14,6 +15,7 @@ from keys.actors import actor_of
 from keys.decorators import connected, upstream_errors_shown
 from keys.forms import KeyRevokeForm
 from keys.http import AppRequest, go_to, render_page
+from keys.key_query import KeyQuery, list_url
 from keys.services import api_keys, key_lists
 from keys.services.key_rows import expired_among, name_of, rows_of
 from keys.services.revocations import ENDED, Outcome, Revocation
@@ -59,7 +61,14 @@ def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
         f"{news} This console is disconnected from it." if result.is_disconnected else news,
         extra_tags="sticky",
     )
-    return go_to(request, "keys:token_connect" if result.is_disconnected else "keys:key_list")
+    return go_to(request, "keys:token_connect" if result.is_disconnected else _list_seen(request))
+
+
+def _list_seen(request: AppRequest) -> str:
+    """The list, searched and filtered as it is behind the dialog."""
+    seen = urlsplit(request.htmx.current_url_abs_path or "")
+    query = KeyQuery.from_params(QueryDict(seen.query if seen.path == list_url() else ""))
+    return query.url(page=query.page)
 
 
 def tell_absence(request: AppRequest, token_hash: str, doubt: str) -> HttpResponse:

@@ -118,6 +118,25 @@ def test_htmx_is_led_to_the_list_afterwards(browser: Client, backup: str) -> Non
     assert response["HX-Redirect"] == "/keys/"
 
 
+@pytest.mark.parametrize(
+    ("seen", "led_to"),
+    [
+        (
+            "http://testserver/keys/?q=a&status=active&page=2&new=x",
+            "/keys/?q=a&status=active&page=2",
+        ),
+        ("http://testserver/stats/?q=a", "/keys/"),
+        ("https://elsewhere.example/keys/?q=a", "/keys/"),
+    ],
+)
+def test_the_list_stays_filtered_behind_the_dialog(
+    browser: Client, backup: str, seen: str, led_to: str
+) -> None:
+    response = browser.post(url_of(backup), headers={**HTMX, "HX-Current-URL": seen})
+
+    assert response["HX-Redirect"] == led_to
+
+
 def test_somebody_elses_key_is_left_alone(browser: Client, carol: User, node: Sandbox) -> None:
     theirs = node.add_key(node.add_user("carol"), label="of carol")
     connect(carol, theirs)
