@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
@@ -52,7 +53,7 @@ def export_download(request: AppRequest) -> HttpResponseBase:
         download = open_download(actor_of(request), stored)
     except LeaseTaken:
         return _exports_page(request, status=409, busy=True)
-    return StreamingHttpResponse(
+    response = StreamingHttpResponse(
         download,
         content_type="application/json",
         headers={
@@ -60,6 +61,11 @@ def export_download(request: AppRequest) -> HttpResponseBase:
             "Content-Security-Policy": "sandbox; default-src 'none'",
         },
     )
+    # Nothing else tells the page it was asked from that the waiting is over.
+    response.set_cookie(
+        "download", "started", max_age=60, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax"
+    )
+    return response
 
 
 def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False) -> HttpResponse:

@@ -103,6 +103,21 @@ function stopWaiting(form) {
   });
 }
 
+// A download leaves the page in place; its cookie tells that it began.
+function awaitDownload(form) {
+  const forget = () => { document.cookie = "download=; Path=/; Max-Age=0"; };
+  forget();
+  each(form, "[data-begun]", (note) => { note.hidden = true; });
+  const watch = setInterval(() => {
+    if (!document.cookie.split("; ").includes("download=started")) return;
+    clearInterval(watch);
+    forget();
+    stopWaiting(form);
+    each(form, "[data-begun]", (note) => { note.hidden = false; });
+    say("The download has started.");
+  }, 500);
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-once]")) return;
@@ -111,6 +126,7 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   } else {
     waitOn(form);
+    if (form.dataset.once === "download") awaitDownload(form);
   }
 }, true);
 

@@ -71,6 +71,19 @@ def test_a_button_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> No
     page.get_by_role("button", name="Copy", exact=True).first.click()
 
 
+def test_a_download_is_waited_for_until_it_starts(console: Console, page: Page) -> None:
+    page.goto("/exports/")
+    button = page.get_by_role("button", name="Download now")
+    for _ in range(2):  # the cookie of the first says nothing of the second
+        console.node.set_fault("export", Fault("delay", seconds=1, times=1))
+        with page.expect_download():
+            button.click()
+            expect(page.get_by_text("Estuary is building the file.")).to_be_visible()
+        expect(page.get_by_text("The download has started.").first).to_be_visible()
+        expect(page.get_by_text("Estuary is building the file.")).to_be_hidden()
+        expect(button).not_to_have_attribute("aria-disabled", "true")
+
+
 def test_a_slow_answer_never_replaces_a_later_one(
     console: Console, page: Page, member: Member, held: Hold
 ) -> None:
