@@ -148,7 +148,7 @@ document.addEventListener("htmx:timeout", ({ detail }) => {
 
 /* The sentence that says which key will be made */
 
-const LENGTHS = { d: "day", h: "hour", m: "minute", s: "second" };
+const LENGTHS = { w: "week", d: "day", h: "hour", m: "minute", s: "second" };
 
 function lifetimeWords(form) {
   const chosen = form.querySelector("[name=lifetime]:checked");
@@ -156,8 +156,8 @@ function lifetimeWords(form) {
   if (chosen.value === "never") return ", never expires";
   if (chosen.value !== "custom") return `, valid for ${chosen.closest("label").textContent.trim()}`;
   const text = form.elements.custom_lifetime.value.trim();
-  if (!/^(\d+[dhms])+$/.test(text)) return ", valid for a lifetime of your choice";
-  const parts = [...text.matchAll(/(\d+)([dhms])/g)];
+  if (!/^(\d+\s*[wdhms]\s*)+$/.test(text)) return ", valid for a lifetime of your choice";
+  const parts = [...text.matchAll(/(\d+)\s*([wdhms])/g)];
   return `, valid for ${parts.map(([, count, unit]) => `${Number(count)} ${LENGTHS[unit]}${Number(count) === 1 ? "" : "s"}`).join(" ")}`;
 }
 

@@ -119,6 +119,8 @@ def test_errors_are_told_in_the_dialog_and_the_text_is_kept(page: Page, dialog: 
     expect(dialog.get_by_role("alert")).to_contain_text("not a length of time")
     expect(dialog.get_by_role("alert")).to_be_focused()
     expect(dialog.get_by_label("Label")).to_have_value("odd lifetime")
+    dialog.get_by_label("Custom lifetime").fill("2w 1d")  # as the error advises
+    expect(dialog.get_by_text("valid for 2 weeks 1 day.")).to_be_visible()
 
 
 @pytest.mark.parametrize("latency", [0.02, 1.0])
