@@ -56,7 +56,7 @@ def create_key(actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str) -> 
             raise
         outcome, token_hash = _find_out(client, spec, before)
         _conclude(actor, stored, record, outcome, token_hash, reason=error.code)
-        return Creation(record, sentence=error.sentence)
+        return Creation(record, sentence=error.what)  # what came of it, the outcome says
     _conclude(actor, stored, record, Outcome.CREATED, created.token_hash)
     return Creation(record, created)
 

@@ -53,7 +53,9 @@ def judged(
         outcome = Outcome.REVOKED if proved else Outcome.UNKNOWN
         return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
     if after.find(token_hash):
-        return Revocation(token_hash, Outcome.STILL_LISTED, sentence)
+        # The list was looked at: advice to do so would take the verdict back.
+        what = answer.what if isinstance(answer, UpstreamError) else ""
+        return Revocation(token_hash, Outcome.STILL_LISTED, what)
     if after.doubt:
         return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
     return Revocation(token_hash, Outcome.REVOKED)
