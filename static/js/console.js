@@ -7,11 +7,15 @@ const dialogOpen = () => byId("dialog")?.open;
 /* Speaking: one hidden live region, or the one in the dialog, since what lies behind a dialog is silent. The other
    script dispatches "say" and "notice" events, so that none imports the other. */
 
+const SAID = 5000;
+
 function say(text) {
   const spoken = byId(dialogOpen() ? "dialog-spoken" : "spoken");
   if (!spoken) return;
   spoken.textContent = "";
   setTimeout(() => { spoken.textContent = text; }, 50);
+  // Said once: who reads on through the page shall not come upon "Please wait." again.
+  setTimeout(() => { if (spoken.textContent === text) spoken.textContent = ""; }, SAID);
 }
 
 document.addEventListener("say", (event) => say(event.detail));

@@ -130,8 +130,9 @@ def test_the_phone_layout_is_a_table_still(
 
 def test_sorting_and_counts_are_announced(open_page: OpenPage, member: Member) -> None:
     page = open_page()
+    page.clock.install()
     sign_in(page, member)
-    expires = page.get_by_role("columnheader", name="Expires")
+    expires = page.get_by_role("columnheader", name="Expires", exact=True)
     expect(expires).to_have_attribute("aria-sort", "none")
     for order in ("ascending", "descending"):
         page.get_by_role("link", name="Expires").click()
@@ -140,3 +141,5 @@ def test_sorting_and_counts_are_announced(open_page: OpenPage, member: Member) -
     expect(page.locator("#spoken")).to_have_text("1 key")
     page.get_by_role("searchbox").fill("zebra")
     expect(page.locator("#spoken")).to_have_text("No keys found")
+    page.clock.fast_forward(6000)
+    expect(page.locator("#spoken")).to_be_empty()
