@@ -95,7 +95,7 @@ function sessionEnded(detail) {
   const back = isChange(detail) || byId("dialog").open ? "" : `?next=${encodeURIComponent(wanted)}`;
   const link = { href: document.body.dataset.signIn + back, textContent: "Sign in again" };
   if (!back) Object.assign(link, { target: "_blank", textContent: "Sign in again in a new tab" });
-  trouble(`Your session has ended.${back ? "" : ` ${keptText} Then come back here and go on.`}`, link);
+  trouble(`Your session has ended.${back ? "" : ` ${keptText} Come back to it when you have signed in.`}`, link);
 }
 
 async function pageAt(address) {
