@@ -37,6 +37,7 @@ CUT_OFF = """() => {
   const cut = [...document.querySelectorAll("body *")].filter(isCut);
   return [...wide, ...cut.map((it) => it.outerHTML.slice(0, 100))];
 }"""
+IN_ONE_LINE = "(links) => links.every((it) => it.offsetHeight <= 44)"
 SMALL = """(least) => {
   const isSmall = (it) => {
     const box = (it.closest("label") ?? it).getBoundingClientRect();
@@ -62,6 +63,7 @@ def test_nothing_is_lost_when_zoomed_or_spaced_out(stage: Stage, scene: Scene) -
         for width, height in ((640, 400), (320, 256)):  # 1280 by 1024 at 200 % and at 400 %
             page.set_viewport_size({"width": width, "height": height})
             assert page.evaluate(CUT_OFF) == [], width
+        assert page.locator(".bar-nav a").evaluate_all(IN_ONE_LINE), "no broken words at 320"
         page.set_viewport_size({"width": 1280, "height": 800})
         page.evaluate(RESTYLE, "html { font-size: 200% !important; }")
         assert page.evaluate(CUT_OFF) == [], "text of 200 %"
