@@ -189,10 +189,14 @@ dialog?.addEventListener("close", () => {
   if (next) location.assign(next.href);
 });
 
+// A click beside it leaves the focus where it is.
+dialog?.addEventListener("mousedown", (event) => { if (event.target === dialog) event.preventDefault(); });
+
 dialog?.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-dialog-close]");
   if (closer) event.preventDefault();
-  if ((closer || (event.target === dialog && !isWorthKeeping())) && mayLeave()) dialog.close();
+  const isBeside = event.target === dialog && event.detail < 2; // not the second click of two on what opened it
+  if ((closer || (isBeside && !isWorthKeeping())) && mayLeave()) dialog.close();
 });
 
 document.addEventListener("htmx:afterSwap", ({ detail }) => {

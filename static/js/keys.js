@@ -18,6 +18,7 @@ document.addEventListener("click", (event) => {
   const source = event.target.closest("a[data-dialog]");
   if (!source || opensElsewhere(event)) return;
   event.preventDefault();
+  if (source.matches(".htmx-request")) return; // a second answer would wipe out what is typed by then
   htmx.ajax("GET", source.href, { source, target: "#dialog-body", swap: "innerHTML" });
 });
 

@@ -90,6 +90,19 @@ def test_a_click_beside_an_untouched_dialog_closes_it(page: Page, dialog: Locato
     expect(dialog).to_be_hidden()
 
 
+def test_two_clicks_open_it_once_and_leave_it_open(page: Page) -> None:
+    page.get_by_role("link", name="New key").hover()
+    page.mouse.down()
+    page.mouse.up()
+    dialog = page.get_by_role("dialog", name="New key")
+    expect(dialog).to_be_visible()
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    expect(dialog.get_by_label("Label")).to_be_focused()
+    click_beside(page)
+    expect(dialog).to_be_hidden()
+
+
 @pytest.mark.parametrize("by", ["Escape", "Close"])
 def test_closing_on_an_uncopied_token_asks_once(
     page: Page, dialog: Locator, member: Member, by: str

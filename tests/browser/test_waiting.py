@@ -71,6 +71,19 @@ def test_a_button_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> No
     page.get_by_role("button", name="Copy", exact=True).first.click()
 
 
+def test_a_link_into_the_dialog_waits_too_and_asks_once(page: Page, held: Hold) -> None:
+    routes = held(page, r"/keys/new/$")
+    link = page.get_by_role("link", name="New key")
+    color = "getComputedStyle(document.getElementById('new-key')).color"
+    watch(page, "htmx:beforeSend", f"{color} === 'rgba(0, 0, 0, 0)'")
+    link.click()
+    link.click()
+    assert 190 <= page.evaluate("window.seen") < 600
+    answered(routes[0])
+    expect(page.get_by_label("Label")).to_be_focused()
+    assert len(routes) == 1
+
+
 def test_a_download_is_waited_for_until_it_starts(console: Console, page: Page) -> None:
     page.goto("/exports/")
     button = page.get_by_role("button", name="Download now")
