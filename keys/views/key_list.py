@@ -34,9 +34,18 @@ def key_list(request: AppRequest) -> HttpResponse:
     # A bare address is a new look; anything asked of the list is asked of the same list.
     reuse = bool(request.GET) and "fresh" not in request.GET
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
-    own_hash = request.stored_token.token_hash
-    table = table_of(listed.keys, query, own_hash, timezone.now(), request.GET.get("new", ""))
-    return render_page(request, "keys/key_list.html", _context(query, listed, table))
+    own_hash, new_hash = request.stored_token.token_hash, request.GET.get("new", "")
+    table = table_of(listed.keys, query, own_hash, timezone.now(), new_hash)
+    context = _context(query, listed, table) | {"missing": _missing(request, listed, new_hash)}
+    return render_page(request, "keys/key_list.html", context)
+
+
+def _missing(request: AppRequest, listed: Snapshot, new_hash: str) -> str:
+    """The fingerprint of a key made here that a whole list of now does not have."""
+    if not new_hash or listed.stale_reason or listed.unreadable or listed.find(new_hash):
+        return ""
+    made_here = KeyCreation.objects.filter(token_hash=new_hash, member=request.user)
+    return new_hash[:8] if made_here.exists() else ""
 
 
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from keys.models import AuditEntry, KeyCreation
-from keys.sandbox import Sandbox
+from keys.sandbox import Fault, Sandbox
 from keys.sandbox.state import User as Account
 from keys.services.audit import Action
 from keys.services.key_table import PAGE_SIZE
@@ -134,6 +134,15 @@ def test_the_new_key_comes_first_and_once_wherever_its_place_is(
     assert listed(browser, there) == ["b", *others[: PAGE_SIZE - 1]]
     assert listed(browser, f"{there}&page=2") == [*others[PAGE_SIZE - 1 :], "console"]
     assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "b", "console"]
+
+
+def test_a_new_key_that_estuary_does_not_list_is_told(browser: Client, node: Sandbox) -> None:
+    node.set_fault("create", Fault("silent-ok"))
+    token = token_in(browser.post(URL, form_of(browser)))
+    told = "Estuary does not list the new key"
+
+    assert f"{told} {hash_of(token)[:8]}" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+    assert told not in words_of(browser.get("/keys/?new=whatever"))
 
 
 def test_htmx_gets_the_created_part(browser: Client) -> None:
