@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -64,6 +65,15 @@ class QuickFileCache(FileBasedCache):
         if value is not None:
             self.set(key, value, timeout, version)
         return value is not None
+
+    def prune(self) -> None:
+        """Remove what is over. Only a list that is asked for anew is overwritten by itself."""
+        for name in self._list_cache_files():  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):
+                with Path(name).open("rb") as file:
+                    is_over = self._is_expired(file)
+                if is_over:
+                    Path(name).unlink()
 
     def _cull(self) -> None:
         if random.randrange(self.CULLED_ONCE_IN) == 0:  # noqa: S311 - no secret hangs on it
