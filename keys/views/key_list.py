@@ -17,6 +17,7 @@ from keys.key_query import KeyQuery, Status
 from keys.models import KeyCreation
 from keys.services import audit_rows, key_lists
 from keys.services.key_lists import Snapshot
+from keys.services.key_records import is_new
 from keys.services.key_rows import rows_of
 from keys.services.key_table import KeyTable, table_of
 from keys.upstream import hash_of
@@ -35,8 +36,15 @@ def key_list(request: AppRequest) -> HttpResponse:
     reuse = bool(request.GET) and "fresh" not in request.GET
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
     own_hash = request.stored_token.token_hash
-    table = table_of(listed.keys, query, own_hash, timezone.now(), request.GET.get("new", ""))
+    table = table_of(listed.keys, query, own_hash, timezone.now(), _new_hash(request, listed))
     return render_page(request, "keys/key_list.html", _context(query, listed, table))
+
+
+def _new_hash(request: AppRequest, listed: Snapshot) -> str:
+    """That of the new key to which the address leads; an address alone makes none new."""
+    said = request.GET.get("new", "")
+    found = said and listed.find(said)
+    return found.token_hash if found and is_new(found.token_hash, timezone.now()) else ""
 
 
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:

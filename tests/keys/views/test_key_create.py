@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from keys.models import AuditEntry, KeyCreation
 from keys.sandbox import Sandbox
@@ -133,6 +134,19 @@ def test_the_new_key_is_seen_though_its_place_is_on_another_page(
 
     assert listed(browser, there.removeprefix("/keys/")) == ["zebra", *others[:PAGE_SIZE]]
     assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "console", "zebra"]
+
+
+def test_an_address_alone_makes_no_key_new(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    token = token_in(browser.post(URL, form_of(browser)))
+    other = node.add_key(account, label="other", lifetime=timedelta(days=-400))
+
+    for query in (hash_of(other), "%00"):
+        assert "other New" not in words_of(browser.get(f"/keys/?new={query}"))
+    assert "backup New" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+    KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=2))
+    assert "backup New" not in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
 
 
 def test_htmx_gets_the_created_part(browser: Client) -> None:
