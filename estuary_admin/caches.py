@@ -36,7 +36,7 @@ class QuickFileCache(FileBasedCache):
         self._createdir()  # type: ignore[attr-defined] # unknown to the stubs, as are others
         self._cull()
         expiry = self.get_backend_timeout(timeout)
-        head = HEAD.pack(FOREVER if expiry is None else expiry, zlib.adler32(value))
+        head = HEAD.pack(FOREVER if expiry is None else expiry, zlib.crc32(value))
         file = os.open(self._file(key, version), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if os.writev(file, [head, value]) < len(head) + len(value):
@@ -52,7 +52,7 @@ class QuickFileCache(FileBasedCache):
                 value = file.read() if expiry >= time.time() else b""
         except FileNotFoundError:
             return default
-        return value if value and zlib.adler32(value) == checksum else default
+        return value if value and zlib.crc32(value) == checksum else default
 
     def _file(self, key: Any, version: int | None) -> Path:
         return Path(self._key_to_file(key, version))  # type: ignore[attr-defined]
