@@ -79,7 +79,7 @@ def test_an_export_that_stalls_ends_with_an_error(node: NodeFactory) -> None:
             list(export)
 
     assert caught.value.kind == "timeout"
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 5
 
 
 def test_a_pause_shorter_than_the_idle_time_is_waited_for(node: NodeFactory) -> None:
