@@ -89,6 +89,17 @@ def test_a_pause_shorter_than_the_idle_time_is_waited_for(node: NodeFactory) -> 
         assert b"".join(export) == BODY
 
 
+def test_a_slow_export_is_passed_on_as_it_comes(node: NodeFactory) -> None:
+    long = json.dumps({"Version": "v0.0.1", "Version1": {"Contents": [CONTENT] * 2000}}).encode()
+    pieces = [long[start : start + 32_768] for start in range(0, len(long), 32_768)]
+    slowly = [part for piece in pieces for part in (piece, lambda _: time.sleep(0.3))]
+    with opened(node, then(UNFRAMED, *slowly, close_at_once)) as export:
+        passed_on = list(export)
+
+    assert b"".join(passed_on) == long
+    assert len(passed_on) >= len(pieces)
+
+
 def test_closing_early_ends_the_connection_and_the_iteration(node: NodeFactory) -> None:
     endless = then(CHUNKED[:200], lambda sock: gone.append(sock.recv(1)))
     gone: list[bytes] = []
