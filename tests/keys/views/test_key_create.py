@@ -133,7 +133,6 @@ def test_the_new_key_is_seen_though_its_place_is_on_another_page(
     [there] = re.findall(r'href="(/keys/\?new=[^"]+)"', response.content.decode())
 
     assert listed(browser, there.removeprefix("/keys/")) == ["zebra", *others[:PAGE_SIZE]]
-    assert 'href="?page=2"' in browser.get(there).content.decode()  # where it has its own place
     assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "console", "zebra"]
 
 
