@@ -39,6 +39,10 @@ control_socket_disable = True
 # Each process counts for itself; a monitor is told the sum (see /metrics in docs/operations.md).
 __all__ = ["child_exit", "on_exit", "on_starting"]
 
+# Not even a proxy says by a header below which address the app lies: most pass on what clients say.
+# It would lead past the proxy's rules for paths, and addresses worked out once would keep it.
+forwarder_headers = ""
+
 # The app sees headers only after the server has joined those that stand twice.
 pre_request = mark_doubles(
     load_sso(env.url("PUBLIC_URL", "http://localhost:8000")).identity_headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -35,7 +36,7 @@ class QuickFileCache(FileBasedCache):
         self._createdir()  # type: ignore[attr-defined] # unknown to the stubs, as are others
         self._cull()
         expiry = self.get_backend_timeout(timeout)
-        head = HEAD.pack(FOREVER if expiry is None else expiry, zlib.adler32(value))
+        head = HEAD.pack(FOREVER if expiry is None else expiry, zlib.crc32(value))
         file = os.open(self._file(key, version), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if os.writev(file, [head, value]) < len(head) + len(value):
@@ -51,7 +52,7 @@ class QuickFileCache(FileBasedCache):
                 value = file.read() if expiry >= time.time() else b""
         except FileNotFoundError:
             return default
-        return value if value and zlib.adler32(value) == checksum else default
+        return value if value and zlib.crc32(value) == checksum else default
 
     def _file(self, key: Any, version: int | None) -> Path:
         return Path(self._key_to_file(key, version))  # type: ignore[attr-defined]
@@ -64,6 +65,15 @@ class QuickFileCache(FileBasedCache):
         if value is not None:
             self.set(key, value, timeout, version)
         return value is not None
+
+    def prune(self) -> None:
+        """Remove what is over. Only a list that is asked for anew is overwritten by itself."""
+        for name in self._list_cache_files():  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):
+                with Path(name).open("rb") as file:
+                    is_over = self._is_expired(file)
+                if is_over:
+                    Path(name).unlink()
 
     def _cull(self) -> None:
         if random.randrange(self.CULLED_ONCE_IN) == 0:  # noqa: S311 - no secret hangs on it

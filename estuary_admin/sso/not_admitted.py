@@ -23,7 +23,7 @@ class NotAdmitted(Reason):
         "unknown-member",
         "You have no account here.",
         (
-            "SSO_AUTO_CREATE is false: make the member with `manage.py createmember`, let the "
+            "SSO_AUTO_CREATE is false: make the member with “manage.py createmember”, let the "
             "person come once more, and link the identity."
         ),
     )

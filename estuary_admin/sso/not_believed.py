@@ -24,7 +24,7 @@ class NotBelieved(Reason):
         "The sign-in proxy did not say who you are.",
         (
             "Let the proxy ask for sign-in on every path and send the configured header; "
-            "`manage.py sso_doctor` tells which one that is."
+            "“manage.py sso_doctor” tells which one that is."
         ),
     )
     MALFORMED = (
@@ -63,7 +63,7 @@ class NotBelieved(Reason):
     WRONG_AUDIENCE = (
         "wrong-audience",
         "The assertion was made for another application.",
-        "Set SSO_JWT_AUDIENCE to the `aud` of this application.",
+        "Set SSO_JWT_AUDIENCE to the “aud” of this application.",
     )
     WRONG_ISSUER = (
         "wrong-issuer",

@@ -44,9 +44,7 @@ def bar(context: Context) -> SafeString:
         has_sso=console.has_sso and console.is_admin,
         has_password=console.has_password,
     )
-    values = {
-        "host": console.estuary_host,
-        "name": member.get_username(),
-        "csrf_token": str(context["csrf_token"]),
-    }
+    values = {"host": console.estuary_host, "name": member.get_username()}
+    if kind.is_signed_in:  # to look at the token sets its cookie, and strangers get no form here
+        values["csrf_token"] = str(context["csrf_token"])
     return filled("_bar.html", "bar", kind, values)

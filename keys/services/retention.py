@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.cache import caches
 from django.utils import timezone
 
+from estuary_admin.caches import QuickFileCache
 from keys.actors import Actor
 from keys.models import AuditEntry, ExportLease
 from keys.services import audit
@@ -29,6 +31,13 @@ def prune_audit() -> int:
         facts = {"entries": removed, "days": settings.AUDIT_DAYS}
         audit.record(Actor(None, "", ""), audit.Action.AUDIT_PRUNED, detail=facts)
     return removed
+
+
+def prune_lists() -> None:
+    """Remove kept lists whose day is over; those in Redis go by themselves."""
+    for cache in map(caches.__getitem__, settings.CACHES):
+        if isinstance(cache, QuickFileCache):
+            cache.prune()
 
 
 def prune_leases() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,9 @@ from .export_text import Depth, Utf8
 from .http import READ, Reply, is_json, read_reply
 
 _START = 64  # bytes to tell an export by
-_PIECE = 512 * 1024  # each piece costs the same few calls, of here to the browser
+#: Each piece costs the same few calls, from here to the browser, but a slow one is to arrive, too.
+_LEAST, _MOST = 16 * 1024, 512 * 1024
+_QUICK, _SLOW = 0.25, 2.0  # seconds
 _is_export = re.compile(rb'\s*\{\s*"Version"').match
 
 
@@ -38,6 +41,7 @@ class Export:
         self._text = text
         self._patience = patience
         self._is_closed = False
+        self._amount = _LEAST
         is_framed = response.chunked or response.length_remaining is not None
         self._depth = None if is_framed else Depth()
 
@@ -75,9 +79,16 @@ class Export:
     def _next(self) -> bytes:
         if self._is_closed:
             raise UpstreamUnavailable("reset")
-        return attempt(
-            lambda: self._response.read(_PIECE, decode_content=False), "GET", self._patience
+        began = monotonic()
+        piece = attempt(
+            lambda: self._response.read(self._amount, decode_content=False), "GET", self._patience
         )
+        took = monotonic() - began
+        if took < _QUICK:
+            self._amount = min(2 * self._amount, _MOST)
+        elif took > _SLOW:
+            self._amount = max(self._amount // 4, _LEAST)
+        return piece
 
     def close(self) -> None:
         """Let go of the connection; closing twice does no harm."""

@@ -17,7 +17,7 @@ import msgspec
 from . import documents
 from .documents import UNREADABLE, Row, problem_of
 from .errors import Problem
-from .redaction import Secret
+from .redaction import Secret, holds_token, redact
 from .types import ApiKey, KeyList, hash_of
 
 HASH_LENGTH = 43
@@ -92,6 +92,7 @@ def _current(rows: list[Row]) -> tuple[ApiKey, ...]:
         and {expiry.tzinfo for expiry in expiries} == {UTC}
         and min(expiries).year > 1
         and max(expiries).year < 9999
+        and not holds_token("\n".join([row.label for row in rows]))
     )
     if not are_good:
         return ()
@@ -103,18 +104,20 @@ def key_of(row: Row | None) -> ApiKey | None:
 
     Rows made by v0.1.10 and before have the token in clear and no hash, by v0.1.11 both, by later
     ones the hash alone; a current node lists all three side by side. The outermost years are
-    refused: shown in a local time they would leave the calendar.
+    refused: shown in a local time they would leave the calendar. Some people put a token into a
+    label; it goes no further.
     """
     if row is None or not 1 < row.expiry.year < 9999:
         return None
+    label = redact(row.label)
     expiry = row.expiry if row.expiry.tzinfo is UTC else row.expiry.astimezone(UTC)
     if not row.token:
         if not _is_hash(row.token_hash):
             return None
-        return ApiKey(row.token_hash, row.label, expiry, row.is_session)
+        return ApiKey(row.token_hash, label, expiry, row.is_session)
     if own := _hash(row):
         return ApiKey(
-            own, row.label, expiry, row.is_session, is_legacy=True, needs_token=not row.token_hash
+            own, label, expiry, row.is_session, is_legacy=True, needs_token=not row.token_hash
         )
     return None
 

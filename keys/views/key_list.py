@@ -17,6 +17,7 @@ from keys.key_query import KeyQuery, Status
 from keys.models import KeyCreation
 from keys.services import audit_rows, key_lists
 from keys.services.key_lists import Snapshot
+from keys.services.key_records import is_new
 from keys.services.key_rows import rows_of
 from keys.services.key_table import KeyTable, table_of
 from keys.upstream import hash_of
@@ -34,18 +35,25 @@ def key_list(request: AppRequest) -> HttpResponse:
     # A bare address is a new look; anything asked of the list is asked of the same list.
     reuse = bool(request.GET) and "fresh" not in request.GET
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
-    own_hash, new_hash = request.stored_token.token_hash, request.GET.get("new", "")
-    table = table_of(listed.keys, query, own_hash, timezone.now(), new_hash)
-    context = _context(query, listed, table) | {"missing": _missing(request, listed, new_hash)}
+    own_hash = request.stored_token.token_hash
+    table = table_of(listed.keys, query, own_hash, timezone.now(), _new_hash(request, listed))
+    context = _context(query, listed, table) | {"missing": _missing(request, listed)}
     return render_page(request, "keys/key_list.html", context)
 
 
-def _missing(request: AppRequest, listed: Snapshot, new_hash: str) -> str:
-    """The fingerprint of a key made here that a whole list of now does not have."""
-    if not new_hash or listed.stale_reason or listed.unreadable or listed.find(new_hash):
+def _new_hash(request: AppRequest, listed: Snapshot) -> str:
+    """That of the new key to which the address leads; an address alone makes none new."""
+    said = request.GET.get("new", "")
+    found = said and listed.find(said)
+    return found.token_hash if found and is_new(found.token_hash, timezone.now()) else ""
+
+
+def _missing(request: AppRequest, listed: Snapshot) -> str:
+    """The fingerprint of a key just made here that a whole list of now does not have."""
+    said = request.GET.get("new", "")
+    if not said or listed.stale_reason or listed.unreadable or listed.find(said):
         return ""
-    made_here = KeyCreation.objects.filter(token_hash=new_hash, member=request.user)
-    return new_hash[:8] if made_here.exists() else ""
+    return said[:8] if is_new(said, timezone.now()) else ""
 
 
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:

@@ -27,6 +27,7 @@ const noticesPlace = () => byId(dialogOpen() ? "dialog-notices" : "notices");
 function showNotice({ level, text, link, isPassing, isTrouble }) {
   const notice = byId("notice-template").content.firstElementChild.cloneNode(true);
   notice.classList.add(level);
+  if (level === "info") notice.querySelector("use").setAttribute("href", "#icon-info");
   notice.setAttribute("role", level === "error" ? "alert" : "status");
   const place = notice.querySelector("[data-notice-text]");
   place.textContent = text;

@@ -1,7 +1,8 @@
-"""The settings of production, but for the half second that a password takes by design."""
+"""The settings of production, but for what would hold up many sign-ins from one address."""
 
 from __future__ import annotations
 
 from estuary_admin.settings import *  # noqa: F403
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # half a second by design
+ACCOUNT_RATE_LIMITS = {"login": "1000/m/ip"}  # wrong passwords count as ever

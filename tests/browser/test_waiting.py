@@ -135,6 +135,7 @@ def test_a_slow_estuary_is_told_and_waited_for(console: Console, page: Page) -> 
     page.get_by_role("link", name="Refresh").click()
     slow = page.get_by_text("Estuary is slow to answer. We go on waiting.")
     expect(slow).to_be_visible()
+    expect(page.locator(".notice.info use").first).to_have_attribute("href", "#icon-info")
     expect(slow).to_be_hidden()
     expect(page.get_by_text("read from Estuary")).to_be_visible()
 

@@ -58,3 +58,10 @@ def test_strangers_get_a_bar_without_a_menu(members: dict[str, Client]) -> None:
     bar_of(members["alice"])
 
     assert "menu-name" not in bar_of(Client(), "/accounts/login/")
+
+
+def test_a_page_without_a_form_gives_strangers_no_cookie(db: None) -> None:
+    response = Client().get("/accounts/inactive/")
+
+    assert "<form" not in response.content.decode()
+    assert not response.cookies

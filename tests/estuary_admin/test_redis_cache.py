@@ -114,7 +114,7 @@ def test_one_call_pays_for_a_silent_redis(settings: Any, monkeypatch: pytest.Mon
         for number in range(50):
             caches["default"].set(f"attempts-{number}", [1])
 
-        assert 0.4 < time.monotonic() - started < 2
+        assert 0.4 < time.monotonic() - started < 10  # and not fifty times that
         assert caches["default"].get("attempts-49") == [1]
 
 

@@ -76,6 +76,13 @@ def test_an_underscore_does_not_outdo_a_dash(port: int) -> None:
     assert ask(port, headers=both).member == "bob"
 
 
+def test_no_client_says_below_which_address_the_console_lies(port: int) -> None:
+    below = [PROVED, ("Remote-User", "alice"), ("SCRIPT_NAME", "/x"), ("Script-Name", "/x")]
+
+    assert ask(port, "/x/account/", headers=below).status == 404
+    assert 'href="/x/' not in ask(port, headers=below).text
+
+
 def test_who_reaches_the_port_is_not_the_proxy(port_of_others: int) -> None:
     headers = [("Remote-User", "root"), ("X-Forwarded-For", "10.0.0.5")]
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import Quiet, Serving
 
 FORM = """<!doctype html><title>Company sign-in</title>
 <form action="/sso/enter"><label>Name <input name="user"></label><button>Enter</button></form>"""
 
 
-class Verifier:
+class Verifier(Serving):
     """`groups` of each person may change at any time; None leaves the header out."""
 
     def __init__(self) -> None:
         self.groups: dict[str, str] = {}
         verifier = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
                 if url.path == "/verify":
@@ -50,16 +50,4 @@ class Verifier:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port: int = self._server.server_address[1]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

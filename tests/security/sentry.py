@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import brotli
+
+from tests.serving import Quiet, Serving
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -18,14 +19,14 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class Sentry:
+class Sentry(Serving):
     """Starts on entering, ends on leaving."""
 
     def __init__(self) -> None:
         self.received: list[str] = []  # heads and bodies, as they came, but unpacked
         received = self.received
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 body = UNPACK[self.headers.get("Content-Encoding", "")](body)
@@ -35,19 +36,8 @@ class Sentry:
                 self.end_headers()
                 self.wfile.write(b"{}")
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.dsn = f"http://0123456789abcdef@127.0.0.1:{self._server.server_port}/7"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.dsn = f"http://0123456789abcdef@127.0.0.1:{self.port}/7"
 
     @property
     def events(self) -> list[dict[str, Any]]:

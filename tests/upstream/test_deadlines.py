@@ -33,13 +33,16 @@ def dripping(node: ScriptedNode) -> dict[str, Action]:
     }
 
 
+A_BUSY_MACHINE = 4.0  # seconds; what drips here does so for longer
+
+
 @contextmanager
 def ends_after(seconds: float) -> Iterator[None]:
     start = time.monotonic()
     with pytest.raises(UpstreamUnavailable, match="in time") as caught:
         yield
     assert caught.value.kind == "timeout"
-    assert seconds * 0.9 < time.monotonic() - start < seconds + 1.0
+    assert seconds * 0.9 < time.monotonic() - start < seconds + A_BUSY_MACHINE
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_an_export_that_stalls_ends_with_an_error(node: NodeFactory) -> None:
             list(export)
 
     assert caught.value.kind == "timeout"
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 5
 
 
 def test_a_pause_shorter_than_the_idle_time_is_waited_for(node: NodeFactory) -> None:
@@ -87,6 +87,17 @@ def test_a_pause_shorter_than_the_idle_time_is_waited_for(node: NodeFactory) -> 
               for part in (piece, lambda _: time.sleep(0.25))]  # fmt: skip
     with opened(node, then(*slowly), idle=2.0) as export:
         assert b"".join(export) == BODY
+
+
+def test_a_slow_export_is_passed_on_as_it_comes(node: NodeFactory) -> None:
+    long = json.dumps({"Version": "v0.0.1", "Version1": {"Contents": [CONTENT] * 2000}}).encode()
+    pieces = [long[start : start + 32_768] for start in range(0, len(long), 32_768)]
+    slowly = [part for piece in pieces for part in (piece, lambda _: time.sleep(0.3))]
+    with opened(node, then(UNFRAMED, *slowly, close_at_once)) as export:
+        passed_on = list(export)
+
+    assert b"".join(passed_on) == long
+    assert len(passed_on) >= len(pieces)
 
 
 def test_closing_early_ends_the_connection_and_the_iteration(node: NodeFactory) -> None:

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from keys.upstream import UnexpectedReply
-from keys.upstream.export import _PIECE
+from keys.upstream.export import _LEAST, _MOST
 from keys.upstream.export_text import _STEP, Utf8
 
 from .conftest import NodeFactory
@@ -62,7 +62,7 @@ def test_a_letter_that_is_only_begun_is_no_text(letter: str) -> None:
 
 
 def test_one_emoji_does_not_make_a_long_text_of_four_bytes_a_letter() -> None:
-    piece = "🗂".encode() + b"x" * _PIECE
+    piece = "🗂".encode() + b"x" * _MOST
     tracemalloc.start()
     try:
         assert is_text(piece)
@@ -75,7 +75,7 @@ def test_one_emoji_does_not_make_a_long_text_of_four_bytes_a_letter() -> None:
 
 def plain_export(after: bytes) -> bytes:
     """An export whose second piece is full of ASCII and ends where `after` begins."""
-    start, rest = b'{"Version":"', b"x" * _PIECE + after + b'"}'
+    start, rest = b'{"Version":"', b"x" * _LEAST + after + b'"}'
     chunks = (b"%x\r\n%b\r\n" % (len(part), part) for part in (start, rest, b""))
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head.encode() + b"".join(chunks)

@@ -51,14 +51,14 @@ def test_an_unknown_host_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_slow_name_server_cannot_exceed_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     slept = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [slept.wait(1)])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [slept.wait(20)])
 
     start = time.monotonic()
     with pytest.raises(UpstreamUnavailable) as caught:
         EstuaryClient("http://estuary.invalid", TOKEN, 0.3).stats()
     slept.set()
     assert caught.value.kind == "timeout"
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 5
 
 
 def test_the_next_address_is_tried_when_the_first_does_not_answer(

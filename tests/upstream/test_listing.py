@@ -10,7 +10,7 @@ import pytest
 from keys.upstream import documents
 from keys.upstream.listing import Listing, key_of, read_keys
 
-from .conftest import EXPIRY, OLD_ROW, ROW
+from .conftest import EXPIRY, OLD_ROW, ROW, TOKEN
 
 GOOD = [
     {"token": "", "tokenHash": f"{number:043}", "label": f"key {number}", "expiry": EXPIRY}
@@ -29,6 +29,7 @@ ODD: list[dict[str, Any]] = [
     ROW | {"expiry": "9999-12-31T00:00:00Z"},
     ROW | {"expiry": "2026-11-24T12:00:00+05:30"},
     ROW | {"label": "a" * 10_000},
+    ROW | {"label": f"of {TOKEN}"},
     GOOD[7],
     GOOD[7] | {"label": "another of the same hash"},
 ]
@@ -69,3 +70,10 @@ def test_one_row_of_another_kind_changes_nothing_for_the_rest(
 
 def test_an_empty_list_has_no_keys() -> None:
     assert read([]).keys.keys == ()
+
+
+@pytest.mark.parametrize("row", [ROW, OLD_ROW])
+def test_a_token_in_a_label_goes_no_further(row: dict[str, Any]) -> None:
+    [key] = read([row | {"label": f"of {TOKEN}, do not lose"}]).keys.keys
+
+    assert key.label == "of EST…, do not lose"

@@ -1,4 +1,4 @@
-"""Throw away what is too old: ended sessions, old audit entries, what dead processes left."""
+"""Throw away what is too old: sessions, lists, audit entries, what dead processes left."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from keys.services.retention import prune_audit, prune_leases
+from keys.services.retention import prune_audit, prune_leases, prune_lists
 
 
 class Command(BaseCommand):
-    help = "Once a day: remove ended sessions, and audit entries older than AUDIT_DAYS."
+    help = (
+        "Once a day: remove ended sessions, old key lists, and audit entries older than AUDIT_DAYS."
+    )
 
     def handle(self, *_: Any, **__: Any) -> None:
         call_command("clearsessions")
         prune_leases()
+        prune_lists()
         if settings.AUDIT_DAYS:
             told = f"Removed {prune_audit()} audit entries older than {settings.AUDIT_DAYS} days."
         else:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from tests.serving import Quiet, Serving
+
 ISSUER = "https://team.cloudflareaccess.com"
 AUDIENCE = "this-application"
 
 
-class KeyServer:
+class KeyServer(Serving):
     """`status` and `body` are what it answers; `asked` counts."""
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class KeyServer:
         self.paths: list[str] = []
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
                 outer.paths.append(self.path)
@@ -35,19 +36,8 @@ class KeyServer:
                 self.end_headers()
                 self.wfile.write(outer.body)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/jwks"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = f"http://127.0.0.1:{self.port}/jwks"
 
     def lists(self, *keys: SigningKey) -> None:
         self.status = 200

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.cache import caches
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -74,3 +77,24 @@ def test_ended_sessions_and_dead_leases_go_and_records_of_keys_stay(
     assert [one.session_key for one in Session.objects.all()] == ["b" * 32]
     assert [one.token_hash for one in ExportLease.objects.all()] == ["b" * 32]
     assert KeyCreation.objects.count() == 1
+
+
+def test_kept_lists_go_when_their_day_is_over(
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.CACHES = settings.CACHES | {
+        "key_lists": {
+            "BACKEND": "estuary_admin.caches.QuickFileCache",
+            "LOCATION": tmp_path / "lists",
+        }
+    }
+    pruned(capsys)  # before there is a folder
+    with time_machine.travel(timezone.now() - timedelta(hours=25)):
+        caches["key_lists"].set("of-one-who-disconnected", b"labels", 24 * 3600)
+    caches["key_lists"].set("of-today", b"labels", 24 * 3600)
+    (tmp_path / "lists" / "of-another-version.djcache").write_bytes(b"\x80\x05G")
+
+    pruned(capsys)
+
+    assert caches["key_lists"].get("of-today") == b"labels"
+    assert len(list((tmp_path / "lists").iterdir())) == 1

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from keys.models import AuditEntry, KeyCreation
 from keys.sandbox import Fault, Sandbox
@@ -143,6 +144,19 @@ def test_a_new_key_that_estuary_does_not_list_is_told(browser: Client, node: San
 
     assert f"{told} {hash_of(token)[:8]}" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
     assert told not in words_of(browser.get("/keys/?new=whatever"))
+
+
+def test_an_address_alone_makes_no_key_new(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    token = token_in(browser.post(URL, form_of(browser)))
+    other = node.add_key(account, label="other", lifetime=timedelta(days=-400))
+
+    for query in (hash_of(other), "%00"):
+        assert "other New" not in words_of(browser.get(f"/keys/?new={query}"))
+    assert "backup New" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+    KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=2))
+    assert "backup New" not in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
 
 
 def test_htmx_gets_the_created_part(browser: Client) -> None:
