@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.contrib.auth.models import User
+
 from estuary_admin.prepared import Prepared
 from keys.models import KeyCreation
 
@@ -29,10 +31,10 @@ def records_of(token_hashes: Sequence[str]) -> dict[str, Record]:
     return {record.token_hash: record for record in found}
 
 
-def is_new(token_hash: str, now: datetime) -> bool:
-    """Whether a key that Estuary lists was created here a moment ago."""
-    since = now - NEW_FOR
-    return KeyCreation.objects.filter(token_hash=token_hash, requested_at__gt=since).exists()
+def is_new(member: User, token_hash: str, now: datetime) -> bool:
+    """Whether the member has created the key with this hash here within the hour before `now`."""
+    created = KeyCreation.objects.filter(member=member, token_hash=token_hash)
+    return created.filter(requested_at__gt=now - NEW_FOR).exists()
 
 
 @lru_cache(maxsize=64)  # a page has at most 40 rows

@@ -45,7 +45,9 @@ def _new_hash(request: AppRequest, listed: Snapshot) -> str:
     """That of the new key to which the address leads; an address alone makes none new."""
     said = request.GET.get("new", "")
     found = said and listed.find(said)
-    return found.token_hash if found and is_new(found.token_hash, timezone.now()) else ""
+    return (
+        found.token_hash if found and is_new(request.user, found.token_hash, timezone.now()) else ""
+    )
 
 
 def _missing(request: AppRequest, listed: Snapshot) -> str:
@@ -53,7 +55,7 @@ def _missing(request: AppRequest, listed: Snapshot) -> str:
     said = request.GET.get("new", "")
     if not said or listed.stale_reason or listed.unreadable or listed.find(said):
         return ""
-    return said[:8] if is_new(said, timezone.now()) else ""
+    return said[:8] if is_new(request.user, said, timezone.now()) else ""
 
 
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:

@@ -92,10 +92,15 @@ def unreachable(stage: Stage, page: Page) -> None:
     stage.node.clear_faults()
 
 
-def new_row(stage: Stage, page: Page) -> None:
-    created(stage, page)
-    page.get_by_role("link", name="I have saved it").click()
-    expect(page.get_by_text("New", exact=True).first).to_be_visible()
+def back_at_the_list(told: str, *faults: Fault) -> Play:
+    def play(stage: Stage, page: Page) -> None:
+        for one in faults:
+            stage.node.set_fault("create", one)
+        created(stage, page)
+        page.get_by_role("link", name="I have saved it").click()
+        expect(page.locator("#key-list").get_by_text(told).first).to_be_visible()
+
+    return play
 
 
 def answer_lost(stage: Stage, page: Page) -> None:
@@ -124,7 +129,7 @@ def first_row(path: str, action: str) -> Play:
 
 def audited_key(stage: Stage, page: Page) -> None:
     """The page of a key that was created here, so that it has a history."""
-    new_row(stage, page)
+    back_at_the_list("New")(stage, page)
     page.get_by_role("row").filter(has_text="New").get_by_role("link").first.click()
     page.wait_for_url("**/keys/*/")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from estuary_admin.sso.not_believed import NotBelieved
+from keys.sandbox import Fault
 from tests.browser import plays
 from tests.browser.factor_plays import confirmation, second_factor, with_a_passkey
 from tests.browser.plays import Play, at, fault, first_row, rendered
@@ -41,6 +42,7 @@ TROUBLE, UNREADABLE, DISCONNECT = (
 )
 CONFIRM = "account/reauthenticate"
 PASSKEY_REMOVE = "mfa/webauthn/authenticator_confirm_delete"
+SILENT = Fault("silent-ok", times=1)
 PROVIDERS = [SimpleNamespace(id="example", name="Example Identity")]
 
 SCENES = [
@@ -89,7 +91,8 @@ SCENES = [
     Scene("keys-nothing-found", LIST, "alice", at("/keys/?q=zebra")),
     Scene("keys-many", LIST, "many", at("/keys/?page=3")),
     Scene("keys-long", LIST, "long", at("/keys/?status=all")),
-    Scene("keys-new-row", LIST, "alice", plays.new_row),
+    Scene("keys-new-row", LIST, "alice", plays.back_at_the_list("New")),
+    Scene("keys-new-row-missing", LIST, "alice", plays.back_at_the_list("does not list", SILENT)),
     Scene("keys-waiting", LIST, "team", plays.held(".progress")),
     Scene("keys-slow", LIST, "team", plays.held("text=Estuary is slow to answer")),
     Scene("keys-cut-off", LIST, "team", plays.no_connection),

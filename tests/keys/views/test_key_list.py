@@ -152,6 +152,18 @@ def test_a_row_that_cannot_be_trusted_is_counted(
     assert "1 key could not be read from" in page
 
 
+def test_without_a_key_that_can_be_read_none_are_said_to_be_missing(
+    alice: User, node: Sandbox, account: Account
+) -> None:
+    connect(alice, node.add_key(account, is_session=True))
+    node.state.keys[node.add_key(account)].row = b'{"token":"","tokenHash":"x","label":""}'
+
+    page = words_of(signed_in(alice).get("/keys/"))
+
+    assert "we do not know whether you have any" in page
+    assert "No keys yet" not in page
+
+
 def test_htmx_gets_the_list_alone(browser: Client) -> None:
     response = browser.get("/keys/", headers=HTMX)
 
