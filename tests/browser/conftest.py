@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
 from keys.sandbox import Sandbox
 from keys.sandbox.state import User as Account
@@ -123,6 +123,11 @@ def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Pag
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def settled(page: Page) -> None:
+    """Wait for the 20 ms after which htmx knows the links and forms that it has put in."""
+    expect(page.locator(".htmx-added")).to_have_count(0)
 
 
 def sign_in(page: Page, member: Member) -> None:

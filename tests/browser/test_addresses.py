@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox.seeding import seed_keys
-from tests.browser.conftest import Member, sign_in
+from tests.browser.conftest import Member, settled, sign_in
 from tests.browser.console import Console
 
 pytestmark = pytest.mark.browser
@@ -104,6 +104,7 @@ def test_paging_begins_at_the_top_of_the_list_and_keeps_the_focus(page: Page) ->
     page.keyboard.press("Enter")
     expect(page.get_by_text("Page 2 of 3")).to_be_visible()
     expect(following).to_be_focused()
+    settled(page)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Page 3 of 3")).to_be_visible()
     expect(page.get_by_role("region", name="List of keys")).to_be_focused()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from keys.sandbox import Fault
-from tests.browser.conftest import Member, sign_in
+from tests.browser.conftest import Member, settled, sign_in
 from tests.browser.console import Console
 
 pytestmark = pytest.mark.browser
@@ -29,6 +29,7 @@ def dialog(page: Page) -> Locator:
     page.get_by_role("link", name="New key").click()
     dialog = page.get_by_role("dialog", name="New key")
     expect(dialog).to_be_visible()
+    settled(page)
     return dialog
 
 
