@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,8 @@ from functools import cache
 from urllib.parse import urlencode
 
 from django.urls import reverse
+
+is_token_hash = re.compile(r"[0-9A-Za-z_-]{43}").fullmatch
 
 
 class Status(StrEnum):
@@ -64,6 +67,12 @@ class KeyQuery:
         return {"q": self.q, "status": self.status, "sort": self.sort, "page": self.page}
 
 
+def new_hash_in(params: Mapping[str, str]) -> str:
+    """The hash of a key just made, in the address that leads from its page to the list; or ""."""
+    said = params.get("new", "")
+    return said if is_token_hash(said) else ""
+
+
 PLAIN = KeyQuery()
 
 
@@ -77,5 +86,5 @@ def _address(parameters: dict[str, str | int]) -> str:
 
 @cache
 def list_url() -> str:
-    """The key list's address; a page with 50 rows needs it a hundred times over."""
+    """The key list's address; a page with 40 rows needs it a hundred times over."""
     return reverse("keys:key_list")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from keys.actors import actor_of
 from keys.decorators import connected, upstream_errors_shown
 from keys.http import AppRequest, go_to, render_page
-from keys.key_query import KeyQuery, Status
+from keys.key_query import KeyQuery, Status, new_hash_in
 from keys.models import KeyCreation
 from keys.services import audit_rows, key_lists
 from keys.services.key_lists import Snapshot
@@ -43,7 +43,7 @@ def key_list(request: AppRequest) -> HttpResponse:
 
 def _new_hash(request: AppRequest, listed: Snapshot) -> str:
     """That of the new key to which the address leads; an address alone makes none new."""
-    said = request.GET.get("new", "")
+    said = new_hash_in(request.GET)
     found = said and listed.find(said)
     return (
         found.token_hash if found and is_new(request.user, found.token_hash, timezone.now()) else ""
@@ -52,7 +52,7 @@ def _new_hash(request: AppRequest, listed: Snapshot) -> str:
 
 def _missing(request: AppRequest, listed: Snapshot) -> str:
     """The fingerprint of a key just made here that a whole list of now does not have."""
-    said = request.GET.get("new", "")
+    said = new_hash_in(request.GET)
     if not said or listed.stale_reason or listed.unreadable or listed.find(said):
         return ""
     return said[:8] if is_new(request.user, said, timezone.now()) else ""
