@@ -103,9 +103,7 @@ def _row_painted(playwright: Playwright, url: str) -> float:
         page = browser.new_context(viewport=SIZE).new_page()
         page.add_init_script(SCRIPT)
         page.goto(url)
-        page.wait_for_function("window.bench.rowPainted > 0")
-        seen: float = page.evaluate("window.bench.rowPainted")
-        return seen
+        return _row_seen(page)
     finally:
         browser.close()
 
@@ -141,9 +139,18 @@ def _look(context: BrowserContext, url: str) -> Paint:
     )
 
 
+def _row_seen(page: Page) -> float:
+    """When the row was painted, as soon as it is. Playwright's own waiting needs `eval`."""
+    for _ in range(3000):
+        if seen := float(page.evaluate("window.bench.rowPainted")):
+            return seen
+        page.wait_for_timeout(10)
+    raise RuntimeError(f"no row at {page.url}")
+
+
 def _visit(page: Page, url: str) -> dict[str, float]:
     page.goto(url)
-    page.wait_for_function("window.bench.rowPainted > 0")
+    _row_seen(page)
     page.wait_for_timeout(QUIET_MS)
     seen: dict[str, float] = page.evaluate("window.bench.told()")
     return seen
