@@ -29,6 +29,9 @@ from tests.security.sentry import Sentry
 from tests.security.spellings import assert_holds_none
 from tests.security.test_error_reports import CRASHES, Hand, crash
 
+# What crashes in the middle of a call leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
 #: Without os.urandom a report has no id; what it is needed for breaks one step later.
 PLACES = [(place.replace("os.urandom", "AESGCM"), ask) for place, ask in CRASHES]
 TRAIL = "estuary_admin.crash_reports.OwnTrailMiddleware"

@@ -24,6 +24,9 @@ from tests.keys.views.test_key_create import URL, form_of
 from tests.security.spellings import assert_holds_none
 from tests.security.witness import WatchedClient
 
+# What crashes in the middle of a call leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
 
 def crash(*_: object, **__: object) -> NoReturn:
     raise RuntimeError("a fault of ours")
