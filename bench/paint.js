@@ -1,5 +1,8 @@
 // Runs before the page's own scripts and notes when the first row of keys has been painted.
 window.bench = { rowPainted: 0, blocking: 0, longest: 0, shift: 0 };
+const painted = Promise.withResolvers();
+bench.painted = painted.promise;
+setTimeout(() => painted.reject(new Error("no row is painted")), 30000);
 
 new PerformanceObserver((list) => {
   for (const task of list.getEntries()) {
@@ -18,7 +21,7 @@ const watcher = new MutationObserver(() => {
   requestAnimationFrame(() => {
     // A message is handled after the frame that was asked for has been painted.
     const channel = new MessageChannel();
-    channel.port1.onmessage = () => { bench.rowPainted = performance.now(); };
+    channel.port1.onmessage = () => { painted.resolve(bench.rowPainted = performance.now()); };
     channel.port2.postMessage(null);
   });
 });

@@ -22,6 +22,7 @@ from bench.wire import Wire
 from tests.browser.chromium import launched
 
 SCRIPT = Path(__file__).with_name("paint.js").read_text()
+ROW_PAINTED = "window.bench.painted"  # a promise: what Playwright waits with needs `eval`
 SIZE: ViewportSize = {"width": 1280, "height": 800}
 QUIET_MS = 1000  # after the row is painted; long tasks and shifts count until then
 
@@ -103,7 +104,8 @@ def _row_painted(playwright: Playwright, url: str) -> float:
         page = browser.new_context(viewport=SIZE).new_page()
         page.add_init_script(SCRIPT)
         page.goto(url)
-        return _row_seen(page)
+        seen: float = page.evaluate(ROW_PAINTED)
+        return seen
     finally:
         browser.close()
 
@@ -139,18 +141,9 @@ def _look(context: BrowserContext, url: str) -> Paint:
     )
 
 
-def _row_seen(page: Page) -> float:
-    """When the row was painted, as soon as it is. Playwright's own waiting needs `eval`."""
-    for _ in range(3000):
-        if seen := float(page.evaluate("window.bench.rowPainted")):
-            return seen
-        page.wait_for_timeout(10)
-    raise RuntimeError(f"no row at {page.url}")
-
-
 def _visit(page: Page, url: str) -> dict[str, float]:
     page.goto(url)
-    _row_seen(page)
+    page.evaluate(ROW_PAINTED)
     page.wait_for_timeout(QUIET_MS)
     seen: dict[str, float] = page.evaluate("window.bench.told()")
     return seen

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-is_token_hash = re.compile(r"[0-9A-Za-z_-]{43}").fullmatch
+HASH = r"[0-9A-Za-z_-]{43}"  # in addresses
 
 
 class Status(StrEnum):
@@ -70,7 +70,7 @@ class KeyQuery:
 def new_hash_in(params: Mapping[str, str]) -> str:
     """The hash of a key just made, in the address that leads from its page to the list; or ""."""
     said = params.get("new", "")
-    return said if is_token_hash(said) else ""
+    return said if re.fullmatch(HASH, said) else ""
 
 
 PLAIN = KeyQuery()

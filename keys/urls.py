@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
+from keys.key_query import HASH
 from keys.views import account, exports, key_create, key_list, key_revoke, stats, token
 
 
 class TokenHash:
     """43 characters of unpadded base64url: a SHA-256."""
 
-    regex = r"[A-Za-z0-9_-]{43}"
+    regex = HASH
 
     def to_python(self, value: str) -> str:
         return value

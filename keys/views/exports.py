@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -61,11 +63,16 @@ def export_download(request: AppRequest) -> HttpResponseBase:
             "Content-Security-Policy": "sandbox; default-src 'none'",
         },
     )
-    # Nothing else tells the page it was asked from that the waiting is over.
-    response.set_cookie(
-        "download", "started", max_age=60, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax"
-    )
+    _tell_begun(response, request.POST.get("mark", ""))
     return response
+
+
+def _tell_begun(response: HttpResponseBase, mark: str) -> None:
+    """Nothing else tells the page that asked, by its own mark, that the waiting is over."""
+    if re.fullmatch(r"[0-9a-z]{1,20}", mark):
+        response.set_cookie(
+            "download", mark, max_age=60, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax"
+        )
 
 
 def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False) -> HttpResponse:

@@ -36,26 +36,22 @@ def key_list(request: AppRequest) -> HttpResponse:
     reuse = bool(request.GET) and "fresh" not in request.GET
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
     own_hash = request.stored_token.token_hash
-    table = table_of(listed.keys, query, own_hash, timezone.now(), _new_hash(request, listed))
-    context = _context(query, listed, table) | {"missing": _missing(request, listed)}
+    new_hash = _new_hash(request)
+    table = table_of(listed.keys, query, own_hash, timezone.now(), new_hash)
+    context = _context(query, listed, table) | {"missing": _missing(new_hash, listed)}
     return render_page(request, "keys/key_list.html", context)
 
 
-def _new_hash(request: AppRequest, listed: Snapshot) -> str:
-    """That of the new key to which the address leads; an address alone makes none new."""
+def _new_hash(request: AppRequest) -> str:
+    """That of the new key from which one comes; an address alone makes none new."""
     said = new_hash_in(request.GET)
-    found = said and listed.find(said)
-    return (
-        found.token_hash if found and is_new(request.user, found.token_hash, timezone.now()) else ""
-    )
+    return said if said and is_new(request.user, said, timezone.now()) else ""
 
 
-def _missing(request: AppRequest, listed: Snapshot) -> str:
-    """The fingerprint of a key just made here that a whole list of now does not have."""
-    said = new_hash_in(request.GET)
-    if not said or listed.stale_reason or listed.unreadable or listed.find(said):
-        return ""
-    return said[:8] if is_new(request.user, said, timezone.now()) else ""
+def _missing(new_hash: str, listed: Snapshot) -> str:
+    """The fingerprint of a new key that a whole list of now does not have."""
+    is_whole = not listed.stale_reason and not listed.unreadable
+    return "" if not is_whole or listed.find(new_hash) else new_hash[:8]
 
 
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:

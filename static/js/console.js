@@ -108,15 +108,14 @@ function stopWaiting(form) {
   });
 }
 
-// A download leaves the page in place; its cookie tells that it began.
+// A download leaves the page in place; a cookie tells that it began, by a mark since others may be under way.
 function awaitDownload(form) {
-  const forget = () => { document.cookie = "download=; Path=/; Max-Age=0"; };
-  forget();
+  const mark = Math.random().toString(36).slice(2);
+  form.elements.mark.value = mark;
   each(form, "[data-begun]", (note) => { note.hidden = true; });
   const watch = setInterval(() => {
-    if (!document.cookie.split("; ").includes("download=started")) return;
+    if (!document.cookie.split("; ").includes(`download=${mark}`)) return;
     clearInterval(watch);
-    forget();
     stopWaiting(form);
     each(form, "[data-begun]", (note) => { note.hidden = false; });
     say("The download has started.");

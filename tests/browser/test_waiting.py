@@ -97,6 +97,17 @@ def test_a_download_is_waited_for_until_it_starts(console: Console, page: Page) 
         expect(button).not_to_have_attribute("aria-disabled", "true")
 
 
+def test_a_download_tells_nothing_of_another(console: Console, page: Page) -> None:
+    page.goto("/exports/")
+    console.node.set_fault("export", Fault("delay", seconds=3, times=1))
+    page.evaluate("document.cookie = 'download=ofanother; Path=/'")
+    with page.expect_download():
+        page.get_by_role("button", name="Download now").click(no_wait_after=True)
+        page.wait_for_timeout(1200)
+        expect(page.get_by_text("Estuary is building the file.")).to_be_visible()
+    expect(page.get_by_text("The download has started.").first).to_be_visible()
+
+
 def test_a_slow_answer_never_replaces_a_later_one(
     console: Console, page: Page, member: Member, held: Hold
 ) -> None:
