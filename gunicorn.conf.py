@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from estuary_admin import environment as env
-from estuary_admin.metrics.server import child_exit, on_exit, on_starting
-from estuary_admin.networks import both_spellings
+from estuary_admin.observability.metrics.multiprocess import child_exit, on_exit, on_starting
+from estuary_admin.sso.duplicate_headers import mark_doubles
 from estuary_admin.sso.load import load as load_sso
-from estuary_admin.sso.server import mark_doubles
+from estuary_admin.web.networks import both_spellings
 
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"

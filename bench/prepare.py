@@ -20,9 +20,9 @@ def main() -> None:
     from django.test import Client
     from django.utils.crypto import get_random_string
 
+    from keys.account.preferences import COOKIE
     from keys.actors import Actor
-    from keys.preferences import COOKIE
-    from keys.services.stored_tokens import connect_token
+    from keys.token.stored_tokens import connect_token
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)

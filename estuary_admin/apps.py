@@ -9,15 +9,19 @@ class EstuaryAdminConfig(AppConfig):
     name = "estuary_admin"
 
     def ready(self) -> None:
-        from estuary_admin import checks  # noqa: F401 - registers them
-        from estuary_admin.metrics import sign_ins  # noqa: F401 - connects the receivers
+        from estuary_admin.checks import deployment as checks  # noqa: F401 - registers them
+        from estuary_admin.observability.metrics import (  # noqa: F401 - connects the receivers
+            sign_ins,
+        )
 
         if settings.SENTRY_DSN:
-            from estuary_admin import crash_reports  # costs time and memory, so only then
+            from estuary_admin.observability import (  # costs time and memory, so only then
+                crash_reports,
+            )
 
             crash_reports.start(settings.SENTRY_DSN, settings.SENTRY_ENVIRONMENT)
-        if settings.SESSION_ENGINE == "estuary_admin.cached_sessions":
-            from estuary_admin.cached_sessions import on_change
+        if settings.SESSION_ENGINE == "estuary_admin.storage.cached_sessions":
+            from estuary_admin.storage.cached_sessions import on_change
 
             for signal in (post_save, post_delete):
                 signal.connect(on_change, sender="sessions.Session", dispatch_uid="sessions")

@@ -23,25 +23,25 @@ INSTALLED_APPS = [
 ]
 #: From the outside in: each sees the answers of all below it.
 MIDDLEWARE = [
-    "estuary_admin.middleware.RequestLogMiddleware",
-    "estuary_admin.middleware.ResponseHeadersMiddleware",
+    "estuary_admin.web.middleware.RequestLogMiddleware",
+    "estuary_admin.web.middleware.ResponseHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "estuary_admin.health.ProbeMiddleware",
-    "estuary_admin.compression.OwnPagesCompressedMiddleware",
+    "estuary_admin.web.health.ProbeMiddleware",
+    "estuary_admin.web.compression.OwnPagesCompressedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "estuary_admin.slashes.TokenFreeCommonMiddleware",
+    "estuary_admin.web.redirects.TokenFreeCommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
     "estuary_admin.security.middleware.MemberSessionMiddleware",
-    "estuary_admin.middleware.MemberRequiredMiddleware",
+    "estuary_admin.web.middleware.MemberRequiredMiddleware",
     "estuary_admin.security.middleware.SecondFactorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "keys.preferences.PreferencesMiddleware",
+    "keys.account.preferences.PreferencesMiddleware",
 ]
 
 
@@ -58,9 +58,10 @@ def templates(folder: Path) -> list[dict[str, Any]]:
                     "django.contrib.messages.context_processors.messages",
                     "keys.context.console",
                 ],
+                "libraries": {"scripts": "estuary_admin.rendering.scripts"},
                 "builtins": [
-                    "estuary_admin.templatetags.fixed_urls",
-                    "estuary_admin.templatetags.frame",
+                    "estuary_admin.rendering.fixed_urls",
+                    "estuary_admin.rendering.frame",
                 ],
             },
         }

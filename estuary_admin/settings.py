@@ -7,10 +7,12 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
-from estuary_admin import assembly, databases, rotation, signing_in
+from estuary_admin import assembly, signing_in
 from estuary_admin import environment as env
-from estuary_admin.logging import logging_config
+from estuary_admin.observability.logging import logging_config
+from estuary_admin.secrets import shared_secrets as rotation
 from estuary_admin.sso.load import load as load_sso
+from estuary_admin.storage import databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
@@ -65,8 +67,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Signing in
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "estuary_admin.sso.adapter.LocalAccountAdapter"
-SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.social.ProviderAdapter"
+ACCOUNT_ADAPTER = "estuary_admin.sso.account_adapter.LocalAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.provider_sign_in.ProviderAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST only
 ACCOUNT_FORMS = {
     "login": "estuary_admin.sso.forms.SignInForm",
@@ -92,7 +94,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if IS_HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "estuary_admin.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "estuary_admin.web.errors.csrf_failure"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
@@ -106,8 +108,8 @@ SILENCED_SYSTEM_CHECKS = [f"security.{number}" for number in ("W005", "W021", "W
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DEFAULT_EXCEPTION_REPORTER = "estuary_admin.reports.TokenFreeReporter"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.reports.TokenFreeFilter"
+DEFAULT_EXCEPTION_REPORTER = "estuary_admin.observability.error_reports.TokenFreeReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.observability.error_reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small
 
 # Static files
@@ -132,4 +134,4 @@ LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
 SENTRY_DSN = env.text("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
 if SENTRY_DSN:
-    MIDDLEWARE = ["estuary_admin.crash_reports.OwnTrailMiddleware", *MIDDLEWARE]
+    MIDDLEWARE = ["estuary_admin.observability.crash_reports.OwnTrailMiddleware", *MIDDLEWARE]

@@ -6,13 +6,13 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from keys.sealing import sealing_keys
+from estuary_admin.secrets.sealing import sealing_keys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "estuary_admin.settings")
 
 application = get_wsgi_application()
 
-from estuary_admin.backups import hold_database  # noqa: E402 - needs the settings
+from estuary_admin.storage.backups import hold_database  # noqa: E402 - needs the settings
 
 # Better no console than one in which nobody can connect a key.
 sealing_keys()

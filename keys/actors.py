@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.http import HttpRequest
 
-from estuary_admin.addresses import client_address
+from estuary_admin.web.client_address import client_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,22 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
-from estuary_admin.metrics.registry import LIVE
+from estuary_admin.observability.metrics.registry import LIVE
 
 
 class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
+        from estuary_admin.secrets.sealing import sealing_keys
         from keys import signals  # noqa: F401 - connects the receivers
         from keys.metrics import KeyCounts, upstream_called
-        from keys.sealing import sealing_keys
         from keys.upstream import observing
 
         observing.connect(upstream_called)
         LIVE.append(KeyCounts())
         if settings.SENTRY_DSN:
-            from estuary_admin.crash_reports import call_made
+            from estuary_admin.observability.crash_reports import call_made
 
             observing.connect(call_made)
         post_migrate.connect(make_cache_table, sender=self)

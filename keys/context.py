@@ -6,8 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from estuary_admin import VERSION
-from estuary_admin.security.ways import has_password_here
-from keys.roles import is_admin
+from estuary_admin.members import is_admin
+from estuary_admin.security.proof_methods import has_password_here
 
 
 class Console:

@@ -9,8 +9,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from estuary_admin.token_shy import TokenShyMixin
-from keys.choices import THEMES, time_zones
+from estuary_admin.secrets.no_token_fields import TokenShyMixin
+from keys.account.choices import THEMES, time_zones
 from keys.upstream import KeySpec, Permission
 from keys.upstream.durations import DurationError, parse_lifetime
 

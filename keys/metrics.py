@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from prometheus_client import Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
-from estuary_admin import tally
-from estuary_admin.metrics.registry import OURS
-from keys.services.key_counts import current_counts
+from estuary_admin.observability import upstream_time as tally
+from estuary_admin.observability.metrics.registry import OURS
+from keys.api_keys.counts import current_counts
 from keys.upstream import Endpoint
 
 UPSTREAM_CALLS = Counter(

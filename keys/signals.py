@@ -11,11 +11,11 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from estuary_admin.sso.events import happened
+from keys.account.preferences import take_into_session
 from keys.actors import actor_of
+from keys.audit import trail as audit
+from keys.audit.trail import Action
 from keys.models import AuditEntry
-from keys.preferences import take_into_session
-from keys.services import audit
-from keys.services.audit import Action
 
 
 @receiver(user_logged_in)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from keys.key_query import HASH
-from keys.views import account, exports, key_create, key_list, key_revoke, stats, token
+from keys.account import views as account
+from keys.api_keys.query import HASH
+from keys.api_keys.views import key_create, key_list, key_revoke
+from keys.exports import views as exports
+from keys.stats import views as stats
+from keys.token import views as token
 
 
 class TokenHash:

@@ -11,12 +11,12 @@ from django.contrib.auth.models import Group, User
 from django.core.cache import caches
 from django.test import Client
 
+from estuary_admin.members import ADMINS
 from keys.actors import Actor
 from keys.models import StoredToken
-from keys.roles import ADMINS
 from keys.sandbox import Sandbox
-from keys.sandbox.state import User as Account
-from keys.services.stored_tokens import connect_token
+from keys.sandbox.estuary.state import User as Account
+from keys.token.stored_tokens import connect_token
 from tests.browser.chromium import chromium
 
 __all__ = ["chromium"]

@@ -34,7 +34,7 @@ def demo(tmp_path: Path) -> Iterator[tuple[int, str]]:
         "WEB_CONCURRENCY": "nonsense",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "keys.demo", "--port", str(port)],
+        [sys.executable, "-m", "keys.demo.__main__", "--port", str(port)],
         cwd=ROOT,
         env={**os.environ, **real},
         stdout=subprocess.PIPE,
@@ -84,7 +84,7 @@ def test_a_taken_port_is_told_and_another_proposed() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        command = [sys.executable, "-m", "keys.demo", "--port", str(port)]
+        command = [sys.executable, "-m", "keys.demo.__main__", "--port", str(port)]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert ended.returncode == 1

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from qrcode.image.svg import SvgPathImage
 from qrcode.main import QRCode
 
-from keys.sealing import seal_for, unseal_for
+from estuary_admin.secrets.sealing import seal_for, unseal_for
 
 #: Not bound to the member: allauth does not say whose secret it is. Who can move sealed secrets
 #: between rows can take the rows away as well.

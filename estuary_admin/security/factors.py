@@ -9,9 +9,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from estuary_admin.secrets.sealing import SealBroken, is_newest, seal_for, unseal_for
 from estuary_admin.security.adapter import PURPOSE
 from estuary_admin.sso.middleware import is_local_session
-from keys.sealing import SealBroken, is_newest, seal_for, unseal_for
 
 Type = Authenticator.Type
 HAS_FACTOR = "has_factor"  # in the session

@@ -22,10 +22,10 @@ from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
+from estuary_admin.secrets.no_token_fields import TokenShyMixin
+from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.adapter import FactorAdapter
 from estuary_admin.sso.events import Event, tell
-from estuary_admin.token_shy import TokenShyMixin
-from keys.sealing import SealBroken
 
 logger = logging.getLogger("estuary_admin.security")
 

@@ -14,9 +14,9 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 
-from estuary_admin.addresses import client_address
 from estuary_admin.security.devices import device_of
 from estuary_admin.security.models import MemberSession
+from estuary_admin.web.client_address import client_address
 
 ROW = "member_session"  # in the session: the row about it
 SEEN_EVERY = 300  # seconds

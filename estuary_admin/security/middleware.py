@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from estuary_admin.security import typed
+from estuary_admin.security import interrupted_forms as typed
 from estuary_admin.security.factors import has_factor, must_have_factor
 from estuary_admin.security.member_sessions import ROW, begin, seen
 

@@ -15,10 +15,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security.forms import CodeForm, PasskeyForm, PasswordForm
+from estuary_admin.security.fresh_proof import is_fresh, proof_given
+from estuary_admin.security.interrupted_forms import tell_of_interruption
 from estuary_admin.security.passkeys import as_json
-from estuary_admin.security.typed import tell_of_interruption
-from estuary_admin.security.ways import Ways, ways_of
-from estuary_admin.sudo import is_fresh, proof_given
+from estuary_admin.security.proof_methods import Ways, ways_of
 
 
 @sensitive_post_parameters("password", "code", "credential")

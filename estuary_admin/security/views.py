@@ -16,13 +16,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.adapter import LAST_ONE, FactorAdapter
 from estuary_admin.security.factors import factors_of, must_have_factor
 from estuary_admin.security.forms import PENDING_SECRET
+from estuary_admin.security.fresh_proof import View, fresh_proof, proof_given
 from estuary_admin.security.passkeys import as_json
-from estuary_admin.security.ways import could_prove
-from estuary_admin.sudo import View, fresh_proof, proof_given
-from keys.sealing import SealBroken
+from estuary_admin.security.proof_methods import could_prove
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 

@@ -13,11 +13,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from estuary_admin.members import is_admin
+from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.sso.doctor import arrived, diagnose
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.models import Identity
-from estuary_admin.sudo import fresh_proof
-from keys.roles import is_admin
 
 View = Callable[..., HttpResponseBase]
 SHOWN = 100

@@ -10,10 +10,10 @@ from typing import Any
 import jwt
 from jwt import exceptions as wrong
 
+from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.config import Signed
+from estuary_admin.sso.identity_errors import NotBelieved
 from estuary_admin.sso.key_sets import key_set
-from estuary_admin.sso.not_admitted import NotAdmitted
-from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.reasons import Reason, Refused
 
 COMPACT = re.compile(r"(?:Bearer )?([\w-]+\.[\w-]+\.[\w-]*)", re.ASCII)

@@ -9,7 +9,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from estuary_admin.prepared import Prepared
+from estuary_admin.storage.prepared_queries import Prepared
 
 _members = Prepared(User.objects.filter(pk=0))
 

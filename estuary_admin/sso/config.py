@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from estuary_admin.sso.oidc_config import Provider
-from estuary_admin.sso.peers import Peers
+from estuary_admin.sso.trusted_proxies import Peers
 
 BACKENDS = "estuary_admin.sso.backends"
 LOCAL_BACKEND = f"{BACKENDS}.LocalBackend"

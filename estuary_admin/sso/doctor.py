@@ -8,15 +8,15 @@ from typing import Any
 
 import jwt
 
-from estuary_admin.sso import proof
+from estuary_admin.sso import header_identity as proof
+from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config
-from estuary_admin.sso.members import find, may_come_in
-from estuary_admin.sso.not_admitted import NotAdmitted
-from estuary_admin.sso.not_believed import NotBelieved
+from estuary_admin.sso.header_values import header_of, masked, meta_key
+from estuary_admin.sso.identity_errors import NotBelieved
 from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
+from estuary_admin.sso.provisioning import find, may_come_in
 from estuary_admin.sso.reasons import Refused
-from estuary_admin.sso.values import header_of, masked, meta_key
 
 Meta = Mapping[str, Any]
 SECRET_CLAIMS = {"sub", "email", "name", "preferred_username", "nickname", "given_name"}

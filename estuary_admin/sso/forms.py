@@ -7,7 +7,7 @@ from typing import Any
 from allauth.account.forms import ChangePasswordForm, LoginForm
 from django import forms
 
-from estuary_admin.token_shy import TokenShyMixin
+from estuary_admin.secrets.no_token_fields import TokenShyMixin
 
 
 class SignInForm(TokenShyMixin, LoginForm):

@@ -13,16 +13,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
-from estuary_admin.addresses import client_address
-from estuary_admin.errors import csrf_failure
-from estuary_admin.health import PROBES
-from estuary_admin.metrics.registry import SIGN_INS
+from estuary_admin.observability.metrics.registry import SIGN_INS
 from estuary_admin.sso.events import Event, tell
-from estuary_admin.sso.members import admitted
+from estuary_admin.sso.group_roles import follow_groups
+from estuary_admin.sso.header_identity import prove
 from estuary_admin.sso.models import Identity
-from estuary_admin.sso.proof import prove
+from estuary_admin.sso.provisioning import admitted
 from estuary_admin.sso.reasons import Reason, Refused
-from estuary_admin.sso.roles import follow_groups
+from estuary_admin.web.client_address import client_address
+from estuary_admin.web.errors import csrf_failure
+from estuary_admin.web.health import PROBES
 
 logger = logging.getLogger("estuary_admin.sso")
 

@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from estuary_admin.sso.identity_errors import NotBelieved
 from estuary_admin.sso.middleware import refusal_page
-from estuary_admin.sso.not_believed import NotBelieved
 from estuary_admin.sso.provider import Adapter
 from estuary_admin.sso.reasons import Refused
 

@@ -23,10 +23,10 @@ from django.urls import reverse
 from estuary_admin.environment import checked_url
 from estuary_admin.sso import assertion
 from estuary_admin.sso.config import Signed
-from estuary_admin.sso.not_believed import NotBelieved
+from estuary_admin.sso.identity_errors import NotBelieved
+from estuary_admin.sso.provider_sign_in import ASKED_AT
 from estuary_admin.sso.reading import ALGORITHMS
 from estuary_admin.sso.reasons import Refused
-from estuary_admin.sso.social import ASKED_AT
 
 NEEDED = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
 OPTIONAL = ["userinfo_endpoint", "end_session_endpoint"]

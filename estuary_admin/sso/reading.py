@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from estuary_admin import environment as env
-from estuary_admin.rotation import checked
+from estuary_admin.secrets.shared_secrets import checked
 from estuary_admin.sso.modes import PROXIES, modes_of
-from estuary_admin.sso.peers import MeansEveryone, Peers
+from estuary_admin.sso.trusted_proxies import MeansEveryone, Peers
 
 #: Only signatures whose verifying key is public: with a secret one, whoever checks can forge.
 ALGORITHMS = {f"{family}{size}" for family in ("RS", "ES", "PS") for size in (256, 384, 512)}

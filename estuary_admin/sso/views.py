@@ -10,11 +10,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from estuary_admin.security.ways import has_password_here
+from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.security.proof_methods import has_password_here
 from estuary_admin.sso.middleware import is_local_session
 from estuary_admin.sso.oidc_views import choose_provider
-from estuary_admin.sso.social import provider_sign_out
-from estuary_admin.sudo import fresh_proof
+from estuary_admin.sso.provider_sign_in import provider_sign_out
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 

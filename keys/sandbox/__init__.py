@@ -33,8 +33,8 @@ Where it deviates from Estuary on purpose:
 
 from __future__ import annotations
 
-from .contents import Content, Holdings
-from .faults import Fault
-from .node import Sandbox
+from keys.sandbox.estuary.contents import Content, Holdings
+from keys.sandbox.estuary.faults import Fault
+from keys.sandbox.node import Sandbox
 
 __all__ = ["Content", "Fault", "Holdings", "Sandbox"]

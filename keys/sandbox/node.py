@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from .background import Background
-from .contents import Contents, Holdings
-from .faults import Fault
-from .generations import GENERATIONS
-from .golang import nanoseconds
-from .handlers import PERMANENT
-from .journal import Journal
-from .server import Server
-from .state import ERAS, LEVELS, Key, State, User
-from .wire import Request
+from keys.sandbox.estuary.contents import Contents, Holdings
+from keys.sandbox.estuary.faults import Fault
+from keys.sandbox.estuary.generations import GENERATIONS
+from keys.sandbox.estuary.handlers import PERMANENT
+from keys.sandbox.estuary.journal import Journal
+from keys.sandbox.estuary.state import ERAS, LEVELS, Key, State, User
+from keys.sandbox.wire.background import Background
+from keys.sandbox.wire.golang import nanoseconds
+from keys.sandbox.wire.parsing import Request
+from keys.sandbox.wire.server import Server
 
 
 class Sandbox:

@@ -11,10 +11,10 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from estuary_admin.patterns import filled
-from keys.key_query import Status
-from keys.services.key_rows import PERMISSION_TEXT, STATUS_TEXT, KeyRow
-from keys.services.key_table import Chip
+from estuary_admin.rendering.fragments import filled
+from keys.api_keys.query import Status
+from keys.api_keys.rows import PERMISSION_TEXT, STATUS_TEXT, KeyRow
+from keys.api_keys.table import Chip
 from keys.templatetags.moments import moment_from
 from keys.templatetags.sizes import grouped
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
 from keys.sandbox import Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from tests.browser.console import PASSWORD, Console
 from tests.browser.stage import Stage, set_stage
 

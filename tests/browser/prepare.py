@@ -16,9 +16,9 @@ def main() -> None:
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
 
+    from estuary_admin.members import ADMINS
     from keys.actors import Actor
-    from keys.roles import ADMINS
-    from keys.services.stored_tokens import connect_token
+    from keys.token.stored_tokens import connect_token
 
     call_command("migrate", verbosity=0)
     if not any(Path(settings.STATIC_ROOT).glob("*")):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from estuary_admin.advice import MISTAKES
-from estuary_admin.metrics.registry import Everything
+from estuary_admin.checks.advice import MISTAKES
+from estuary_admin.observability.metrics.registry import Everything
 from keys import metrics
 
 ROOT = Path(__file__).resolve().parents[2]

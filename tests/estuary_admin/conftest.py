@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from estuary_admin import cached_sessions, databases, redis_cache
-from estuary_admin.cached_sessions import Distrust
-from estuary_admin.redis_cache import Guard
+from estuary_admin.storage import cached_sessions, databases, redis_cache
+from estuary_admin.storage.cached_sessions import Distrust
+from estuary_admin.storage.redis_cache import Guard
 from tests.backing import Backing, Redis, need, running
 
 

@@ -122,7 +122,7 @@ def test_only_the_one_reader_looks_at_the_environment() -> None:
         if re.search(r"os\.(environ\b(?!\.(setdefault|update))|getenv)", path.read_text("utf-8"))
     ]
 
-    assert readers == ["keys/demo.py"]  # which passes LOG_LEVEL on
+    assert readers == ["keys/demo/__main__.py"]  # which passes LOG_LEVEL on
 
 
 def test_the_server_takes_its_numbers_from_the_environment(

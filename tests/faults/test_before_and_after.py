@@ -8,13 +8,13 @@ import pytest
 from django.test import Client
 
 from keys.sandbox import Fault, Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX
 from tests.faults.matrix import FAULTS, QUICK, TIMEOUT, Visit, visit
 from tests.faults.test_create import LOST, UNKNOWN, made
+from tests.keys.api_keys.test_key_create import URL, form_of
 from tests.keys.evidence import words_of
-from tests.keys.views.test_key_create import URL, form_of
 from tests.security.spellings import assert_holds_none
 
 #: One bad row is left out of the list, and the others are used.

@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 
 from keys.sandbox import Fault, Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from tests.conftest import HTMX
 from tests.faults.matrix import ALL, Visit, visit
-from tests.keys.views.test_key_create import URL, form_of
+from tests.keys.api_keys.test_key_create import URL, form_of
 
 LOST = "The key was created, but its token was lost"
 NOT_CREATED = ("No key was created", "The key was not created")

@@ -9,7 +9,7 @@ from django.test import Client
 
 from keys.models import AuditEntry
 from keys.sandbox import Fault, Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from keys.upstream import UpstreamError
 from tests.faults.matrix import ALL, post, visit
 from tests.security.spellings import assert_holds_none

@@ -10,12 +10,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from keys.sandbox import Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX, signed_in
 from tests.faults.matrix import QUICK, post, visit
+from tests.keys.api_keys.test_key_create import URL, form_of
 from tests.keys.evidence import words_of
-from tests.keys.views.test_key_create import URL, form_of
 from tests.security.spellings import assert_holds_none
 
 PASSED_ON = {"invalid UTF-8"}

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from keys.sandbox import Fault, Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from tests.conftest import HTMX
 from tests.faults.matrix import ALL, QUICK, get, visit
 from tests.keys.evidence import words_of

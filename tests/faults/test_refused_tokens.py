@@ -12,13 +12,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from keys.sandbox import Sandbox
-from keys.sandbox.state import Key
+from keys.sandbox.estuary.state import Key
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
 from tests.faults.matrix import Visit
+from tests.keys.api_keys.test_key_create import form_of
 from tests.keys.evidence import words_of
-from tests.keys.views.test_key_create import form_of
-from tests.sandbox.clock import Clock
+from tests.keys.sandbox.clock import Clock
 from tests.security.spellings import assert_holds_none
 
 GENERATIONS = ["current", "legacy", "vintage"]

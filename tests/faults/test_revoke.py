@@ -10,7 +10,7 @@ from django.test import Client
 
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.faults.matrix import ALL, SENTENCE, Visit, assert_in_time, post, visit

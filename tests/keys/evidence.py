@@ -8,9 +8,9 @@ from typing import Any
 
 from django.test import Client
 
+from keys.audit.trail import Action
 from keys.models import AuditEntry
 from keys.sandbox import Sandbox
-from keys.services.audit import Action
 
 
 def audited() -> list[tuple[str, str]]:

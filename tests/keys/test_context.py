@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 
+from estuary_admin.members import is_admin
 from keys.context import Console
-from keys.roles import is_admin
 from keys.signals import on_failed_sign_in, on_sign_out
 from tests.keys.evidence import audited, words_of
 

@@ -18,13 +18,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from estuary_admin import crash_reports
-from estuary_admin.crash_scrubbing import KEPT
+from estuary_admin.observability import crash_reports
+from estuary_admin.observability.crash_scrubbing import KEPT
 from keys.sandbox import Fault, Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of, observing
 from tests.browser.console import Console
-from tests.keys.views.test_key_create import form_of
+from tests.keys.api_keys.test_key_create import form_of
 from tests.security.sentry import Sentry
 from tests.security.spellings import assert_holds_none
 from tests.security.test_error_reports import CRASHES, Hand, crash
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 #: Without os.urandom a report has no id; what it is needed for breaks one step later.
 PLACES = [(place.replace("os.urandom", "AESGCM"), ask) for place, ask in CRASHES]
-TRAIL = "estuary_admin.crash_reports.OwnTrailMiddleware"
+TRAIL = "estuary_admin.observability.crash_reports.OwnTrailMiddleware"
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_report_says_which_request_it_was_and_what_came_before(
 ) -> None:
     victim = victim_of(alice)
     victim.get("/stats/")  # another request: not in the report
-    monkeypatch.setattr("keys.views.key_list.table_of", crash)
+    monkeypatch.setattr("keys.api_keys.views.key_list.table_of", crash)
 
     answer = victim.get(f"/keys/?sort=expiry&page={token}")
 
@@ -131,7 +131,7 @@ def test_an_address_with_a_token_in_it_is_no_breadcrumb(
 ) -> None:
     old = node.add_key(account, label="old", era="legacy")
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
-    monkeypatch.setattr("keys.services.api_keys.judged", crash)
+    monkeypatch.setattr("keys.api_keys.revoke.judged", crash)
 
     victim_of(alice).post(f"/keys/{hash_of(old)}/revoke/")
 
@@ -186,7 +186,7 @@ def test_while_sentry_is_away_pages_are_as_ever(
     with Sentry() as gone:
         pass
     crash_reports.start(gone.dsn, "testing")
-    monkeypatch.setattr("keys.views.key_list.table_of", crash)
+    monkeypatch.setattr("keys.api_keys.views.key_list.table_of", crash)
 
     answer = victim_of(alice).get("/keys/")
 

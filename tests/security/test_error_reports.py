@@ -16,11 +16,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 from django.utils.log import AdminEmailHandler
 
-from estuary_admin.reports import TokenFreeReporter
+from estuary_admin.observability.error_reports import TokenFreeReporter
 from keys.sandbox import Sandbox
-from keys.sandbox.state import User as Account
+from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
-from tests.keys.views.test_key_create import URL, form_of
+from tests.keys.api_keys.test_key_create import URL, form_of
 from tests.security.spellings import assert_holds_none
 from tests.security.witness import WatchedClient
 
@@ -69,24 +69,24 @@ def search(hand: Hand) -> None:
 
 
 CRASHES: list[tuple[str, Callable[[Hand], None]]] = [
-    ("keys.services.stored_tokens.EstuaryClient", list_keys),
+    ("keys.token.stored_tokens.EstuaryClient", list_keys),
     ("keys.upstream.client.Calls", list_keys),
     ("keys.upstream.http.send", list_keys),
     ("keys.upstream.listing._current", list_keys),
     ("keys.upstream.listing.KeyList", list_keys),
     ("keys.upstream.replies.CreatedKey", create),
-    ("keys.services.key_creation.audit.record", create),
-    ("keys.services.key_creation._conclude", create),
-    ("keys.views.key_create.render_page", create),
+    ("keys.api_keys.create.audit.record", create),
+    ("keys.api_keys.create._conclude", create),
+    ("keys.api_keys.views.key_create.render_page", create),
     ("keys.upstream.client._target", revoke),
     ("keys.upstream.http.read_reply", revoke),
-    ("keys.services.stored_tokens.hash_of", connect),
-    ("keys.services.stored_tokens.forget_list", connect),
-    ("keys.sealing.os.urandom", connect),
+    ("keys.token.stored_tokens.hash_of", connect),
+    ("keys.token.stored_tokens.forget_list", connect),
+    ("estuary_admin.secrets.sealing.os.urandom", connect),
     ("keys.forms.bare_token", connect),
-    ("keys.views.token.connect_token", connect),
-    ("estuary_admin.sso.adapter.client_address", sign_in_with_it),
-    ("keys.views.key_list.hash_of", search),
+    ("keys.token.views.connect_token", connect),
+    ("estuary_admin.sso.account_adapter.client_address", sign_in_with_it),
+    ("keys.api_keys.views.key_list.hash_of", search),
 ]
 
 

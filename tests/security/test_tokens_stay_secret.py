@@ -13,7 +13,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
-from keys.roles import ADMINS
+from estuary_admin.members import ADMINS
 from keys.sandbox import Sandbox
 from keys.upstream import hash_of
 from tests.conftest import PASSWORD
@@ -158,7 +158,7 @@ def test_no_token_is_found_anywhere(
         job.do()
         job.sign_in()
         with monkeypatch.context() as broken:
-            broken.setattr("keys.services.stored_tokens.forget_list", crash)
+            broken.setattr("keys.token.stored_tokens.forget_list", crash)
             again = node.add_key(job.account, label="again")
             job.tokens.add(again)
             job.browser.post("/account/token/", {"token": again})

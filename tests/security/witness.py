@@ -15,7 +15,7 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 
-from estuary_admin.logging import JsonFormatter, LineFormatter
+from estuary_admin.observability.logging import JsonFormatter, LineFormatter
 from keys.upstream import UpstreamError
 
 CHATTY = ["django", "django.db.backends", "urllib3", "keys"]

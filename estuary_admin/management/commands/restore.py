@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from estuary_admin.backups import Refused, restore
+from estuary_admin.storage.backups import Refused, restore
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from keys.roles import ADMINS
+from estuary_admin.members import ADMINS
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from keys.services.retention import prune_audit, prune_leases, prune_lists
+from keys.retention import prune_audit, prune_leases, prune_lists
 
 
 class Command(BaseCommand):

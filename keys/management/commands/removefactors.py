@@ -12,8 +12,8 @@ from django.db import transaction
 from estuary_admin.security.factors import remove_all
 from estuary_admin.security.member_sessions import end, living
 from keys.actors import Actor
-from keys.services import audit
-from keys.services.audit import Action
+from keys.audit import trail as audit
+from keys.audit.trail import Action
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from estuary_admin.security.factors import reseal_factors
-from keys.services.stored_tokens import reseal_all
+from keys.token.stored_tokens import reseal_all
 
 
 class Command(BaseCommand):

@@ -14,9 +14,9 @@ from django.db.models.signals import post_delete, post_save
 from django.test import Client
 from django.utils import timezone
 
-from estuary_admin import cached_sessions
 from estuary_admin.security.models import MemberSession
-from keys.services.audit import Action
+from estuary_admin.storage import cached_sessions
+from keys.audit.trail import Action
 from tests.backing import Backing
 from tests.conftest import PASSWORD, signed_in
 from tests.estuary_admin.security.conftest import row_of, typed_in

@@ -19,7 +19,7 @@ from tests.conftest import HTMX, signed_in
 from tests.estuary_admin.security.conftest import PAGE, code_of, type_password
 from tests.estuary_admin.security.test_factors import ADD, REMOVE, add_app
 from tests.estuary_admin.sso.conftest import Browser, change, proxied
-from tests.estuary_admin.test_routes import path_of, routes
+from tests.estuary_admin.web.test_routes import path_of, routes
 from tests.keys.evidence import asked, words_of
 
 __all__ = ["proxied"]

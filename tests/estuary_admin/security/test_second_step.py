@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.test import Client
 
-from keys.services.audit import Action
+from keys.audit.trail import Action
 from tests.estuary_admin.security.conftest import (
     CODE,
     LOGIN,

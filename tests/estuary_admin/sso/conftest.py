@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from estuary_admin.sso.config import Config, Headers
-from estuary_admin.sso.peers import Peers
+from estuary_admin.sso.trusted_proxies import Peers
 
 PROXY = "10.0.0.5"
 STRANGER = "198.51.100.9"

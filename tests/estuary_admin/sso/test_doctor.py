@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from estuary_admin.sso.config import Config, Signed
 from estuary_admin.sso.doctor import arrived, diagnose
-from estuary_admin.sso.peers import Peers
+from estuary_admin.sso.trusted_proxies import Peers
 from tests.conftest import signed_in
 from tests.estuary_admin.sso.conftest import PROXY, Browser, change
 from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims

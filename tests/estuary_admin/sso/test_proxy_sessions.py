@@ -9,10 +9,10 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
+from estuary_admin.members import ADMINS
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.models import Identity
-from keys.roles import ADMINS
-from keys.services.audit import Action
+from keys.audit.trail import Action
 from tests.conftest import HTMX, PASSWORD
 from tests.estuary_admin.sso.conftest import Browser, change
 from tests.estuary_admin.sso.test_proxy_header import refused_as

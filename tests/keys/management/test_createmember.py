@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from keys.roles import is_admin
+from estuary_admin.members import is_admin
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db

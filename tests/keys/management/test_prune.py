@@ -14,10 +14,11 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.utils import timezone
 
+from keys import retention
 from keys.actors import Actor
+from keys.audit import trail as audit
+from keys.audit.trail import Action
 from keys.models import AuditEntry, ExportLease, KeyCreation
-from keys.services import audit, retention
-from keys.services.audit import Action
 
 pytestmark = pytest.mark.django_db
 
@@ -84,7 +85,7 @@ def test_kept_lists_go_when_their_day_is_over(
 ) -> None:
     settings.CACHES = settings.CACHES | {
         "key_lists": {
-            "BACKEND": "estuary_admin.caches.QuickFileCache",
+            "BACKEND": "estuary_admin.storage.file_cache.QuickFileCache",
             "LOCATION": tmp_path / "lists",
         }
     }

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from keys.services.audit import Action
+from keys.audit.trail import Action
 from tests.conftest import PASSWORD, signed_in
 from tests.keys.evidence import last_row
 

@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from estuary_admin.secrets.sealing import is_newest, unseal
 from keys.models import StoredToken
-from keys.sealing import is_newest, unseal
 from tests.conftest import connect
 
 OTHER = base64.b64encode(b"o" * 32).decode()

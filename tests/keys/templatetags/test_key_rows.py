@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from django.template.loader import render_to_string
 
-from estuary_admin.patterns import HOLE, INDENTATION
-from keys.key_query import Status
-from keys.services.key_rows import TERMS, KeyRow
+from estuary_admin.rendering.fragments import HOLE, INDENTATION
+from keys.api_keys.query import Status
+from keys.api_keys.rows import TERMS, KeyRow
 from keys.templatetags.key_rows import key_rows
 from keys.templatetags.moments import moment
 from keys.upstream import ApiKey

@@ -11,9 +11,9 @@ from jwt import PyJWTError
 
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.doctor import Finding, arrived, diagnose
+from estuary_admin.sso.header_values import meta_key
+from estuary_admin.sso.identity_errors import NotBelieved
 from estuary_admin.sso.key_sets import KeySet, usable
-from estuary_admin.sso.not_believed import NotBelieved
-from estuary_admin.sso.values import meta_key
 
 
 class Command(BaseCommand):

@@ -1,0 +1,47 @@
+"""Member or admin, from the groups of each request."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.http import HttpRequest
+
+from estuary_admin.members import ADMINS, is_admin
+from estuary_admin.sso.config import Config
+from estuary_admin.sso.events import Event, tell
+
+KEPT = "sso_last_admin_kept"  # in the session: told once, not with each request
+
+
+def follow_groups(
+    request: HttpRequest, member: User, groups: frozenset[str] | None, sso: Config
+) -> None:
+    """Nothing said about groups keeps the role; otherwise the groups decide, with this request."""
+    if groups is None or not sso.admin_groups:
+        return
+    wanted = bool(groups & sso.admin_groups)
+    if wanted == is_admin(member):
+        return
+    event = _give(member) if wanted else _take(member)
+    if event is Event.LAST_ADMIN_KEPT:
+        if request.session.get(KEPT):
+            return
+        request.session[KEPT] = True
+    tell(request, event, member)
+
+
+def _give(member: User) -> Event:
+    member.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+    member.is_console_admin = True  # type: ignore[attr-defined]
+    return Event.ROLE_GIVEN
+
+
+def _take(member: User) -> Event:
+    with transaction.atomic():
+        # One at a time, lest two admins take each other for the one who is left.
+        group = Group.objects.select_for_update().get(name=ADMINS)
+        if not group.user_set.filter(is_active=True).exclude(pk=member.pk).exists():
+            return Event.LAST_ADMIN_KEPT
+        member.groups.remove(group)
+    member.is_console_admin = False  # type: ignore[attr-defined]
+    return Event.ROLE_TAKEN

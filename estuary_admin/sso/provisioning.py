@@ -1,0 +1,81 @@
+"""Which member a proved identity is here: known, made now, or waiting for an admin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from estuary_admin.sso.admission_errors import NotAdmitted
+from estuary_admin.sso.config import Config
+from estuary_admin.sso.events import Event, tell
+from estuary_admin.sso.header_identity import Proved
+from estuary_admin.sso.models import Identity
+from estuary_admin.sso.reasons import Refused
+
+SEEN_EVERY = timedelta(minutes=5)  # a row written with each request would cost more than it tells
+
+
+def admitted(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
+    """The linked identity of somebody who may come in, or Refused."""
+    if not may_come_in(proved.groups, sso):
+        raise Refused(NotAdmitted.NOT_IN_GROUPS)
+    identity = find(proved) or make(request, proved, sso)
+    keep_current(identity, proved)
+    if identity.is_pending:
+        raise Refused(NotAdmitted.PENDING)
+    if not identity.member.is_active:
+        raise Refused(NotAdmitted.SWITCHED_OFF)
+    return identity
+
+
+def may_come_in(groups: frozenset[str] | None, sso: Config) -> bool:
+    """With SSO_MEMBER_GROUPS set, who brings no groups at all stays out as well."""
+    if not sso.member_groups:
+        return True
+    return bool((groups or frozenset()) & (sso.member_groups | sso.admin_groups))
+
+
+def find(proved: Proved) -> Identity | None:
+    return (
+        Identity.objects.select_related("member")
+        .filter(source=proved.source, stable_id=proved.stable_id)
+        .first()
+    )
+
+
+def make(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
+    """A name that is taken already is no proof of being that member: an admin must link it."""
+    namesake = User.objects.filter(username__iexact=proved.username).first()
+    if namesake is None and not sso.auto_create:
+        raise Refused(NotAdmitted.UNKNOWN_MEMBER)
+    try:
+        with transaction.atomic():
+            member = namesake or User.objects.create_user(proved.username, email=proved.email)
+            identity = Identity.objects.create(
+                source=proved.source,
+                stable_id=proved.stable_id,
+                member=member,
+                name=proved.name,
+                email=proved.email,
+                state=Identity.State.PENDING if namesake else Identity.State.LINKED,
+            )
+    except IntegrityError:  # another request of the same person was faster
+        if identity_made := find(proved):
+            return identity_made
+        raise Refused(NotAdmitted.PENDING) from None
+    event = Event.IDENTITY_PENDING if namesake else Event.IDENTITY_CREATED
+    tell(request, event, None if namesake else member, name=member.username)
+    return identity
+
+
+def keep_current(identity: Identity, proved: Proved) -> None:
+    """Attributes follow the source; they never decide which member this is."""
+    told = {"name": proved.name, "email": proved.email}
+    changed = {name: value for name, value in told.items() if getattr(identity, name) != value}
+    now = timezone.now()
+    if changed or now - identity.last_seen > SEEN_EVERY:
+        Identity.objects.filter(pk=identity.pk).update(last_seen=now, **changed)

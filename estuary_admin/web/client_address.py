@@ -1,0 +1,41 @@
+"""The address a request came from, believing X-Forwarded-For only from the proxies we name."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from estuary_admin.web.networks import is_within, plain
+
+
+def client_address(request: HttpRequest) -> str:
+    """The nearest address that is none of TRUSTED_PROXIES, or "" when there is none."""
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    hops.append(request.META.get("REMOTE_ADDR", ""))
+    nearest = ""
+    for hop in reversed(hops):
+        if not is_address(hop):
+            break
+        nearest = plain(hop)
+        if not is_trusted_proxy(hop):
+            break
+    return nearest
+
+
+def is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_trusted_proxy(address: str) -> bool:
+    return is_within(address, settings.TRUSTED_PROXIES)
+
+
+def comes_from_proxy(request: HttpRequest) -> bool:
+    """Whether one of TRUSTED_PROXIES handed the request on, so that its own headers count."""
+    return is_trusted_proxy(request.META.get("REMOTE_ADDR", ""))

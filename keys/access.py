@@ -1,0 +1,111 @@
+"""Who may use a view, declared on the view; and what it shows when Estuary has trouble."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+from estuary_admin.members import is_admin
+from estuary_admin.secrets.sealing import SealBroken
+from keys.actors import actor_of
+from keys.audit import trail as audit
+from keys.audit.trail import Action, Outcome
+from keys.http import AppRequest, go_to, render_trouble
+from keys.throttles import TooOften
+from keys.token import stored_tokens
+from keys.upstream import RateLimited, UpstreamError, UpstreamUnavailable
+
+logger = logging.getLogger("estuary_admin.keys")
+
+View = Callable[..., HttpResponseBase]
+
+
+def signed_in(view: View) -> View:
+    """For every member. MemberRequiredMiddleware has seen to it; this states it."""
+    view.access = "member"  # type: ignore[attr-defined]
+    return view
+
+
+def connected(view: View) -> View:
+    """For members with a stored token, which the view finds at `request.stored_token`."""
+
+    @wraps(view)
+    def wrapper(request: AppRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            request.stored_token = stored_tokens.of_member(request.user)
+        except stored_tokens.NotConnected:
+            return go_to(request, "keys:token_connect")
+        return view(request, *args, **kwargs)
+
+    return signed_in(cast(View, wrapper))
+
+
+def deny_unless_admin(request: AppRequest, wanted: str) -> None:
+    """Let admins pass; for anybody else write an audit row and answer 403."""
+    if not is_admin(request.user):
+        audit.record(
+            actor_of(request), Action.ACCESS_DENIED, Outcome.REFUSED, detail={"wanted": wanted}
+        )
+        raise PermissionDenied
+
+
+def upstream_errors_shown(view: View) -> View:
+    """Turn trouble with Estuary, or with the stored token, into a page with a way on."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except UpstreamError as error:
+            logger.warning("upstream_error", extra={"reason": error.code})
+            return _upstream_error(request, error)
+        except TooOften as refusal:
+            return _too_often(request, refusal)
+        except stored_tokens.NotConnected:
+            return go_to(request, "keys:token_connect")
+        except SealBroken:
+            logger.error("stored_token_unreadable", extra={"member": request.user.pk})  # noqa: TRY400
+            return render_trouble(request, "keys/token_unreadable.html", {}, 500)
+
+    return cast(View, wrapper)
+
+
+def _upstream_error(request: HttpRequest, error: UpstreamError) -> HttpResponseBase:
+    status = 429 if isinstance(error, RateLimited) else 502
+    response = render_trouble(
+        request,
+        "keys/upstream_error.html",
+        {
+            "title": _title(error),
+            "sentence": error.sentence,
+            "is_about_token": error.is_about_token,
+            # After a POST there is nothing to repeat by a link: it may have been carried out.
+            "retry_url": request.get_full_path() if request.method == "GET" else "",
+        },
+        status,
+    )
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _too_often(request: HttpRequest, refusal: TooOften) -> HttpResponseBase:
+    context = {"title": "Too many changes", "sentence": f"Nothing was changed. {refusal.sentence}"}
+    response = render_trouble(request, "keys/upstream_error.html", context, 429)
+    response["Retry-After"] = str(refusal.wait)
+    return response
+
+
+def _title(error: UpstreamError) -> str:
+    if error.is_about_token:
+        return "Estuary refuses your key"
+    if isinstance(error, RateLimited):
+        return "Estuary is busy"
+    # What answered something else was reached.
+    is_away = isinstance(error, UpstreamUnavailable)
+    return "Estuary unreachable" if is_away else "Trouble with Estuary"

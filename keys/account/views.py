@@ -1,0 +1,49 @@
+"""The member's own page: how the stored token is, and how the console should look."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from estuary_admin.security.member_sessions import living
+from keys.access import signed_in
+from keys.account.preferences import detected_time_zone, preferences_of, take_into_session
+from keys.actors import actor_of
+from keys.forms import PreferencesForm
+from keys.http import AppRequest, go_to
+from keys.models import StoredToken
+from keys.token.health import health_of
+
+PREFERENCES = ("theme", "time_zone", "shortcuts")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def account(request: AppRequest) -> HttpResponse:
+    kept = preferences_of(request.user)
+    form = PreferencesForm(
+        request.POST if request.method == "POST" else None,
+        initial={name: getattr(kept, name) for name in PREFERENCES},
+        detected=detected_time_zone(request),
+    )
+    if request.method == "POST" and form.is_valid():
+        for name in PREFERENCES:
+            setattr(kept, name, form.cleaned_data[name])
+        kept.save()
+        take_into_session(request, request.user)
+        messages.success(request, "Preferences saved.")
+        return go_to(request, "keys:account")
+    stored = StoredToken.objects.filter(member=request.user).first()
+    health = health_of(stored, actor_of(request), timezone.now())
+    context = {
+        "form": form,
+        "stored_token": stored,
+        "health": health.sentence,
+        "health_level": health.level,
+        "own_row": health.row,
+        "sessions": living(request.user),
+    }
+    return render(request, "keys/account.html", context)

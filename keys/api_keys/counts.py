@@ -1,0 +1,66 @@
+"""Keys by status over all accounts, as they were last seen: Estuary is not asked for this."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from django.core.cache import cache
+from django.utils import timezone
+
+from keys.api_keys import key_lists
+from keys.api_keys.query import Status
+from keys.api_keys.rows import status_of, terms_at
+from keys.models import StoredToken
+from keys.upstream import ApiKey
+
+PATIENCE = 2.0  # seconds for reading the kept lists of all accounts
+REUSED_FOR = 60  # seconds: a monitor asks often, and all machines know the same
+NAME = "key-counts:1"
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Each key has one status. `unseen` accounts have no list of the last day, or there was no
+    time left to read it."""
+
+    by_status: dict[str, int]
+    legacy: int
+    seen: int
+    unseen: int
+
+
+def current_counts() -> Counts:
+    """Count what is kept, at most once a minute for all processes together."""
+    if kept := cache.get(NAME):
+        return msgspec.msgpack.decode(kept, type=Counts)
+    counts = _counted()
+    cache.set(NAME, msgspec.msgpack.encode(counts), REUSED_FOR)
+    return counts
+
+
+def _counted() -> Counts:
+    keys: Counter[str] = Counter(
+        {str(status): 0 for status in Status if status not in {Status.ALL, Status.LEGACY}}
+    )
+    legacy = seen = unseen = 0
+    met: set[int] = set()  # two members may have connected one account
+    now, end = timezone.now(), time.monotonic() + PATIENCE
+    for stored in StoredToken.objects.only("token_hash", "list_version").iterator():
+        known = key_lists.last_known(stored) if time.monotonic() < end else None
+        if known is None:
+            unseen += 1
+            continue
+        seen += 1
+        new = [key for key in known.keys if hash(key.token_hash) not in met]
+        met.update(hash(key.token_hash) for key in new)
+        keys.update(_statuses(new, now))
+        legacy += sum(key.is_legacy for key in new)
+    return Counts(dict(keys), legacy, seen, unseen)
+
+
+def _statuses(keys: Iterable[ApiKey], now: datetime) -> Iterable[str]:
+    ends = terms_at(now)
+    return (str(Status.SESSION if key.is_session else status_of(key, ends)) for key in keys)

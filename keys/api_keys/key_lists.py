@@ -1,0 +1,124 @@
+"""The list of an account's keys: asked of Estuary once, reused for a moment, kept for bad times."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+import msgspec
+from django.core.cache import caches
+from django.utils import timezone
+
+from estuary_admin.storage.connections import let_go_of_the_database
+from keys.actors import Actor
+from keys.models import StoredToken
+from keys.token.stored_tokens import client_for
+from keys.upstream import ApiKey, KeyList, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
+
+REUSED_FOR = timedelta(seconds=15)
+KEPT_FOR = timedelta(hours=24)
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """What Estuary listed, and when. It holds no token: none passes `keys.upstream`."""
+
+    keys: tuple[ApiKey, ...]
+    unreadable: int
+    fetched_at: datetime
+    list_version: int
+    stale_reason: str = ""  # why this is not fresh, as a sentence
+
+    def find(self, token_hash: str) -> ApiKey | None:
+        return next((key for key in self.keys if key.token_hash == token_hash), None)
+
+    def only(self, token_hashes: set[str]) -> Snapshot:
+        """With those keys alone: to look hundreds up in 200,000 would take seconds."""
+        keys = tuple(key for key in self.keys if key.token_hash in token_hashes)
+        return msgspec.structs.replace(self, keys=keys)
+
+    @property
+    def doubt(self) -> str:
+        """Why a key that is missing here may exist all the same, as a sentence; "" if none may."""
+        return self.stale_reason or (
+            "Estuary's list could not be read whole." if self.unreadable else ""
+        )
+
+
+_packed = msgspec.msgpack.Decoder(Snapshot)
+
+
+def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
+    """The member's keys, from Estuary or, when it has trouble, as last known.
+
+    `reuse` allows a list of at most 15 seconds ago, if nothing was changed here since. Raises
+    UpstreamError when Estuary gives no list and none is known, or when it refuses the token.
+    """
+    if reuse and (recent := _recent(stored)):
+        return recent
+    client = client_for(stored, actor)
+    let_go_of_the_database()
+    try:
+        return remember(stored, client.list_keys())
+    except UpstreamError as error:
+        kept = None if error.is_about_token else last_known(stored)
+        if kept is None:
+            raise
+        return msgspec.structs.replace(kept, stale_reason=error.sentence)
+
+
+def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
+    """A list to look one key up in; that it is not there is for Estuary to say, now.
+
+    Raises UpstreamError as `current_list` does.
+    """
+    recent = _recent(stored)
+    return (
+        recent if recent and recent.find(token_hash) else current_list(stored, actor, reuse=False)
+    )
+
+
+def _recent(stored: StoredToken) -> Snapshot | None:
+    known = last_known(stored)
+    return known if known and _age(known) <= REUSED_FOR else None
+
+
+def _age(snapshot: Snapshot) -> timedelta:
+    return timezone.now() - snapshot.fetched_at
+
+
+def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
+    """Keep a list for all processes, under the version that was current when it was asked for."""
+    snapshot = Snapshot(listed.keys, listed.unreadable, timezone.now(), stored.list_version)
+    packed = msgspec.msgpack.encode(snapshot)
+    try:
+        caches["key_lists"].set(_name(stored), packed, KEPT_FOR.total_seconds())
+    except OSError:
+        # A full disk, or one that may only be read: what Estuary says is shown all the same.
+        logger.exception("key_list_not_kept")
+    return snapshot
+
+
+def last_known(stored: StoredToken) -> Snapshot | None:
+    """The list as it was last fetched, at most a day ago, unless something was changed since."""
+    kept = _kept(stored)
+    if kept is None or kept.list_version != stored.list_version or _age(kept) > KEPT_FOR:
+        return None
+    return kept
+
+
+def _kept(stored: StoredToken) -> Snapshot | None:
+    try:
+        packed = caches["key_lists"].get(_name(stored))
+        return _packed.decode(packed) if packed else None
+    except Exception:
+        # Half a file after a power cut, another version's list: Estuary can be asked again.
+        logger.exception("key_list_unreadable")
+        return None
+
+
+def _name(stored: StoredToken) -> str:
+    # The number rises with the shape of Snapshot; the hash keeps lists of two accounts apart even
+    # after a backup was restored.
+    return f"key-list:2:{stored.pk}:{stored.token_hash}"

@@ -1,0 +1,96 @@
+"""Creating a key, and showing its token in that one answer."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from estuary_admin.security import interrupted_forms as typed
+from estuary_admin.security.fresh_proof import fresh_proof
+from keys.access import connected, upstream_errors_shown
+from keys.actors import actor_of
+from keys.api_keys.create import Creation, create_key
+from keys.api_keys.nonces import checked_nonce, new_nonce
+from keys.api_keys.rows import PERMISSION_TEXT
+from keys.forms import KeyCreateForm
+from keys.http import AppRequest, render_page
+from keys.models import KeyCreation
+from keys.throttles import TooOften
+from keys.upstream import UpstreamError
+
+OUTCOMES = {
+    KeyCreation.Outcome.CREATED: "created-before",
+    KeyCreation.Outcome.REQUESTED: "unknown",
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@connected
+@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "nonce"))
+@upstream_errors_shown
+@sensitive_variables("creation")
+def key_create(request: AppRequest) -> HttpResponse:
+    if request.method != "POST":
+        initial = {"nonce": new_nonce(request.session), **typed.kept(request)}
+        return _form_page(request, KeyCreateForm(initial=initial))
+    form = KeyCreateForm(request.POST)
+    if not form.is_valid():
+        return _form_page(request, form)
+    nonce = checked_nonce(request.session, form.cleaned_data["nonce"])
+    if not nonce:
+        form.add_error(
+            None, "This form was too old, so no key was created. Press Create key again."
+        )
+        return _form_page(request, form)
+    try:
+        creation = create_key(actor_of(request), request.stored_token, form.to_spec(), nonce)
+    except (UpstreamError, TooOften) as error:
+        form.add_error(None, f"No key was created. {error.sentence}")
+        return _form_page(request, form)
+    if creation.created is None:
+        return _outcome_page(request, creation)
+    return _key_shown_once(request, creation)
+
+
+def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
+    """The form, with what was typed; after an error with a new nonce, since the old may be used."""
+    if form.is_bound:
+        form.data = dict(form.data.items()) | {"nonce": new_nonce(request.session)}
+    return render_page(request, "keys/key_create.html", {"form": form})
+
+
+def _key_shown_once(request: AppRequest, creation: Creation) -> HttpResponse:
+    # Answer the POST itself: a redirect would have to store the token to show it.
+    record = creation.record
+    context = {
+        "created": creation.created,
+        "label": record.label,
+        "is_permanent": record.lifetime is None,
+        "permission_text": PERMISSION_TEXT[record.permission],
+        "api_url": settings.ESTUARY_API_URL.geturl(),
+        "list_url": f"{reverse('keys:key_list')}?new={record.token_hash}",
+        "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
+    }
+    return render_page(request, "keys/key_created.html", context)
+
+
+def _outcome_page(request: AppRequest, creation: Creation) -> HttpResponse:
+    record = creation.record
+    links = {}
+    if record.token_hash:
+        links = {
+            "key_url": reverse("keys:key_detail", args=[record.token_hash]),
+            "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
+        }
+    context = {
+        "outcome": OUTCOMES.get(KeyCreation.Outcome(record.outcome), record.outcome),
+        "label": record.label,
+        "fingerprint": record.fingerprint,
+        "create_url": reverse("keys:key_create"),
+        "sentence": creation.sentence,
+        **links,
+    }
+    return render_page(request, "keys/key_create_outcome.html", context)

@@ -1,0 +1,47 @@
+"""How often one member may have this console change something at Estuary.
+
+Counted in the audit, which has a row for each change anyhow: exact, and the same for all machines.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Min
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.audit.trail import Action
+from keys.models import AuditEntry
+
+WINDOW = timedelta(minutes=1)
+
+
+class TooOften(Exception):
+    """A member did this as often as is allowed; `wait` seconds later it may be done again."""
+
+    def __init__(self, times: int, wait: int) -> None:
+        self.wait = wait
+        unit = "second" if wait == 1 else "seconds"
+        self.sentence = (
+            f"You did this {times} times within a minute, and this console does it no more often "
+            f"for one member. Try again in {wait} {unit}."
+        )
+        super().__init__(self.sentence)
+
+
+def check(actor: Actor, action: Action) -> None:
+    """Raise TooOften if the member did this too often in the last minute, others' doing aside."""
+    now = timezone.now()
+    recent = AuditEntry.objects.filter(
+        actor=actor.known_member, action=action, at__gt=now - WINDOW
+    ).order_by()
+    # One request may leave many rows: all expired keys are revoked by one.
+    times = sorted(
+        recent.values("request_id").annotate(first=Min("at")).values_list("first", flat=True)
+    )
+    if len(times) >= settings.MEMBER_CHANGES_PER_MINUTE:
+        free_at = times[-settings.MEMBER_CHANGES_PER_MINUTE] + WINDOW
+        raise TooOften(len(times), max(1, math.ceil((free_at - now).total_seconds())))

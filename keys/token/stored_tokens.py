@@ -1,0 +1,147 @@
+"""Connecting, using and disconnecting the token by which the console acts for a member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from estuary_admin.secrets import sealing
+from estuary_admin.storage.prepared_queries import Prepared
+from keys import throttles
+from keys.actors import Actor
+from keys.audit import trail as audit
+from keys.audit.trail import Action, Outcome
+from keys.models import StoredToken
+from keys.upstream import EstuaryClient, UpstreamError, hash_of
+
+
+class NotConnected(Exception):
+    """The member has no stored token."""
+
+
+_of_member = Prepared(StoredToken.objects.filter(member=0))
+
+
+def of_member(member: User) -> StoredToken:
+    """A member's stored token; raises NotConnected."""
+    stored = _of_member.first(member.pk)
+    if stored is None:
+        raise NotConnected
+    stored.member = member
+    return stored
+
+
+def client_for(stored: StoredToken, actor: Actor) -> EstuaryClient:
+    """A client that acts with a stored token: the only place where one is in the clear.
+
+    Raises SealBroken when none of the sealing keys opens it. The client's calls together take
+    ESTUARY_TIMEOUT seconds at the most: make one for each page.
+    """
+    return _client(sealing.unseal(stored.sealed, stored.member_id), actor)
+
+
+@sensitive_variables("token")
+def connect_token(actor: Actor, token: str) -> StoredToken:
+    """Check a token against Estuary, then seal and keep it in place of the member's former one.
+
+    Estuary's `/user/stats` tells a working token (200) from an unknown or expired (401) and an
+    upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError or
+    TooOften: nothing is kept.
+    """
+    throttles.check(actor, Action.TOKEN_CONNECTED)
+    member = actor.known_member
+    token_hash = hash_of(token)
+    try:
+        _client(token, actor).stats()
+    except UpstreamError as error:
+        audit.record(
+            actor, Action.TOKEN_CONNECTED, _refused_or_failed(error), detail={"reason": error.code}
+        )
+        raise
+    with transaction.atomic():
+        stored, _ = StoredToken.objects.update_or_create(
+            member=member,
+            defaults={
+                "sealed": sealing.seal(token, member.pk),
+                "token_hash": token_hash,
+                "connected_at": timezone.now(),
+            },
+        )
+        forget_list(stored)
+        audit.record(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
+    return stored
+
+
+def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
+    """Destroy a stored token here; at Estuary it stays valid.
+
+    False when it is not the member's any more: one that was connected meanwhile stays.
+    """
+    with transaction.atomic():
+        count, _ = StoredToken.objects.filter(pk=stored.pk, token_hash=stored.token_hash).delete()
+        if count:
+            audit.record(actor, Action.TOKEN_DISCONNECTED, token_hash=stored.token_hash)
+    return bool(count)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedMember:
+    id: int
+    username: str
+    connected_at: datetime
+
+
+def connected_members(but: User) -> list[ConnectedMember]:
+    """Everybody with a stored token but one, by name."""
+    rows = StoredToken.objects.exclude(member=but).order_by("member__username")
+    found = rows.values_list("member_id", "member__username", "connected_at")
+    return [ConnectedMember(*row) for row in found]
+
+
+def forget_list(stored: StoredToken) -> None:
+    """Make every process ask Estuary anew for this account's keys.
+
+    When the member has disconnected meanwhile there is no list to forget, and nothing happens.
+    """
+    rows = StoredToken.objects.filter(pk=stored.pk)
+    rows.update(list_version=F("list_version") + 1)
+    stored.list_version = rows.values_list("list_version", flat=True).first() or stored.list_version
+
+
+def reseal_all() -> tuple[int, int]:
+    """Move every stored token to the newest sealing key; returns (moved, unreadable)."""
+    moved = unreadable = 0
+    for stored in StoredToken.objects.iterator():
+        if sealing.is_newest(stored.sealed):
+            continue
+        try:
+            token = sealing.unseal(stored.sealed, stored.member_id)
+        except sealing.SealBroken:
+            unreadable += 1
+            continue
+        # Compare and swap: the member may be connecting another token right now.
+        moved += StoredToken.objects.filter(pk=stored.pk, sealed=stored.sealed).update(
+            sealed=sealing.seal(token, stored.member_id)
+        )
+    return moved, unreadable
+
+
+@sensitive_variables("token")
+def _client(token: str, actor: Actor) -> EstuaryClient:
+    return EstuaryClient(
+        settings.ESTUARY_API_URL.geturl(),
+        token,
+        settings.ESTUARY_TIMEOUT,
+        forwarded_for=actor.address if settings.ESTUARY_FORWARD_CLIENT_IP else "",
+    )
+
+
+def _refused_or_failed(error: UpstreamError) -> Outcome:
+    return Outcome.REFUSED if error.is_about_token else Outcome.FAILED

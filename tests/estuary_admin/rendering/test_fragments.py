@@ -1,0 +1,67 @@
+"""Parts filled into patterns: what a template alone would make of them, and nothing of others."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from estuary_admin.members import ADMINS
+
+BAR = re.compile(r"<header.*?</header>", re.DOTALL)
+MASKED = re.compile(r'value="\w{64}"')
+
+
+@pytest.fixture
+def members(db: None) -> dict[str, Client]:
+    found = {}
+    for name in ("alice", "bob", "<i>{name}</i>"):
+        member = User.objects.create_user(name, password="correct horse battery")
+        found[name] = Client()
+        found[name].force_login(member)
+    User.objects.get(username="bob").groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+    return found
+
+
+def bar_of(client: Client, path: str = "/account/") -> str:
+    found = BAR.search(client.get(path).content.decode())
+    assert found
+    return found[0]
+
+
+def test_each_member_sees_their_own_name_in_the_bar(members: dict[str, Client]) -> None:
+    for _ in range(2):
+        assert '<bdi class="menu-name">alice</bdi>' in bar_of(members["alice"])
+        assert '<bdi class="menu-name">bob</bdi>' in bar_of(members["bob"])
+
+
+def test_a_name_is_text_whatever_it_holds(members: dict[str, Client]) -> None:
+    assert "&lt;i&gt;{name}&lt;/i&gt;" in bar_of(members["<i>{name}</i>"])
+
+
+def test_each_page_has_a_csrf_token_of_its_own(members: dict[str, Client]) -> None:
+    [first] = MASKED.findall(bar_of(members["alice"]))
+    [second] = MASKED.findall(bar_of(members["alice"]))
+
+    assert first != second
+
+
+def test_the_bar_tells_where_one_is(members: dict[str, Client]) -> None:
+    for path, name in [("/exports/", "Exports"), ("/account/", "")]:
+        current = re.findall(r'aria-current="page">(\w*)<', bar_of(members["alice"], path))
+        assert current == ([name] if name else [])
+
+
+def test_strangers_get_a_bar_without_a_menu(members: dict[str, Client]) -> None:
+    bar_of(members["alice"])
+
+    assert "menu-name" not in bar_of(Client(), "/accounts/login/")
+
+
+def test_a_page_without_a_form_gives_strangers_no_cookie(db: None) -> None:
+    response = Client().get("/accounts/inactive/")
+
+    assert "<form" not in response.content.decode()
+    assert not response.cookies

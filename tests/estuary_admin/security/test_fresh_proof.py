@@ -1,0 +1,188 @@
+"""A fresh proof before what matters, in local mode; what was typed is there again after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.test import Client
+
+from keys.audit.trail import Action
+from keys.models import StoredToken
+from keys.sandbox import Sandbox
+from tests.conftest import HTMX, PASSWORD, connect, signed_in
+from tests.estuary_admin.security.conftest import PROOF, code_of, prove
+from tests.estuary_admin.web.test_routes import GET_ONLY, POST_ONLY, path_of, routes
+from tests.keys.evidence import audited, last_row, words_of
+
+#: Every route that asks; what else there is may be used by whoever has the session.
+ASKING = {
+    "account_change_password",
+    "export_download",
+    "key_create",
+    "key_revoke",
+    "key_revoke_expired",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "mfa_deactivate_totp",
+    "mfa_edit_webauthn",
+    "mfa_generate_recovery_codes",
+    "mfa_remove_webauthn",
+    "mfa_view_recovery_codes",
+    "sso_identity_link",
+    "sso_identity_remove",
+    "token_connect",
+    "token_disconnect",
+}
+
+
+@pytest.fixture
+def late(clock: Any, browser: Client) -> Client:
+    """Alice, connected, a quarter of an hour after she signed in."""
+    clock.shift(15 * 60)
+    return browser
+
+
+def forget_proof(client: Client) -> None:
+    session = client.session
+    del session["proved_at"]
+    session.save()
+
+
+def test_the_routes_that_ask_are_these() -> None:
+    assert {
+        str(route.name) for route in routes() if getattr(route.callback, "needs_proof", False)
+    } == ASKING
+
+
+@pytest.mark.parametrize("name", sorted(ASKING - {"export_download"}))
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_an_old_proof_leads_to_the_page_that_asks(
+    late: Client, node: Sandbox, carol: User, name: str, headers: dict[str, str]
+) -> None:
+    [route] = [route for route in routes() if route.name == name]
+    if name.startswith("sso_"):  # for admins only
+        late.force_login(carol)
+        forget_proof(late)
+    node.forget_requests()
+    before = StoredToken.objects.count()
+
+    methods = {"GET", "POST"} - ({"GET"} if name in POST_ONLY else set())
+    for method in methods - ({"POST"} if name in GET_ONLY else set()):
+        response = late.generic(method, path_of(route), headers=headers)
+
+        there = response.get("HX-Redirect" if headers else "Location", "")
+        assert there.startswith(f"{PROOF}?next=%2F"), name
+        assert response.status_code == (200 if headers else 302)
+    assert node.requests == []
+    assert StoredToken.objects.count() == before
+
+
+def test_sign_in_is_a_proof_for_a_quarter_of_an_hour(clock: Any, browser: Client) -> None:
+    clock.shift(15 * 60 - 1)
+    assert browser.get("/keys/new/").status_code == 200
+    clock.shift(1)
+    assert browser.get("/keys/new/")["Location"] == f"{PROOF}?next=%2Fkeys%2Fnew%2F"
+    assert browser.get("/keys/").status_code == 200
+    assert browser.post("/exports/download/").status_code == 200  # one's own
+
+
+@pytest.mark.parametrize(("minutes", "asks"), [(0, False), (60, False), (10, True)])
+def test_the_operator_says_for_how_long(
+    late: Client, settings: Any, minutes: int, asks: bool
+) -> None:
+    settings.SUDO_MINUTES = minutes
+
+    assert (late.get("/keys/new/").status_code == 302) is asks
+
+
+def test_the_password_is_a_proof_and_leads_on(late: Client, alice: User) -> None:
+    page = late.get(f"{PROOF}?next=/keys/new/")
+    assert "Confirm with the password" in words_of(page)
+    assert "passkey" not in words_of(page)
+
+    response = prove(late, "/keys/new/")
+
+    assert response["Location"] == "/keys/new/"
+    assert late.get("/keys/new/").status_code == 200
+    assert last_row(Action.PROOF_GIVEN).detail == {"way": "password"}
+    assert late.get(f"{PROOF}?next=/keys/new/")["Location"] == "/keys/new/"  # no second time
+
+
+def test_a_wrong_password_is_no_proof_and_recorded_and_throttled(late: Client) -> None:
+    for _ in range(5):
+        page = prove(late, "/keys/new/", way="password", password="wrong")
+        assert page.status_code == 200
+        assert "wrong" not in page.content.decode()
+
+    assert prove(late, "/keys/new/").status_code == 200  # throttled: the right one, too
+    assert late.get("/keys/new/").status_code == 302
+    assert audited()[-6:] == [("member:proof-failed", "refused")] * 6
+
+
+def test_a_code_is_a_proof(late: Client, app: Authenticator) -> None:
+    response = prove(late, "/keys/new/", way="code", code=code_of())
+
+    assert response["Location"] == "/keys/new/"
+    assert late.get("/keys/new/").status_code == 200
+    assert last_row(Action.FACTOR_USED).detail == {"factor": "app"}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"way": "code", "code": "000000"},  # no factor
+        {"way": "passkey", "credential": "{}"},
+        {"way": "nothing"},
+        {"password": PASSWORD},
+    ],
+)
+def test_a_way_that_the_member_does_not_have_is_none(late: Client, typed: dict[str, str]) -> None:
+    assert prove(late, "/keys/new/", **typed).status_code == 200
+    assert late.get("/keys/new/").status_code == 302
+
+
+def test_nobody_proves_for_another(late: Client, carol: User) -> None:
+    carol.set_password("quite another password")
+    carol.save()
+
+    prove(late, "/keys/new/", way="password", password="quite another password")
+
+    assert late.get("/keys/new/").status_code == 302
+
+
+@pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example", PROOF, ""])
+def test_after_it_nobody_is_sent_elsewhere(late: Client, there: str) -> None:
+    response = prove(late, there)
+
+    assert response["Location"] in {"/account/", PROOF}
+    assert late.get(PROOF)["Location"] == "/account/"
+
+
+def test_an_export_for_somebody_else_asks_and_goes_back_to_its_page(
+    clock: Any, alice: User, carol: User, token: str, node: Sandbox
+) -> None:
+    connect(alice, token)
+    node.forget_requests()
+    client = signed_in(carol)
+    clock.shift(16 * 60)
+    for spelling in (str(alice.pk), f" {alice.pk}", f"0{alice.pk}", f"+{alice.pk}"):
+        response = client.post("/exports/download/", {"member": spelling})
+        assert response.status_code == 302
+        assert response["Location"] == f"{PROOF}?next=%2Fexports%2F"
+    assert node.requests == []
+
+    page = client.get(prove(client, "/exports/")["Location"])
+
+    assert "press the button again" in words_of(page)
+    assert client.post("/exports/download/", {"member": str(alice.pk)}).streaming
+
+
+def test_a_proof_from_the_future_is_none(late: Client) -> None:
+    session = late.session
+    session["proved_at"] = session["proved_at"] + 24 * 3600
+    session.save()
+
+    assert late.get("/keys/new/").status_code == 302

@@ -1,0 +1,76 @@
+"""Two requests of the same new person, and attributes that follow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from estuary_admin.sso import provisioning as members
+from estuary_admin.sso.admission_errors import NotAdmitted
+from estuary_admin.sso.backends import ProxyBackend
+from estuary_admin.sso.config import Config
+from estuary_admin.sso.header_identity import Proved, prove
+from estuary_admin.sso.models import Identity
+from estuary_admin.sso.reasons import Refused
+from tests.estuary_admin.sso.conftest import Browser
+
+PROVED = Proved("proxy:authelia", "alice", "alice", "", "", None)
+
+
+def test_the_slower_of_two_first_requests_finds_what_the_faster_made(
+    proxied: Config, rf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Browser("alice").get("/account/")
+    nobody = User.objects.none()
+    monkeypatch.setattr(User.objects, "filter", lambda **_: nobody)
+
+    assert members.make(rf.get("/"), PROVED, proxied) == Identity.objects.get()
+
+
+def test_a_name_taken_in_between_waits_for_an_admin(
+    proxied: Config, rf: Any, monkeypatch: pytest.MonkeyPatch, alice: User
+) -> None:
+    nobody = User.objects.none()
+    monkeypatch.setattr(User.objects, "filter", lambda **_: nobody)
+
+    with pytest.raises(Refused) as refusal:
+        members.make(rf.get("/"), PROVED, proxied)
+
+    assert refusal.value.reason is NotAdmitted.PENDING
+
+
+def test_the_time_of_the_last_visit_is_kept_coarsely(proxied: Config) -> None:
+    browser = Browser("alice")
+    browser.get("/account/")
+    first = Identity.objects.get().last_seen
+    browser.get("/account/")
+    assert Identity.objects.get().last_seen == first
+    Identity.objects.update(last_seen=timezone.now() - timedelta(hours=1))
+
+    browser.get("/account/")
+
+    assert timezone.now() - Identity.objects.get().last_seen < timedelta(minutes=1)
+    assert "linked" in str(Identity.objects.get())
+
+
+def test_no_password_opens_the_backend_of_the_proxy(rf: Any) -> None:
+    assert ProxyBackend().authenticate(rf.get("/"), "alice", "x") is None
+
+
+def test_without_a_way_to_prove_it_nobody_is_anybody(proxied: Config) -> None:
+    meta = {"REMOTE_ADDR": "10.0.0.5", "HTTP_REMOTE_USER": "alice"}
+
+    with pytest.raises(Refused):
+        prove(meta, Config(peers=proxied.peers))
+
+
+def test_who_has_no_password_here_can_neither_change_nor_confirm_it(proxied: Config) -> None:
+    browser = Browser("alice")
+
+    assert browser.get("/accounts/password/change/").status_code == 404
+    page = browser.get("/accounts/reauthenticate/")
+    assert 'type="password"' not in page.content.decode()

@@ -1,0 +1,140 @@
+"""The cache in Redis, and what goes on while Redis is away."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+
+from estuary_admin.storage import databases, redis_cache
+from estuary_admin.storage.redis_cache import Guard, RedisAway
+from tests.backing import Backing
+
+pytestmark = pytest.mark.django_db
+
+
+def come_back() -> None:
+    """As if the seconds were over in which Redis is left alone."""
+    redis_cache.guard._asked_again = 0.0
+
+
+def test_it_keeps_what_django_keeps(redis: Backing) -> None:
+    cache = caches["default"]
+    cache.set("number", 7)
+    cache.set("negative", -7)
+    cache.set_many({"history": [1.5, 2.5], "nothing": None})
+
+    assert cache.get_many(["number", "history"]) == {"number": 7, "history": [1.5, 2.5]}
+    assert cache.get("negative") == -7
+    assert "nothing" in cache
+    assert cache.incr("number") == 8
+    assert cache.add("number", 1) is False
+    assert cache.touch("number", 60)
+    assert cache.delete("number")
+    cache.delete_many(["negative"])
+    assert cache.get("negative", "gone") == "gone"
+
+
+def test_while_it_is_away_the_database_does_the_same(redis: Backing) -> None:
+    redis.stop()
+    cache = caches["default"]
+
+    assert cache.add("attempts", [1]) is True
+    assert cache.add("attempts", [1]) is False
+    assert cache.get("attempts") == [1]
+    assert caches["database"].get("attempts") == [1]
+
+
+def test_kept_lists_go_to_files_meanwhile(redis: Backing) -> None:
+    redis.stop()
+    caches["key_lists"].set("list", b"packed")
+
+    assert caches["key_lists"].get("list") == b"packed"
+    assert caches["files"].get("list") == b"packed"
+    assert caches["database"].get("list") is None
+
+
+def test_who_reads_sessions_is_told(redis: Backing) -> None:
+    redis.stop()
+
+    with pytest.raises(RedisAway):
+        caches["sessions"].get("anything")
+
+
+def test_readyz_calls_it_degraded_and_serves_on(redis: Backing) -> None:
+    assert Client().get("/readyz").json()["cache"] == "ok"
+
+    redis.stop()
+    response = Client().get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == {"database": "ok", "cache": "degraded", "sealing_keys": "ok"}
+
+
+def test_it_is_used_again_when_it_is_back(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
+    redis.stop()
+    caches["default"].set("attempts", [1])
+    redis.start()
+
+    assert Client().get("/readyz").json()["cache"] == "degraded"  # left alone for a moment
+    come_back()
+    assert Client().get("/readyz").json()["cache"] == "ok"
+    assert [one.getMessage() for one in caplog.records if one.name == "estuary_admin.cache"] == [
+        "cache_degraded",
+        "cache_recovered",
+    ]
+
+
+def test_the_log_says_it_once_a_minute(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
+    redis.stop()
+    for _ in range(3):
+        come_back()
+        caches["default"].get("attempts")
+
+    [line] = [one for one in caplog.records if one.name == "estuary_admin.cache"]
+    assert (line.getMessage(), line.levelno) == ("cache_degraded", logging.ERROR)
+    assert vars(line)["reason"] == "ConnectionError"
+
+
+def test_one_call_pays_for_a_silent_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_cache, "guard", Guard())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        settings.CACHES = databases.caches(settings.DATA_DIR)
+        started = time.monotonic()
+
+        for number in range(50):
+            caches["default"].set(f"attempts-{number}", [1])
+
+        assert 0.4 < time.monotonic() - started < 10  # and not fifty times that
+        assert caches["default"].get("attempts-49") == [1]
+
+
+def test_what_others_wrote_is_not_run(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
+    client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined]
+    name = caches["default"].make_key("attempts")
+
+    for forged in (pickle.dumps([1]), b"x" * 32 + pickle.dumps([1]), b"", b"-"):
+        client.set(name, forged)
+        assert caches["default"].get("attempts", []) == []
+
+    assert "cache_value_refused" in caplog.text
+    assert not redis_cache.guard.is_away  # it is a lie, not an outage
+
+
+@pytest.mark.parametrize(
+    "address", ["redis://cache.example.com:port", "http://cache.example.com", "redis://", "x"]
+)
+def test_a_wrong_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("REDIS_URL", address)
+
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL must look like"):
+        databases.caches(Path())

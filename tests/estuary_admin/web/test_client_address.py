@@ -1,0 +1,48 @@
+"""Whose address counts, with and without proxies in front."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from estuary_admin.web.client_address import client_address
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("198.51.100.7", "", "198.51.100.7"),
+        ("198.51.100.7", "203.0.113.9", "198.51.100.7"),  # not our proxy: anybody can write that
+        ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the member wrote the first
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),  # somebody inside
+        ("10.0.0.1", "garbage", "10.0.0.1"),
+        ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("", "203.0.113.9", ""),  # a unix socket
+        # As a socket for both protocols spells it.
+        ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "203.0.113.9, ::ffff:10.0.0.2", "203.0.113.9"),
+        ("::ffff:198.51.100.7", "203.0.113.9", "198.51.100.7"),
+    ],
+)
+def test_only_named_proxies_are_believed(
+    rf: Any, settings: Any, peer: str, forwarded: str, address: str
+) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+
+    request = rf.get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)
+
+    assert client_address(request) == address
+
+
+def test_without_proxies_the_peer_counts(rf: Any, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = []
+
+    request = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.9")
+
+    assert client_address(request) == "10.0.0.1"

@@ -1,0 +1,86 @@
+"""What load balancers are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from estuary_admin.storage import databases
+from keys.sandbox import Sandbox
+
+
+@pytest.fixture
+def _cache_in_the_database(settings: Any) -> None:
+    settings.CACHES = settings.CACHES | {"default": databases.TABLE}
+
+
+def test_healthz_asks_nobody() -> None:
+    response = Client().get("/healthz")  # pytest-django refuses the database here
+
+    assert response.content == b"ok"
+    assert response["Content-Type"] == "text/plain"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_browsers_session_is_not_looked_up_for_it(path: str) -> None:
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
+
+    assert client.get(path).status_code in {200, 503}  # and pytest-django refuses the database
+
+
+def test_readyz_says_that_all_is_well(node: Sandbox, db: None) -> None:
+    response = Client().get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == {"database": "ok", "cache": "ok", "sealing_keys": "ok"}
+    assert node.requests == []
+
+
+@pytest.mark.usefixtures("_cache_in_the_database")
+def test_readyz_fails_without_a_database() -> None:
+    response = Client().get("/readyz")  # pytest-django refuses the database here
+
+    assert response.status_code == 503
+    assert response.json()["database"] == "failed"
+    assert response.json()["cache"] == "failed"
+    assert response.json()["sealing_keys"] == "ok"
+
+
+@pytest.mark.usefixtures("_cache_in_the_database")
+@pytest.mark.django_db
+def test_readyz_fails_without_the_cache() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE cache")
+
+    response = Client().get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["cache"] == "failed"
+    assert response.json()["database"] == "ok"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("keys", [[], ["too-short"]])
+def test_readyz_fails_without_sealing_keys(settings: Any, keys: list[str]) -> None:
+    settings.TOKEN_SEALING_KEYS = keys
+
+    response = Client().get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json() == {"database": "ok", "cache": "ok", "sealing_keys": "failed"}
+
+
+@pytest.mark.usefixtures("_cache_in_the_database")
+@pytest.mark.django_db
+def test_the_cache_is_shared_by_all_processes() -> None:
+    cache.set("a", 1)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM cache")
+        assert cursor.fetchone() == (1,)

@@ -1,0 +1,195 @@
+"""Every route: who may use it, by which methods, and only with a CSRF token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from keys.audit.trail import Action
+from keys.sandbox import Sandbox
+from tests.conftest import HTMX, signed_in
+from tests.keys.evidence import last_row
+
+HASH = "x" * 43
+#: May be used by anybody; all else needs sign-in.
+PUBLIC = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "account_login",
+    "account_local",
+    "account_logout",
+    "account_signed_out",
+    "account_signed_out_everywhere",
+    "account_inactive",
+    "mfa_authenticate",
+    "mfa_login_webauthn",
+}
+#: Not there without SSO_MODE=oidc; they have tests of their own.
+ELSEWHERE = {"oidc_login", "oidc_callback"}
+ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
+GET_ONLY = {
+    "home",
+    "healthz",
+    "readyz",
+    "metrics",
+    "account_inactive",
+    "account_signed_out",
+    "account_signed_out_everywhere",
+    "sso_doctor",
+    "sso_identities",
+    "mfa_index",
+    "mfa_view_recovery_codes",
+    "key_list",
+    "key_detail",
+    "stats",
+    "exports",
+}
+POST_ONLY = {
+    "export_download",
+    "session_end",
+    "sessions_end_others",
+    "sso_identity_link",
+    "sso_identity_remove",
+}
+
+
+def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern)
+        else:
+            yield pattern
+
+
+def path_of(route: URLPattern) -> str:
+    name = str(route.name)
+    namespace = "keys:" if route in list(routes(get_resolver("keys.urls"))) else ""
+    arguments = {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
+    if "<int:pk>" in str(route.pattern):
+        arguments = {"pk": "1"}
+    return reverse(f"{namespace}{name}", kwargs=arguments)
+
+
+every_route = pytest.mark.parametrize(
+    "route",
+    [route for route in routes() if route.name not in ELSEWHERE],
+    ids=lambda route: str(route.name),
+)
+
+
+def test_every_route_of_the_console_states_its_access() -> None:
+    bare = [
+        route.name
+        for route in routes(get_resolver("keys.urls"))
+        if not hasattr(route.callback, "access")
+    ]
+
+    assert bare == []
+
+
+@every_route
+@pytest.mark.django_db
+def test_a_stranger_is_led_to_sign_in(route: URLPattern) -> None:
+    path = path_of(route)
+
+    response = Client().get(path)
+
+    if route.name == "metrics":  # there for those alone whom the settings name
+        assert response.status_code == 404
+    elif route.name in PUBLIC:
+        assert response.status_code in {200, 302}
+        assert "next=" not in response.get("Location", "")
+    else:
+        assert response.status_code == 302
+        assert response["Location"] == f"/accounts/login/?next={path}"
+
+
+@every_route
+@pytest.mark.django_db
+def test_a_stranger_changes_nothing(route: URLPattern) -> None:
+    response = Client().post(path_of(route))
+
+    if route.name not in PUBLIC:
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/")
+
+
+@every_route
+def test_a_member_is_no_admin(route: URLPattern, browser: Client) -> None:
+    if route.name not in ADMIN_ONLY:
+        return
+    send = browser.post if route.name in POST_ONLY else browser.get
+
+    assert send(path_of(route)).status_code == 403
+    assert last_row(Action.ACCESS_DENIED).detail == {"wanted": route.callback.__name__}
+
+
+@every_route
+@pytest.mark.django_db
+def test_htmx_is_told_to_leave_the_page_when_signed_out(route: URLPattern) -> None:
+    response = Client().get(path_of(route), headers=HTMX)
+
+    if route.name not in PUBLIC:
+        assert response.status_code == 200
+        assert response["HX-Redirect"] == "/accounts/login/"
+        assert response.content == b""
+
+
+@every_route
+def test_a_post_without_csrf_token_is_refused(
+    route: URLPattern, alice: User, node: Sandbox
+) -> None:
+    client = signed_in(alice, enforce_csrf_checks=True)
+
+    response = client.post(path_of(route))
+
+    if route.name in GET_ONLY:
+        assert response.status_code in {403, 405}
+    else:
+        assert response.status_code == 403
+        assert b"This form is out of date" in response.content
+    assert node.requests == []
+
+
+@every_route
+def test_a_method_that_a_route_does_not_know_is_refused(
+    route: URLPattern, browser: Client, node: Sandbox
+) -> None:
+    path = path_of(route)
+    if route.name == "account_login":  # which leads those on who are signed in
+        browser.logout()
+
+    assert browser.delete(path).status_code == 405
+    if route.name in GET_ONLY:
+        assert browser.post(path).status_code == 405
+    if route.name in POST_ONLY:
+        assert browser.get(path).status_code == 405
+        assert browser.head(path).status_code == 405
+    assert node.requests == []
+
+
+@every_route
+def test_head_answers_as_get_without_a_body(route: URLPattern, browser: Client) -> None:
+    path = path_of(route)
+
+    if route.name not in POST_ONLY:
+        head = browser.head(path)
+        assert head.status_code == browser.get(path).status_code
+        assert head.content == b""
+
+
+def test_the_root_leads_to_the_keys(browser: Client) -> None:
+    response = browser.get("/")
+
+    assert response["Location"] == "/keys/"
+
+
+def test_only_a_hash_is_a_key(browser: Client, node: Sandbox) -> None:
+    assert browser.get("/keys/short/").status_code == 404
+    assert browser.get(f"/keys/{'x' * 42}!/").status_code == 404
+    assert node.requests == []

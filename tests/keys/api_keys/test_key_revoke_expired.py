@@ -1,0 +1,168 @@
+"""Revoking all expired keys at once: asked first, and told for each key."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from keys.api_keys import revoke as api_keys
+from keys.api_keys.views import key_revoke
+from keys.models import AuditEntry
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.estuary.state import User as Account
+from keys.upstream import hash_of
+from tests.keys.conftest import PAST
+from tests.keys.evidence import asked, audited, labels_at, words_of
+
+URL = "/keys/revoke-expired/"
+
+
+def deletes(node: Sandbox) -> list[str]:
+    return [request.path for request in node.requests if request.method == "DELETE"]
+
+
+def test_the_page_names_the_keys_first(browser: Client, node: Sandbox, expired: list[str]) -> None:
+    page = words_of(browser.get(URL))
+
+    assert "3 expired keys will be revoked" in page
+    assert "ended-0" in page
+    assert "works" not in page.replace("Expired keys work nowhere", "")
+    assert "session" not in page
+    assert deletes(node) == []
+
+
+def test_expired_keys_are_revoked_and_told_one_by_one(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    browser.get(URL)
+    node.forget_requests()
+
+    page = words_of(browser.post(URL))
+
+    assert "3 of 3 keys revoked" in page
+    assert page.count("Revoked") == 3
+    assert labels_at(node) == ["console", "session", "works"]
+    assert deletes(node) == [f"/user/api-keys/{hash_of(token)}" for token in expired]
+    assert asked(node).count("GET /user/api-keys") == 2  # before and after, whatever their number
+    rows = AuditEntry.objects.filter(action="key:revoked", outcome="done")
+    assert {row.token_hash for row in rows} == {hash_of(token) for token in expired}
+
+
+def test_without_expired_keys_there_is_nothing_to_do(browser: Client, node: Sandbox) -> None:
+    assert "You have no expired keys." in words_of(browser.get(URL))
+
+    browser.post(URL)
+
+    assert deletes(node) == []
+    assert labels_at(node) == ["console"]
+
+
+def test_a_press_with_nothing_expired_is_neither_recorded_nor_sent(
+    browser: Client, node: Sandbox
+) -> None:
+    browser.get(URL)
+    node.forget_requests()
+    before = audited()
+
+    page = words_of(browser.post(URL))
+
+    assert "You have no expired keys." in page
+    assert (audited(), asked(node)) == (before, [])
+
+
+def test_a_second_submit_revokes_nothing_more(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    browser.post(URL)
+    node.forget_requests()
+
+    browser.post(URL)
+
+    assert deletes(node) == []
+
+
+def test_a_key_that_went_meanwhile_is_told(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    browser.get(URL)
+    node.remove_key(expired[1])
+
+    page = words_of(browser.post(URL))
+
+    assert "2 of 3 keys revoked" in page
+    assert page.count("Was gone already") == 1
+
+
+def test_the_consoles_own_key_is_never_among_them(
+    browser: Client, node: Sandbox, token: str, expired: list[str]
+) -> None:
+    """It works, so if its expiry has passed then our clock runs ahead."""
+    node.state.keys[token].row = (
+        b'{"token":"","tokenHash":"%s","label":"console","expiry":"2020-01-01T00:00:00Z",'
+        b'"isSession":false}' % hash_of(token).encode()
+    )
+
+    assert "3 expired keys will be revoked" in words_of(browser.get(URL))
+    assert "3 of 3 keys revoked" in words_of(browser.post(URL))
+    assert token in node.state.keys
+
+
+def test_very_many_keys_are_revoked_in_batches(
+    browser: Client, node: Sandbox, expired: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_AT_ONCE", 2)
+    node.set_fault("revoke", Fault("429"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 2 keys revoked" in page
+    assert "1 expired key is left." in page
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 2
+
+
+def test_of_very_many_keys_the_page_reads_only_those_it_names(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"ended-{number}", lifetime=PAST)
+
+    with CaptureQueriesContext(connection) as asked_for:
+        page = words_of(browser.get(URL))
+
+    assert "60 expired keys will be revoked" in page
+    assert "and 10 more" in page
+    [records] = [query["sql"] for query in asked_for if "keys_keycreation" in query["sql"]]
+    assert records.count(", '") == 49
+
+
+def test_old_keys_that_the_page_does_not_name_warn_too(
+    browser: Client, node: Sandbox, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_revoke, "NAMED", 1)
+    node.add_key(account, label="new", lifetime=PAST)
+    node.add_key(account, era="legacy", lifetime=PAST)
+
+    page = words_of(browser.get(URL))
+
+    assert "and 1 more" in page
+    assert "1 token goes to the node" in page
+
+
+def test_old_keys_warn_that_their_tokens_will_be_logged(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    old = node.add_key(account, era="legacy", lifetime=PAST)
+
+    response = browser.get(URL)
+
+    assert "access log" in words_of(response)
+    assert old not in response.content.decode()
+
+
+def test_a_hundred_names_are_cut(browser: Client, node: Sandbox, account: Account) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"ended-{number}", lifetime=PAST)
+
+    assert "and 10 more" in words_of(browser.get(URL))

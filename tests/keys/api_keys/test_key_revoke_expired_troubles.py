@@ -1,0 +1,90 @@
+"""Revoking all expired keys when Estuary fails, lies, is busy, or slower than a page may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+
+from keys.models import AuditEntry
+from keys.sandbox import Fault, Sandbox
+from tests.keys.api_keys.test_key_revoke_expired import URL, deletes
+from tests.keys.evidence import labels_at, words_of
+
+
+def test_a_200_that_did_nothing_is_not_believed(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.set_fault("revoke", Fault("silent-ok"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 3 keys revoked" in page
+    assert page.count("Still listed") == 3
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 3
+
+
+def test_one_lost_answer_does_not_stop_the_others(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.set_fault("revoke", Fault("500-after", times=1))
+
+    page = words_of(browser.post(URL))
+
+    assert "3 of 3 keys revoked" in page
+    assert labels_at(node) == ["console", "session", "works"]
+
+
+def test_a_busy_node_is_asked_once_and_the_rest_is_told(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.set_fault("revoke", Fault("429"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 3 keys revoked" in page
+    assert page.count("Failed") == 3
+    assert "Estuary is busy" in page
+    assert len(deletes(node)) == 1
+
+
+def test_when_the_list_fails_afterwards_it_is_unknown(
+    browser: Client, node: Sandbox, expired: list[str]
+) -> None:
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
+
+    page = words_of(browser.post(URL))
+
+    assert "0 of 3 keys revoked" in page
+    assert page.count("Unknown") == 3
+    assert "Failed" not in page
+    assert AuditEntry.objects.filter(action="key:revoked", outcome="unknown").count() == 3
+
+
+def test_what_does_not_fit_into_a_page_can_be_continued(
+    browser: Client, node: Sandbox, expired: list[str], settings: Any
+) -> None:
+    settings.ESTUARY_TIMEOUT = 1
+    node.set_fault("revoke", Fault("delay", seconds=0.4))
+
+    page = words_of(browser.post(URL))
+
+    assert "Not tried" in page
+    assert "left. We pause here" in page
+    assert "Continue" in page
+    rows = AuditEntry.objects.filter(action="key:revoked")
+    assert rows.count() == 3 - page.count("Not tried")
+
+    node.clear_faults()
+    browser.post(URL)
+    assert labels_at(node) == ["console", "session", "works"]
+
+
+def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, expired: list[str]) -> None:
+    browser.get(URL)
+    node.stop()
+
+    response = browser.post(URL)
+
+    assert response.status_code == 502
+    assert "Estuary could not be reached" in words_of(response)

@@ -1,0 +1,103 @@
+"""Revoking one key when Estuary fails, lies, or is busy: only what the list proves is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from keys.audit.trail import Action
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.estuary.state import User as Account
+from tests.keys.api_keys.test_key_revoke import url_of
+from tests.keys.evidence import audited, labels_at, last_row, words_of
+
+
+def test_a_200_that_did_nothing_is_not_believed(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    node.set_fault("revoke", Fault("silent-ok"))
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "is not revoked: Estuary still lists it." in page
+    assert audited()[-1] == ("key:revoked", "failed")
+    assert "backup" in labels_at(node)
+
+
+@pytest.mark.parametrize("fault", ["reset-after", "500-after"])
+def test_a_lost_answer_is_made_good_by_the_list(
+    browser: Client, node: Sandbox, backup: str, fault: str
+) -> None:
+    node.set_fault("revoke", Fault(fault))
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "Revoked" in page
+    assert audited()[-1] == ("key:revoked", "done")
+    assert labels_at(node) == ["console"]
+
+
+@pytest.mark.parametrize("fault", ["reset-before", "500", "never", "html"])
+def test_what_was_not_carried_out_is_told_with_its_reason(
+    browser: Client, node: Sandbox, backup: str, settings: Any, fault: str
+) -> None:
+    settings.ESTUARY_TIMEOUT = 1 if fault == "never" else 10
+    node.set_fault("revoke", Fault(fault))
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "is not revoked: Estuary still lists it. " in page
+    assert "Estuary" in page.split("still lists it.")[1][:60]
+    assert "may have carried it out" not in page
+    assert sum(request.method == "DELETE" for request in node.requests) == 1
+
+
+@pytest.mark.parametrize("answer", ["reset-after", None])
+def test_when_the_list_fails_afterwards_it_is_unknown(
+    browser: Client, node: Sandbox, backup: str, answer: str | None
+) -> None:
+    if answer:
+        node.set_fault("revoke", Fault(answer))
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
+
+    response = browser.post(url_of(backup))
+    node.clear_faults()
+
+    page = words_of(browser.get(response["Location"]))
+    assert "We do not know whether" in page
+    assert audited()[-1] == ("key:revoked", "unknown")
+
+
+def test_a_list_with_unreadable_rows_proves_nothing(
+    browser: Client, node: Sandbox, account: Account, backup: str
+) -> None:
+    node.state.keys[node.add_key(account)].row = b'{"tokenHash":"x"}'
+
+    page = words_of(browser.post(url_of(backup), follow=True))
+
+    assert "We do not know whether" in page
+    assert "list could not be read whole." in page
+
+
+def test_a_busy_node_revokes_nothing_and_says_when(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    node.set_fault("revoke", Fault("429", retry_after=9))
+
+    response = browser.post(url_of(backup))
+
+    assert response.status_code == 429
+    assert response["Retry-After"] == "9"
+    assert "Nothing was changed." in words_of(response)
+    assert last_row(Action.KEY_REVOKED).detail == {"result": "failed", "reason": "rate-limited"}
+
+
+def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, backup: str) -> None:
+    node.stop()
+
+    response = browser.post(url_of(backup))
+
+    assert response.status_code == 502
+    assert audited()[-1] == ("key:revoked", "failed")

@@ -1,0 +1,116 @@
+"""A process was killed between asking Estuary and noting the answer; the form comes again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.api_keys.create import create_key
+from keys.audit.trail import Action
+from keys.models import KeyCreation, StoredToken
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.estuary.state import User as Account
+from keys.upstream import KeySpec, Permission, hash_of
+from tests.conftest import connect
+from tests.keys.evidence import last_row
+
+WEEK = timedelta(days=7)
+SPEC = KeySpec("backup", WEEK, Permission.UPLOAD)
+AGO = timedelta(minutes=5)
+
+
+@pytest.fixture
+def stored(alice: User, node: Sandbox, token: str) -> StoredToken:
+    return connect(alice, token)
+
+
+def killed(member: User, ago: timedelta = AGO, **values: Any) -> KeyCreation:
+    facts = {"label": "backup", "permission": "upload", "lifetime": WEEK, "nonce": "n"} | values
+    return KeyCreation.objects.create(member=member, requested_at=timezone.now() - ago, **facts)
+
+
+def told(member: User, stored: StoredToken) -> KeyCreation:
+    return create_key(Actor(member, "", ""), stored, SPEC, "n").record
+
+
+def test_the_key_that_was_made_is_found_by_its_label_and_end(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    made = node.add_key(account, label="backup", lifetime=WEEK - AGO + timedelta(seconds=2))
+    node.add_key(account, label="backup", lifetime=timedelta(days=90))  # older, and somebody's
+    killed(alice)
+
+    record = told(alice, stored)
+
+    assert (record.outcome, record.token_hash) == ("lost", hash_of(made))
+    assert KeyCreation.objects.get().outcome == "lost"
+    assert last_row(Action.KEY_CREATED).detail == {"reason": "found-out-late"}
+    assert last_row(Action.KEY_CREATED).token_hash == hash_of(made)
+
+
+def test_without_such_a_label_none_was_made(alice: User, stored: StoredToken) -> None:
+    killed(alice)
+
+    assert told(alice, stored).outcome == "not-created"
+    assert KeyCreation.objects.get().outcome == "not-created"
+
+
+def test_a_key_that_another_form_made_is_not_this_one(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    other = node.add_key(account, label="backup", lifetime=WEEK - AGO)
+    killed(alice, nonce="other", token_hash=hash_of(other), outcome="created")
+    killed(alice)
+
+    assert told(alice, stored).outcome == "not-created"
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "ours"),
+    [
+        ([timedelta(days=90)], WEEK),  # may be somebody's good key
+        ([WEEK - AGO, WEEK - AGO], WEEK),  # which of them?
+        ([timedelta(days=36500)], None),
+    ],
+)
+def test_what_cannot_be_told_stays_open(
+    alice: User,
+    stored: StoredToken,
+    node: Sandbox,
+    account: Account,
+    lifetimes: list[timedelta],
+    ours: timedelta | None,
+) -> None:
+    for lifetime in lifetimes:
+        node.add_key(account, label="backup", lifetime=lifetime)
+    killed(alice, lifetime=ours)
+
+    assert told(alice, stored).outcome == "unknown"
+    assert KeyCreation.objects.get().outcome == "requested"  # to be asked again
+
+
+def test_while_estuary_is_away_nothing_is_claimed(
+    alice: User, stored: StoredToken, node: Sandbox
+) -> None:
+    killed(alice)
+    node.set_fault("list", Fault("500"))
+    assert told(alice, stored).outcome == "unknown"
+    node.clear_faults()
+
+    assert told(alice, stored).outcome == "not-created"
+
+
+def test_a_first_form_that_may_still_be_at_work_is_left_alone(
+    alice: User, stored: StoredToken, node: Sandbox, settings: Any
+) -> None:
+    settings.ESTUARY_TIMEOUT = 1
+    killed(alice, ago=timedelta(seconds=30))
+    node.forget_requests()
+
+    assert told(alice, stored).outcome == "unknown"
+    assert node.requests == []

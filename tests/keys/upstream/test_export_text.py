@@ -1,0 +1,104 @@
+"""An export is text or is refused, wherever its pieces and the steps of its reading end."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from keys.upstream import UnexpectedReply
+from keys.upstream.export import _LEAST, _MOST
+from keys.upstream.export_text import _STEP, Utf8
+from tests.keys.upstream.conftest import NodeFactory
+from tests.keys.upstream.server import JSON
+from tests.keys.upstream.test_export import opened
+
+LETTERS = ["é", "資", "🗂"]
+WRONG = [
+    pytest.param(b"\xff", id="no letter"),
+    pytest.param("é".encode()[1:], id="no start"),
+    pytest.param("資".encode()[:2], id="no end"),
+    pytest.param(b"\xc0\xaf", id="longer than it need be"),
+    pytest.param(b"\xed\xa0\x80", id="half of a surrogate pair"),
+    pytest.param(b"\xf4\x90\x80\x80", id="beyond Unicode"),
+]
+
+
+def is_text(*pieces: bytes) -> bool:
+    text = Utf8()
+    return all(text.goes_on(piece) for piece in (*pieces, b""))
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("before", range(5))
+@pytest.mark.parametrize("edge", [_STEP, 2 * _STEP])
+def test_a_letter_may_lie_across_two_steps(letter: str, before: int, edge: int) -> None:
+    assert is_text(b"x" * (edge - before) + letter.encode() + b"x" * _STEP)
+    assert is_text(b"x" * (edge - before) + letter.encode())
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_letter_may_come_byte_by_byte(letter: str) -> None:
+    assert is_text(*(bytes([byte]) for byte in f"x{letter}{letter}x".encode()))
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("before", [0, 1, _STEP - 3, _STEP - 2, _STEP - 1, _STEP])
+def test_what_is_no_letter_is_found_at_every_place(wrong: bytes, before: int) -> None:
+    body = b"x" * before + wrong + b"x" * _STEP
+
+    assert not is_text(body)
+    assert not any(is_text(body[:cut], body[cut:]) for cut in range(before, before + 5))
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_letter_that_is_only_begun_is_no_text(letter: str) -> None:
+    begun = letter.encode()[:-1]
+
+    assert not is_text(begun)
+    assert not is_text(b"x" * (_STEP - 1) + begun)
+    assert not is_text(begun, b"x" + letter.encode()[-1:])
+
+
+def test_one_emoji_does_not_make_a_long_text_of_four_bytes_a_letter() -> None:
+    piece = "🗂".encode() + b"x" * _MOST
+    tracemalloc.start()
+    try:
+        assert is_text(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < len(piece)
+
+
+def plain_export(after: bytes) -> bytes:
+    """An export whose second piece is full of ASCII and ends where `after` begins."""
+    start, rest = b'{"Version":"', b"x" * _LEAST + after + b'"}'
+    chunks = (b"%x\r\n%b\r\n" % (len(part), part) for part in (start, rest, b""))
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + b"".join(chunks)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_letter_may_lie_across_two_pieces_of_a_plain_export(
+    node: NodeFactory, place: int
+) -> None:
+    letter = "🗂".encode()
+    answer = plain_export(letter).replace(b"x" * place + letter, letter + b"x" * place)
+    with opened(node, answer) as export:
+        pieces = list(export)
+
+    assert pieces[1].endswith(b"x" + letter[:place])
+    assert b"".join(pieces).count(letter) == 1
+
+
+def test_a_letter_broken_off_at_the_end_of_a_piece_never_seems_complete(node: NodeFactory) -> None:
+    begun = "🗂".encode()[:3]
+    answer = plain_export(b"x").replace(b'xxxx"}', begun + b'x"}')
+    passed: list[bytes] = []
+    with opened(node, answer) as export, pytest.raises(UnexpectedReply) as caught:
+        passed.extend(export.chunks())
+
+    assert caught.value.problem == "json"
+    assert len(passed) == 2  # what shows it is not passed on

@@ -1,0 +1,75 @@
+"""Whoever looks after the connection to Estuary learns of each call, and of no path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from keys.upstream import UpstreamError, observing
+from tests.keys.upstream.conftest import (
+    DONE,
+    OLD_ROW,
+    OLD_TOKEN,
+    SPEC,
+    STATS,
+    NodeFactory,
+    client_of,
+)
+from tests.keys.upstream.server import json_reply, reply, reset
+
+Told = list[tuple[str, str]]
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    told: Told = []
+
+    def observer(endpoint: observing.Endpoint, outcome: str, seconds: float) -> None:
+        assert 0 <= seconds < 5
+        told.append((endpoint.value, outcome))
+
+    observing.connect(observer)
+    observing.connect(observer)  # once is enough
+    yield told
+    observing._observers.remove(observer)
+
+
+def test_each_attempt_is_told(node: NodeFactory, told: Told) -> None:
+    running = node(reset, reply(503), json_reply(STATS))
+
+    client_of(running).stats()
+
+    assert told == [("stats", "reset"), ("stats", "failed"), ("stats", "ok")]
+
+
+def test_a_good_status_with_nonsense_is_no_success(node: NodeFactory, told: Told) -> None:
+    running = node(reply(200, b"<html>", kind="text/html"))
+
+    with pytest.raises(UpstreamError):
+        client_of(running).create_key(SPEC)
+
+    assert told == [("create", "unexpected-reply")]
+
+
+def test_a_path_with_a_token_is_told_as_what_it_does(node: NodeFactory, told: Told) -> None:
+    running = node(json_reply([OLD_ROW]), DONE)
+    [key] = client_of(node(json_reply([OLD_ROW]))).list_keys().keys
+
+    client_of(running).revoke_key(key.token_hash)
+
+    assert told == [("list", "ok"), ("list", "ok"), ("revoke", "ok")]
+    assert OLD_TOKEN not in str(told)
+
+
+def test_a_fault_of_ours_is_told_apart(
+    node: NodeFactory, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("keys.upstream.client.read_stats", crash)
+    with pytest.raises(RuntimeError):
+        client_of(node(json_reply(STATS))).stats()
+
+    assert told == [("stats", "internal")]
