@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from estuary_admin import assembly, signing_in
 from estuary_admin import environment as env
 from estuary_admin.observability.logging import logging_config
-from estuary_admin.secrets import shared_secrets as rotation
+from estuary_admin.secrets import shared_secrets
 from estuary_admin.sso.load import load as load_sso
 from estuary_admin.storage import databases
 
@@ -29,7 +29,7 @@ CSRF_TRUSTED_ORIGINS = [f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"]
 AUDIT_DAYS = env.count("AUDIT_DAYS", 0, least=0)
 MEMBER_CHANGES_PER_MINUTE = env.count("MEMBER_CHANGES_PER_MINUTE", 30)
 METRICS_ALLOWED = env.networks("METRICS_ALLOWED")
-METRICS_TOKENS = rotation.checked("METRICS_TOKEN", env.words("METRICS_TOKEN"))
+METRICS_TOKENS = shared_secrets.checked("METRICS_TOKEN", env.words("METRICS_TOKEN"))
 IS_SANDBOX = env.flag("SANDBOX", default=False)
 
 # Estuary

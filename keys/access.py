@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from estuary_admin.members import is_admin
 from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import actor_of
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action, Outcome
 from keys.http import AppRequest, go_to, render_trouble
 from keys.throttles import TooOften
@@ -48,7 +48,7 @@ def connected(view: View) -> View:
 def deny_unless_admin(request: AppRequest, wanted: str) -> None:
     """Let admins pass; for anybody else write an audit row and answer 403."""
     if not is_admin(request.user):
-        audit.record(
+        trail.record(
             actor_of(request), Action.ACCESS_DENIED, Outcome.REFUSED, detail={"wanted": wanted}
         )
         raise PermissionDenied

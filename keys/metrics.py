@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client import Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
-from estuary_admin.observability import upstream_time as tally
+from estuary_admin.observability import upstream_time
 from estuary_admin.observability.metrics.registry import OURS
 from keys.api_keys.counts import current_counts
 from keys.upstream import Endpoint
@@ -38,7 +38,7 @@ EXPORT_BYTES = Counter("estuary_admin_export_bytes", "Bytes of exports passed on
 def upstream_called(endpoint: Endpoint, outcome: str, seconds: float) -> None:
     UPSTREAM_CALLS.labels(endpoint.value, outcome).inc()
     UPSTREAM_SECONDS.labels(endpoint.value).observe(seconds)
-    tally.add(seconds)
+    upstream_time.add(seconds)
 
 
 class KeyCounts(Collector):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from estuary_admin.storage.file_cache import QuickFileCache
 from keys.actors import Actor
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.models import AuditEntry, ExportLease
 
 AT_ONCE = 500  # rows in one transaction: nobody waits long for SQLite's only write lock
@@ -29,7 +29,7 @@ def prune_audit() -> int:
         removed += AuditEntry.objects.filter(pk__in=numbers).delete()[0]
     if removed:
         facts = {"entries": removed, "days": settings.AUDIT_DAYS}
-        audit.record(Actor(None, "", ""), audit.Action.AUDIT_PRUNED, detail=facts)
+        trail.record(Actor(None, "", ""), trail.Action.AUDIT_PRUNED, detail=facts)
     return removed
 
 

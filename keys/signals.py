@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from estuary_admin.sso.events import happened
 from keys.account.preferences import take_into_session
 from keys.actors import actor_of
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action
 from keys.models import AuditEntry
 
@@ -21,13 +21,13 @@ from keys.models import AuditEntry
 @receiver(user_logged_in)
 def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
     take_into_session(request, user)
-    audit.record(actor_of(request, user), Action.SIGNED_IN)
+    trail.record(actor_of(request, user), Action.SIGNED_IN)
 
 
 @receiver(user_logged_out)
 def on_sign_out(request: HttpRequest, user: User | None, **_: Any) -> None:
     if user is not None:
-        audit.record(actor_of(request, user), Action.SIGNED_OUT)
+        trail.record(actor_of(request, user), Action.SIGNED_OUT)
 
 
 @receiver(user_login_failed)
@@ -39,7 +39,7 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
     member = get_user_model().objects.filter(username__iexact=name).first()
     is_in = isinstance(getattr(request, "user", None), User)  # and was asked once more
     action = Action.PROOF_FAILED if is_in else Action.SIGN_IN_FAILED
-    audit.record(actor_of(request, member), action, AuditEntry.Outcome.REFUSED)
+    trail.record(actor_of(request, member), action, AuditEntry.Outcome.REFUSED)
 
 
 @receiver(happened)
@@ -52,4 +52,4 @@ def on_single_sign_on(
     **_: Any,
 ) -> None:
     outcome = AuditEntry.Outcome.REFUSED if is_refusal else AuditEntry.Outcome.DONE
-    audit.record(actor_of(request, member), Action(event), outcome, detail=detail)
+    trail.record(actor_of(request, member), Action(event), outcome, detail=detail)

@@ -18,7 +18,7 @@ from django.shortcuts import resolve_url
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from estuary_admin.security import interrupted_forms as typed
+from estuary_admin.security import interrupted_forms
 from estuary_admin.sso.events import Event, tell
 from keys.upstream.redaction import holds_token
 
@@ -71,7 +71,7 @@ def fresh_proof(
             if is_fresh(request) or not when(request):
                 response = view(request, *args, **kwargs)
                 if request.method == "POST":
-                    typed.forget(request)  # it was for this
+                    interrupted_forms.forget(request)  # it was for this
                 return response
             return ask(request, keep, resolve_url(back) if back else request.path)
 
@@ -84,7 +84,7 @@ def fresh_proof(
 def ask(request: HttpRequest, keep: tuple[str, ...], there: str) -> HttpResponseBase:
     """Lead to the page that asks; nothing has been done, and after it nothing is done by itself."""
     if request.method == "POST":
-        typed.keep(request, there, keep)
+        interrupted_forms.keep(request, there, keep)
     elif request.method == "GET" and not holds_token(request.get_full_path()):
         there = request.get_full_path()
     address = f"{reverse('account_reauthenticate')}?{urlencode({'next': there})}"

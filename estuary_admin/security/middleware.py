@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from estuary_admin.security import interrupted_forms as typed
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.factors import has_factor, must_have_factor
 from estuary_admin.security.member_sessions import ROW, begin, seen
 
@@ -24,7 +24,7 @@ class MemberSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         # Strangers have no session, and to look who somebody is would cost a query here.
         if ROW in request.session:
-            typed.forget_if_over(request)
+            interrupted_forms.forget_if_over(request)
             seen.note(request.session[ROW])
         elif isinstance(request.user, User):  # begun before sessions were listed
             begin(request, request.user)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from estuary_admin.sso import header_identity as proof
+from estuary_admin.sso import header_identity
 from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config
@@ -76,11 +76,11 @@ def _steps(meta: Meta, sso: Config) -> Iterator[Finding]:
         return
     yield Finding("Peer", True, f"{peer} is a trusted proxy.")
     if sso.secrets:
-        proof.check_secret(meta, sso)
+        header_identity.check_secret(meta, sso)
         yield Finding("Secret", True, f"{PROXY_SECRET_HEADER} is right.")
     if sso.signed:
         yield from _assertion(meta, sso)
-    proved = proof.prove(meta, sso)
+    proved = header_identity.prove(meta, sso)
     yield Finding("Identity", True, f"{proved.username} of {proved.source}.")
     yield _groups(proved, sso)
     yield _member(proved)
@@ -100,7 +100,7 @@ def _assertion(meta: Meta, sso: Config) -> Iterator[Finding]:
     said = ", ".join(f"{name} {header.get(name, 'absent')}" for name in ("alg", "kid", "typ"))
     yield Finding("Assertion header", True, f"{said} (not proved by itself).")
     yield Finding("Assertion claims", True, f"{', '.join(_shown(claims))} (not proved yet).")
-    proof.claims_in(meta, sso.signed)
+    header_identity.claims_in(meta, sso.signed)
     yield Finding("Assertion", True, "Signature, issuer, audience and times are right.")
 
 
@@ -109,7 +109,7 @@ def _shown(claims: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} {masked(str(value)) if name in SECRET_CLAIMS else value}"
 
 
-def _groups(proved: proof.Proved, sso: Config) -> Finding:
+def _groups(proved: header_identity.Proved, sso: Config) -> Finding:
     if proved.groups is None:
         said, role = "Nothing was said about groups", "the role stays as it is"
     else:
@@ -122,7 +122,7 @@ def _groups(proved: proof.Proved, sso: Config) -> Finding:
     return Finding("Groups", True, f"{said}: {role}.")
 
 
-def _member(proved: proof.Proved) -> Finding:
+def _member(proved: header_identity.Proved) -> Finding:
     identity = find(proved)
     if identity is None:
         return Finding("Member", True, "This identity has not been here yet.")

@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from estuary_admin.security.fresh_proof import LEEWAY, PROVED_AT
 from estuary_admin.security.interrupted_forms import tell_of_interruption
-from estuary_admin.sso import header_identity as proof
+from estuary_admin.sso import header_identity
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.group_roles import follow_groups
 from estuary_admin.sso.identity_errors import NotBelieved
@@ -68,7 +68,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         """Sign in here and now; allauth's own accounts by e-mail are not used."""
         sso = settings.SSO
         try:
-            proved = proof.from_claims(sociallogin.claims, sso)
+            proved = header_identity.from_claims(sociallogin.claims, sso)
             identity = admitted(request, proved, sso)
         except Refused as refusal:
             # Whoever is not admitted now is not kept in by a session of before.
@@ -85,7 +85,11 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
 
 
 def proved_anew(
-    request: HttpRequest, sociallogin: Any, identity: Identity, proved: proof.Proved, asked: float
+    request: HttpRequest,
+    sociallogin: Any,
+    identity: Identity,
+    proved: header_identity.Proved,
+    asked: float,
 ) -> HttpResponse:
     """The session goes on, with a young proof in it; or as it was, and the page says why."""
     at = proved.at.timestamp() if proved.at else 0

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
-from estuary_admin.observability import upstream_time as tally
+from estuary_admin.observability import upstream_time
 from estuary_admin.observability.metrics.registry import answered
 from estuary_admin.web.client_address import comes_from_proxy
 from estuary_admin.web.content_policy import POLICY
@@ -35,7 +35,7 @@ class RequestLogMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.request_id = request_id_of(request)  # type: ignore[attr-defined]
-        started, upstream = time.monotonic(), tally.begin()
+        started, upstream = time.monotonic(), upstream_time.begin()
         response = self.get_response(request)
         took = time.monotonic() - started
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
@@ -46,7 +46,7 @@ class RequestLogMiddleware:
 
     @staticmethod
     def line(
-        request: HttpRequest, response: HttpResponseBase, took: float, upstream: tally.Tally
+        request: HttpRequest, response: HttpResponseBase, took: float, upstream: upstream_time.Tally
     ) -> dict[str, Any]:
         match = request.resolver_match
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.middleware.common import CommonMiddleware
 
-from keys.upstream.pasting import with_hashes
+from keys.upstream.redaction import with_hashes
 
 
 class TokenFreeCommonMiddleware(CommonMiddleware):

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security.member_sessions import living
 from keys.access import signed_in
+from keys.account.forms import PreferencesForm
 from keys.account.preferences import detected_time_zone, preferences_of, take_into_session
 from keys.actors import actor_of
-from keys.forms import PreferencesForm
 from keys.http import AppRequest, go_to
 from keys.models import StoredToken
 from keys.token.health import health_of

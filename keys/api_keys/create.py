@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys.lost_creations import find_out_late
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action
 from keys.models import KeyCreation, StoredToken
 from keys.token.stored_tokens import client_for, forget_list
@@ -72,7 +72,7 @@ def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
             permission=spec.permission,
             lifetime=spec.lifetime,
         )
-        audit.record(actor, Action.KEY_CREATE_REQUESTED, audit.Outcome.STARTED)
+        trail.record(actor, Action.KEY_CREATE_REQUESTED, trail.Outcome.STARTED)
     return record
 
 
@@ -108,7 +108,7 @@ def _conclude(
         with transaction.atomic():
             record.save(update_fields=["outcome", "token_hash"])
             forget_list(stored)
-            audit.record(
+            trail.record(
                 actor,
                 Action.KEY_CREATED,
                 AUDITED[outcome],
@@ -121,10 +121,10 @@ def _conclude(
 
 
 AUDITED = {
-    Outcome.CREATED: audit.Outcome.DONE,
-    Outcome.LOST: audit.Outcome.FAILED,
-    Outcome.NOT_CREATED: audit.Outcome.FAILED,
-    Outcome.UNKNOWN: audit.Outcome.UNKNOWN,
+    Outcome.CREATED: trail.Outcome.DONE,
+    Outcome.LOST: trail.Outcome.FAILED,
+    Outcome.NOT_CREATED: trail.Outcome.FAILED,
+    Outcome.UNKNOWN: trail.Outcome.UNKNOWN,
 }
 
 

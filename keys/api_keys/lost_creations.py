@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action
 from keys.models import KeyCreation, StoredToken
 from keys.token.stored_tokens import client_for, forget_list
@@ -38,10 +38,10 @@ def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> Non
         open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
         if open_still.update(outcome=outcome, token_hash=token_hash):
             forget_list(stored)
-            audit.record(
+            trail.record(
                 actor,
                 Action.KEY_CREATED,
-                audit.Outcome.FAILED,
+                trail.Outcome.FAILED,
                 token_hash=token_hash,
                 detail={"reason": "found-out-late"},
             )

@@ -11,7 +11,7 @@ from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.revoke_outcome import ENDED, Answer, Outcome, Revocation, judged
 from keys.api_keys.rows import expired_among
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
@@ -20,11 +20,11 @@ from keys.upstream import ApiKey, EstuaryClient, UpstreamError
 #: Revoked by one press: a page can hold no more, and each of them is a row of the audit.
 MOST_AT_ONCE = 500
 AUDITED = {
-    Outcome.REVOKED: audit.Outcome.DONE,
-    Outcome.GONE: audit.Outcome.DONE,
-    Outcome.STILL_LISTED: audit.Outcome.FAILED,
-    Outcome.UNKNOWN: audit.Outcome.UNKNOWN,
-    Outcome.FAILED: audit.Outcome.FAILED,
+    Outcome.REVOKED: trail.Outcome.DONE,
+    Outcome.GONE: trail.Outcome.DONE,
+    Outcome.STILL_LISTED: trail.Outcome.FAILED,
+    Outcome.UNKNOWN: trail.Outcome.UNKNOWN,
+    Outcome.FAILED: trail.Outcome.FAILED,
 }
 
 
@@ -93,17 +93,17 @@ def _list_after(
 
 def _announce(actor: Actor, token_hash: str = "", **detail: int) -> None:
     """Before the first call: should we die on the way, the audit still says who began."""
-    audit.record(
+    trail.record(
         actor,
         Action.KEY_REVOKE_REQUESTED,
-        audit.Outcome.STARTED,
+        trail.Outcome.STARTED,
         token_hash=token_hash,
         detail=detail,
     )
 
 
 def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
-    audit.record(
+    trail.record(
         actor,
         Action.KEY_REVOKED,
         AUDITED[result.outcome],

@@ -15,7 +15,7 @@ from django.utils import timezone
 from estuary_admin.storage.connections import let_go_of_the_database
 from keys import metrics
 from keys.actors import Actor
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action, Outcome
 from keys.exports import leases
 from keys.models import ExportLease, StoredToken
@@ -124,4 +124,4 @@ def _record(
     facts: Mapping[str, str | int] | None = None,
 ) -> None:
     other = member if member != actor.member else None
-    audit.record(actor, action, outcome, on_behalf_of=other, detail=facts)
+    trail.record(actor, action, outcome, on_behalf_of=other, detail=facts)

@@ -16,8 +16,8 @@ from keys.access import deny_unless_admin, signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.audit import rows as audit_rows
 from keys.exports.download import is_running, open_download
+from keys.exports.forms import ExportForm
 from keys.exports.leases import LeaseTaken
-from keys.forms import ExportForm
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.stored_tokens import connected_members, of_member

@@ -8,17 +8,17 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security import interrupted_forms as typed
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from keys.access import connected, signed_in, upstream_errors_shown
 from keys.actors import actor_of
-from keys.api_keys import revoke as api_keys
+from keys.api_keys import revoke
 from keys.api_keys.rows import name_of
 from keys.api_keys.views.key_revoke import tell
-from keys.forms import TokenConnectForm, TokenDisconnectForm
 from keys.http import AppRequest, go_to, render_page
 from keys.models import StoredToken
 from keys.throttles import TooOften
+from keys.token.forms import TokenConnectForm, TokenDisconnectForm
 from keys.token.stored_tokens import connect_token, disconnect_token
 from keys.upstream import UpstreamError
 
@@ -29,7 +29,9 @@ from keys.upstream import UpstreamError
 @fresh_proof(keep=("token",))
 @sensitive_variables("form")
 def token_connect(request: AppRequest) -> HttpResponse:
-    form = TokenConnectForm(typed.completed(request) if request.method == "POST" else None)
+    form = TokenConnectForm(
+        interrupted_forms.completed(request) if request.method == "POST" else None
+    )
     if request.method == "POST" and form.is_valid():
         try:
             stored = connect_token(actor_of(request), form.cleaned_data["token"])
@@ -42,7 +44,11 @@ def token_connect(request: AppRequest) -> HttpResponse:
     return render_page(
         request,
         "keys/token_connect.html",
-        {"form": form, "stored_token": stored_token, "is_kept": bool(typed.kept(request))},
+        {
+            "form": form,
+            "stored_token": stored_token,
+            "is_kept": bool(interrupted_forms.kept(request)),
+        },
     )
 
 
@@ -54,7 +60,7 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
     stored = request.stored_token
     form = TokenDisconnectForm(
         request.POST if request.method == "POST" else None,
-        initial={"fingerprint": stored.fingerprint} | typed.kept(request),
+        initial={"fingerprint": stored.fingerprint} | interrupted_forms.kept(request),
     )
     context = {"form": form, "stored_token": stored}
     if request.method != "POST" or not form.is_valid():
@@ -63,7 +69,7 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
         messages.warning(request, "Another key was connected meanwhile. Nothing was done.")
         return go_to(request, "keys:token_disconnect")
     if form.cleaned_data["revoke"]:
-        result = api_keys.revoke_key(actor_of(request), stored, stored.token_hash)
+        result = revoke.revoke_key(actor_of(request), stored, stored.token_hash)
         return tell(request, result, name_of(None, stored.token_hash))
     if disconnect_token(actor_of(request), stored):
         messages.success(request, "Disconnected. The key itself is still valid at Estuary.")

@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from typing import NoReturn
+from urllib.parse import quote, unquote
+
+from .types import hash_of
 
 MASK = "EST…"
 # Greedy, so that an "ARY" inside of a token does not leave its end standing; ESTUARY is none.
 _TOKEN = re.compile(r"EST(?!UARY)[0-9A-Za-z%._~-]+ARY")
+
+# What stands between is in lower case in every token, so that a label in capitals is a label.
+_WHOLE_TOKEN = re.compile(r"EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY")
 
 
 def redact(text: str) -> str:
@@ -19,6 +25,20 @@ def redact(text: str) -> str:
 def holds_token(text: str) -> bool:
     """Whether an Estuary token stands in the text."""
     return _TOKEN.search(text) is not None
+
+
+def pasted_token(text: str) -> str:
+    """The first whole token in a text, or "" when there is none."""
+    found = _WHOLE_TOKEN.search(text)
+    return found.group() if found else ""
+
+
+def with_hashes(address: str) -> str:
+    """A path with its query, each token in it replaced by its hash, which is not secret."""
+    plain = unquote(address)
+    if not pasted_token(plain):
+        return address
+    return quote(_WHOLE_TOKEN.sub(lambda token: hash_of(token.group()), plain), safe="/?&=+")
 
 
 class Secret:

@@ -8,14 +8,14 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security import interrupted_forms as typed
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys.create import Creation, create_key
+from keys.api_keys.forms import KeyCreateForm
 from keys.api_keys.nonces import checked_nonce, new_nonce
 from keys.api_keys.rows import PERMISSION_TEXT
-from keys.forms import KeyCreateForm
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.throttles import TooOften
@@ -34,7 +34,7 @@ OUTCOMES = {
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
-        initial = {"nonce": new_nonce(request.session), **typed.kept(request)}
+        initial = {"nonce": new_nonce(request.session), **interrupted_forms.kept(request)}
         return _form_page(request, KeyCreateForm(initial=initial))
     form = KeyCreateForm(request.POST)
     if not form.is_valid():

@@ -23,7 +23,7 @@ from keys.audit import rows as audit_rows
 from keys.http import AppRequest, go_to, render_page
 from keys.models import KeyCreation
 from keys.upstream import hash_of
-from keys.upstream.pasting import pasted_token
+from keys.upstream.redaction import pasted_token
 
 
 @require_safe

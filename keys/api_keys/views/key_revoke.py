@@ -13,12 +13,11 @@ from django.views.decorators.http import require_http_methods
 from estuary_admin.security.fresh_proof import fresh_proof
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
-from keys.api_keys import key_lists
-from keys.api_keys import revoke as api_keys
+from keys.api_keys import key_lists, revoke
+from keys.api_keys.forms import KeyRevokeForm
 from keys.api_keys.query import KeyQuery, list_url
 from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation
 from keys.api_keys.rows import expired_among, name_of, rows_of
-from keys.forms import KeyRevokeForm
 from keys.http import AppRequest, go_to, render_page
 
 NAMED = 50  # expired keys on the page that asks
@@ -41,7 +40,7 @@ def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
     if request.method == "POST" and (form.is_valid() or not is_own):
         known = key_lists.last_known(request.stored_token)
         name = name_of(known.find(token_hash) if known else None, token_hash)
-        result = api_keys.revoke_key(actor_of(request), request.stored_token, token_hash)
+        result = revoke.revoke_key(actor_of(request), request.stored_token, token_hash)
         return tell(request, result, name)
     listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
@@ -99,7 +98,7 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
 
 
 def _expired_revoked(request: AppRequest) -> HttpResponse:
-    done, left = api_keys.revoke_expired(actor_of(request), request.stored_token)
+    done, left = revoke.revoke_expired(actor_of(request), request.stored_token)
     rows = rows_of([key for key, _ in done], request.stored_token.token_hash, timezone.now())
     results = [
         {"row": row, "outcome": result.outcome, "sentence": result.sentence}

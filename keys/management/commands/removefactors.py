@@ -12,7 +12,7 @@ from django.db import transaction
 from estuary_admin.security.factors import remove_all
 from estuary_admin.security.member_sessions import end, living
 from keys.actors import Actor
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action
 
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             removed = remove_all(member)
             end(living(member))  # with the phone somebody may have an open session
             if removed:
-                audit.record(
+                trail.record(
                     Actor(None, "", "manage.py"), Action.FACTOR_REMOVED, on_behalf_of=member
                 )
         self.stdout.write(f"Removed {removed} second factors of {member.username}.")

@@ -14,7 +14,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from estuary_admin import VERSION
-from estuary_admin.secrets import shared_secrets as rotation
+from estuary_admin.secrets import shared_secrets
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from tests.conftest import connect, signed_in
@@ -100,7 +100,7 @@ def test_a_monitor_is_known_by_its_address(
 @pytest.mark.parametrize("wrong", [["short"], [TOKEN, NEXT, NEXT], ["\u00e9" * 20]])
 def test_a_token_that_is_none_stops_the_start(wrong: list[str]) -> None:
     with pytest.raises(ImproperlyConfigured, match="METRICS_TOKEN takes one value"):
-        rotation.checked("METRICS_TOKEN", wrong)
+        shared_secrets.checked("METRICS_TOKEN", wrong)
 
 
 def test_requests_are_counted_by_route_and_never_by_path(browser: Client, token: str) -> None:

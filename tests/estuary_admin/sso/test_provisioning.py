@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from estuary_admin.sso import provisioning as members
+from estuary_admin.sso import provisioning
 from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.backends import ProxyBackend
 from estuary_admin.sso.config import Config
@@ -28,7 +28,7 @@ def test_the_slower_of_two_first_requests_finds_what_the_faster_made(
     nobody = User.objects.none()
     monkeypatch.setattr(User.objects, "filter", lambda **_: nobody)
 
-    assert members.make(rf.get("/"), PROVED, proxied) == Identity.objects.get()
+    assert provisioning.make(rf.get("/"), PROVED, proxied) == Identity.objects.get()
 
 
 def test_a_name_taken_in_between_waits_for_an_admin(
@@ -38,7 +38,7 @@ def test_a_name_taken_in_between_waits_for_an_admin(
     monkeypatch.setattr(User.objects, "filter", lambda **_: nobody)
 
     with pytest.raises(Refused) as refusal:
-        members.make(rf.get("/"), PROVED, proxied)
+        provisioning.make(rf.get("/"), PROVED, proxied)
 
     assert refusal.value.reason is NotAdmitted.PENDING
 

@@ -16,8 +16,7 @@ from django.core.cache import caches
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from estuary_admin.storage import cached_sessions as sessions
-from estuary_admin.storage import redis_cache
+from estuary_admin.storage import cached_sessions, redis_cache
 from estuary_admin.storage.cached_sessions import SessionStore
 from tests.backing import Backing
 from tests.conftest import signed_in
@@ -27,7 +26,7 @@ from tests.conftest import signed_in
 def _told_of_changes(redis: Backing) -> Iterator[None]:
     """As AppConfig.ready does when there is a Redis at the start."""
     for signal in (post_save, post_delete):
-        signal.connect(sessions.on_change, sender=Session, dispatch_uid="in-tests")
+        signal.connect(cached_sessions.on_change, sender=Session, dispatch_uid="in-tests")
     yield
     for signal in (post_save, post_delete):
         signal.disconnect(sender=Session, dispatch_uid="in-tests")
@@ -74,13 +73,13 @@ def test_an_ended_one_is_gone_at_once(store: SessionStore, how: str) -> None:
 
 
 def test_one_that_ends_while_it_is_put_there_does_not_stay(store: SessionStore) -> None:
-    put = sessions._keep
+    put = cached_sessions._keep
 
     def put_late(*args: Any) -> None:
         Session.objects.filter(session_key=store.session_key).delete()
         put(*args)
 
-    with mock.patch.object(sessions, "_keep", put_late):
+    with mock.patch.object(cached_sessions, "_keep", put_late):
         read(store)
 
     assert read(store) == {}
@@ -91,7 +90,7 @@ def test_a_change_counts_again_when_it_is_committed(store: SessionStore) -> None
     with transaction.atomic():
         store.delete()
         # What another process still sees and puts there until the commit:
-        name = sessions._name(store.session_key)
+        name = cached_sessions._name(store.session_key)
         caches["sessions"].set(name, (name, {"theme": "dark"}), 60)
 
     assert read(store) == {}
@@ -107,9 +106,9 @@ def test_one_that_ended_while_redis_was_away_does_not_come_back(
     redis_cache.guard._asked_again = 0.0
 
     assert read(store) == {}
-    assert caches["sessions"].get(sessions._name(store.session_key)) is not None
+    assert caches["sessions"].get(cached_sessions._name(store.session_key)) is not None
     # Another process, which has not failed itself:
-    with mock.patch.object(sessions, "distrust", sessions.Distrust()):
+    with mock.patch.object(cached_sessions, "distrust", cached_sessions.Distrust()):
         assert read(store) == {}
 
 
@@ -120,11 +119,11 @@ def test_the_cache_is_believed_again_when_it_has_forgotten(
     store.save()
     redis.start()
     redis_cache.guard._asked_again = 0.0
-    assert sessions.distrust.is_on()
-    monkeypatch.setattr(sessions.distrust, "_looked", time.monotonic() - 2)
+    assert cached_sessions.distrust.is_on()
+    monkeypatch.setattr(cached_sessions.distrust, "_looked", time.monotonic() - 2)
 
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=200), tick=False):
-        assert not sessions.distrust.is_on()
+        assert not cached_sessions.distrust.is_on()
 
 
 def test_the_database_is_told_of_an_outage_once_a_minute(
@@ -150,8 +149,8 @@ def test_members_work_on_while_redis_is_away(alice: User, redis: Backing) -> Non
 def test_a_session_copied_over_another_is_not_read(store: SessionStore, alice: User) -> None:
     admin = signed_in(alice)
     admin.get("/account/token/")
-    theirs = sessions._name(admin.session.session_key)
-    caches["sessions"].set(sessions._name(store.session_key), caches["sessions"].get(theirs))
+    theirs = cached_sessions._name(admin.session.session_key)
+    caches["sessions"].set(cached_sessions._name(store.session_key), caches["sessions"].get(theirs))
 
     assert read(store) == {"theme": "dark"}
 

@@ -12,13 +12,13 @@ from django.db import connection
 from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.sandbox import Sandbox
-from keys.stats import services as stats
+from keys.stats import services
 from keys.upstream import EstuaryClient
 from tests.conftest import connect
 
 ASKED: list[tuple[str, Callable[..., Any]]] = [
     ("list_keys", lambda stored, actor: key_lists.current_list(stored, actor, reuse=False)),
-    ("stats", stats.current_stats),
+    ("stats", services.current_stats),
 ]
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from keys.api_keys import revoke as api_keys
+from keys.api_keys import revoke
 from keys.api_keys.views import key_revoke
 from keys.models import AuditEntry
 from keys.sandbox import Fault, Sandbox
@@ -112,7 +112,7 @@ def test_the_consoles_own_key_is_never_among_them(
 def test_very_many_keys_are_revoked_in_batches(
     browser: Client, node: Sandbox, expired: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_keys, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(revoke, "MOST_AT_ONCE", 2)
     node.set_fault("revoke", Fault("429"))
 
     page = words_of(browser.post(URL))

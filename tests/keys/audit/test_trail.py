@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from keys.actors import Actor
 from keys.audit import rows as audit_rows
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.rows import WORDS
 from keys.audit.trail import Action
 from keys.models import AuditEntry
@@ -16,10 +16,10 @@ HASH = "h" * 43
 
 
 def test_a_row_says_who_did_what_for_whom_from_where(alice: User, carol: User) -> None:
-    entry = audit.record(
+    entry = trail.record(
         Actor(carol, "192.0.2.1", "request-1"),
         Action.EXPORT_STARTED,
-        audit.Outcome.STARTED,
+        trail.Outcome.STARTED,
         token_hash=HASH,
         on_behalf_of=alice,
         detail={"bytes": 5},
@@ -33,7 +33,7 @@ def test_a_row_says_who_did_what_for_whom_from_where(alice: User, carol: User) -
 
 
 def test_a_row_still_says_who_when_the_member_is_gone(alice: User) -> None:
-    audit.record(Actor(alice, "", ""), Action.SIGNED_IN, on_behalf_of=alice)
+    trail.record(Actor(alice, "", ""), Action.SIGNED_IN, on_behalf_of=alice)
 
     alice.delete()
 
@@ -44,7 +44,7 @@ def test_a_row_still_says_who_when_the_member_is_gone(alice: User) -> None:
 
 @pytest.mark.django_db
 def test_nobody_in_particular_can_be_recorded() -> None:
-    entry = audit.record(Actor(None, "192.0.2.1", ""), Action.SIGN_IN_FAILED)
+    entry = trail.record(Actor(None, "192.0.2.1", ""), Action.SIGN_IN_FAILED)
 
     assert (entry.actor, entry.actor_name) == (None, "")
 
@@ -56,9 +56,9 @@ def test_every_action_has_its_words() -> None:
 def test_a_key_shows_its_last_rows_newest_first(alice: User) -> None:
     actor = Actor(alice, "192.0.2.1", "")
     for _ in range(60):
-        audit.record(actor, Action.KEY_REVOKED, audit.Outcome.FAILED, token_hash=HASH)
-    audit.record(actor, Action.KEY_REVOKED, token_hash=HASH)
-    audit.record(actor, Action.KEY_REVOKED, token_hash="x" * 43)
+        trail.record(actor, Action.KEY_REVOKED, trail.Outcome.FAILED, token_hash=HASH)
+    trail.record(actor, Action.KEY_REVOKED, token_hash=HASH)
+    trail.record(actor, Action.KEY_REVOKED, token_hash="x" * 43)
 
     rows = audit_rows.of_key(HASH)
 
@@ -69,7 +69,7 @@ def test_a_key_shows_its_last_rows_newest_first(alice: User) -> None:
 
 def test_a_keys_rows_do_not_tell_who_merely_asked(alice: User) -> None:
     actor = Actor(alice, "192.0.2.1", "")
-    audit.record(actor, Action.TOKEN_CONNECTED, token_hash=HASH)
-    audit.record(actor, Action.KEY_REVOKE_REQUESTED, audit.Outcome.STARTED, token_hash=HASH)
+    trail.record(actor, Action.TOKEN_CONNECTED, token_hash=HASH)
+    trail.record(actor, Action.KEY_REVOKE_REQUESTED, trail.Outcome.STARTED, token_hash=HASH)
 
     assert [row.action_text for row in audit_rows.of_key(HASH)] == ["Token connected"]

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from keys import retention
 from keys.actors import Actor
-from keys.audit import trail as audit
+from keys.audit import trail
 from keys.audit.trail import Action
 from keys.models import AuditEntry, ExportLease, KeyCreation
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def entry(member: User, days: float) -> AuditEntry:
-    made = audit.record(Actor(member, "", ""), Action.SIGNED_IN)
+    made = trail.record(Actor(member, "", ""), Action.SIGNED_IN)
     AuditEntry.objects.filter(pk=made.pk).update(at=timezone.now() - timedelta(days=days))
     return made
 

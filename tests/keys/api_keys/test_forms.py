@@ -1,16 +1,13 @@
-"""What people type, and the typed values that come of it."""
+"""What people type about keys, and the typed values that come of it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from keys.forms import KeyCreateForm, KeyRevokeForm, PreferencesForm, TokenConnectForm, bare_token
+from keys.api_keys.forms import KeyCreateForm, KeyRevokeForm
 from keys.upstream import KeySpec, Permission
-
-TOKEN = "EST6f2a1c9e-0000-4000-8000-000000000000ARY"
 
 
 def create_form(**changes: str) -> KeyCreateForm:
@@ -92,71 +89,6 @@ def test_only_what_is_offered_can_be_chosen(field: str, value: str) -> None:
     assert list(form.errors) == [field]
 
 
-@pytest.mark.parametrize(
-    "pasted",
-    [
-        TOKEN,
-        f"  {TOKEN}\n",
-        f"Bearer {TOKEN}",
-        f"bearer   {TOKEN}",
-        f'"{TOKEN}"',
-        f"'Bearer {TOKEN}'",
-        f"Authorization: Bearer {TOKEN}",
-        f'"Authorization: Bearer {TOKEN}"',
-        f'Bearer "{TOKEN}"',
-        f"`{TOKEN}`",
-    ],
-)
-def test_what_people_copy_along_is_forgiven(pasted: str) -> None:
-    form = TokenConnectForm({"token": pasted})
-
-    assert form.is_valid()
-    assert form.cleaned_data["token"] == TOKEN
-
-
-@pytest.mark.parametrize(
-    "pasted",
-    ["x", "ESTARX", TOKEN[:-1], TOKEN[1:], f"{TOKEN} {TOKEN}", "EST/../ARY", "ESTüARY", "EST\tARY"],
-)
-def test_what_is_no_token_is_told_and_not_repeated(pasted: str) -> None:
-    form = TokenConnectForm({"token": pasted})
-
-    assert not form.is_valid()
-    assert "does not look like an Estuary API key" in str(form.errors["token"])
-    assert f'value="{pasted}' not in str(form["token"])
-
-
-def test_nothing_pasted_is_told() -> None:
-    form = TokenConnectForm({"token": " "})
-
-    assert form.errors["token"] == ["Paste an API key of your Estuary account."]
-
-
-def test_bare_token_leaves_other_text_alone() -> None:
-    assert bare_token("hello") == "hello"
-
-
 def test_ones_own_key_needs_a_yes() -> None:
     assert not KeyRevokeForm({}).is_valid()
     assert KeyRevokeForm({"confirm_own": "on"}).is_valid()
-
-
-@pytest.mark.parametrize(
-    ("data", "is_valid"),
-    [
-        ({"theme": "dark", "time_zone": "Europe/Berlin"}, True),
-        ({"theme": "system", "time_zone": ""}, True),
-        ({"theme": "light", "time_zone": "UTC"}, True),
-        ({"theme": "pink", "time_zone": ""}, False),
-        ({"theme": "dark", "time_zone": "Mars/Olympus"}, False),
-        ({"theme": "dark", "time_zone": "../../etc/passwd"}, False),
-    ],
-)
-def test_only_known_preferences_are_taken(data: dict[str, Any], is_valid: bool) -> None:
-    assert PreferencesForm(data).is_valid() is is_valid
-
-
-def test_the_detected_zone_is_offered_first() -> None:
-    form = PreferencesForm(detected="Asia/Tokyo")
-
-    assert "Detected: Asia/Tokyo" in str(form["time_zone"])

@@ -1,0 +1,23 @@
+"""How a member wants to see the console."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from keys.account.choices import THEMES
+
+
+class Preferences(models.Model):
+    """How a member wants to see the console."""
+
+    member = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="preferences"
+    )
+    theme = models.CharField(max_length=6, choices=THEMES, default="system")
+    time_zone = models.CharField(max_length=64, blank=True)  # "" = as the browser says
+    # Also in the database: a version that does not know it yet goes on writing rows.
+    shortcuts = models.BooleanField(default=True, db_default=True)
+
+    def __str__(self) -> str:
+        return f"preferences of member {self.member_id}"

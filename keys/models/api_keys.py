@@ -1,0 +1,50 @@
+"""What the console recorded of the keys that it created."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from keys.upstream import Permission, describe
+
+
+class KeyCreation(models.Model):
+    """One request to create a key: claimed once by its nonce, then the record of the key."""
+
+    class Outcome(models.TextChoices):
+        REQUESTED = "requested", "Not answered yet"
+        CREATED = "created", "Created"
+        LOST = "lost", "Created, but its token was lost"
+        NOT_CREATED = "not-created", "Not created"
+        UNKNOWN = "unknown", "Unknown"
+
+    nonce = models.CharField(max_length=64, unique=True)
+    # The name is kept beside the link: a key outlives the member who made it.
+    member = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    member_name = models.CharField(max_length=150)
+    label = models.CharField(max_length=200)
+    permission = models.CharField(max_length=10, choices=[(p, p) for p in Permission])
+    lifetime = models.DurationField(null=True)
+    requested_at = models.DateTimeField(default=timezone.now)
+    outcome = models.CharField(max_length=12, choices=Outcome, default=Outcome.REQUESTED)
+    token_hash = models.CharField(max_length=43, blank=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"creation {self.pk}: {self.outcome}"
+
+    @property
+    def fingerprint(self) -> str:
+        return self.token_hash[:8]
+
+    @property
+    def lifetime_text(self) -> str:
+        return describe(self.lifetime)
+
+    def is_overdue(self, patience: timedelta) -> bool:
+        """Whether the process that asked Estuary must have given up by now."""
+        return timezone.now() - self.requested_at > patience

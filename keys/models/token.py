@@ -1,0 +1,27 @@
+"""The sealed token by which the console acts for a member."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class StoredToken(models.Model):
+    """The token by which this console acts for a member; unsealed only in `stored_tokens`."""
+
+    member = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="stored_token"
+    )
+    sealed = models.TextField()
+    token_hash = models.CharField(max_length=43)
+    connected_at = models.DateTimeField(default=timezone.now)
+    # Raised by every change of ours, so that no process shows a list from before it.
+    list_version = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.fingerprint} of member {self.member_id}"
+
+    @property
+    def fingerprint(self) -> str:
+        return self.token_hash[:8]

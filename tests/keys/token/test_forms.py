@@ -1,0 +1,53 @@
+"""Tokens as people paste them."""
+
+from __future__ import annotations
+
+import pytest
+
+from keys.token.forms import TokenConnectForm, bare_token
+
+TOKEN = "EST6f2a1c9e-0000-4000-8000-000000000000ARY"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        TOKEN,
+        f"  {TOKEN}\n",
+        f"Bearer {TOKEN}",
+        f"bearer   {TOKEN}",
+        f'"{TOKEN}"',
+        f"'Bearer {TOKEN}'",
+        f"Authorization: Bearer {TOKEN}",
+        f'"Authorization: Bearer {TOKEN}"',
+        f'Bearer "{TOKEN}"',
+        f"`{TOKEN}`",
+    ],
+)
+def test_what_people_copy_along_is_forgiven(pasted: str) -> None:
+    form = TokenConnectForm({"token": pasted})
+
+    assert form.is_valid()
+    assert form.cleaned_data["token"] == TOKEN
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    ["x", "ESTARX", TOKEN[:-1], TOKEN[1:], f"{TOKEN} {TOKEN}", "EST/../ARY", "ESTüARY", "EST\tARY"],
+)
+def test_what_is_no_token_is_told_and_not_repeated(pasted: str) -> None:
+    form = TokenConnectForm({"token": pasted})
+
+    assert not form.is_valid()
+    assert "does not look like an Estuary API key" in str(form.errors["token"])
+    assert f'value="{pasted}' not in str(form["token"])
+
+
+def test_nothing_pasted_is_told() -> None:
+    form = TokenConnectForm({"token": " "})
+
+    assert form.errors["token"] == ["Paste an API key of your Estuary account."]
+
+
+def test_bare_token_leaves_other_text_alone() -> None:
+    assert bare_token("hello") == "hello"
