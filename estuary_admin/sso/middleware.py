@@ -22,7 +22,7 @@ from estuary_admin.sso.provisioning import admitted
 from estuary_admin.sso.reasons import Reason, Refused
 from estuary_admin.web.client_address import client_address
 from estuary_admin.web.errors import csrf_failure
-from estuary_admin.web.health import PROBES
+from estuary_admin.web.health import PROBE_PATHS
 
 logger = logging.getLogger("estuary_admin.sso")
 
@@ -44,7 +44,7 @@ class ProxyIdentityMiddleware:
         sso = settings.SSO
         if sso.providers and lacks_identity(request):
             end_session(request, "identity-removed")
-        if not sso.is_proxy or request.path_info in PROBES or is_local_session(request):
+        if not sso.is_proxy or request.path_info in PROBE_PATHS or is_local_session(request):
             return self.get_response(request)
         if request.path_info in ({SIGNED_OUT, *LOCAL} if sso.local_fallback else {SIGNED_OUT}):
             request.user = AnonymousUser()  # whoever the cookie says: it is not proved here

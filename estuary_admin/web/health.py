@@ -1,8 +1,9 @@
-"""For load balancers: does the process serve, and can it work?"""
+"""Probes for load balancers and orchestrators: does the process serve, and can it work?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
@@ -12,17 +13,40 @@ from django.views.decorators.http import require_safe
 from estuary_admin.secrets.sealing import sealing_keys
 from estuary_admin.storage import redis_cache
 
-PROBES = {"/healthz", "/readyz", "/metrics"}
+PROBE_PATHS = {"/healthz", "/readyz", "/metrics"}
+
+
+class Dependency(NamedTuple):
+    """One entry of `/readyz`: `check` returns its state, "failed" when it does not work."""
+
+    check: Callable[[], object]
+    is_required: bool
+
+
+_dependencies: dict[str, Dependency] = {}
+
+
+def register_dependency(
+    name: str, check: Callable[[], object], *, is_required: bool = True
+) -> None:
+    """Add an entry to `/readyz`; apps call this from `AppConfig.ready`.
+
+    `check` runs on every probe, so it must be fast and must not call Estuary. It returns what JSON
+    can hold: "ok", "degraded", "failed", or a dictionary with more to tell. An exception counts as
+    "failed". Only a required dependency that failed makes the answer 503: register with
+    `is_required=False` what another machine would not do better.
+    """
+    _dependencies[name] = Dependency(check, is_required)
 
 
 class ProbeMiddleware:
-    """A probe is nobody's: without cookies it needs no session, and so no database."""
+    """Drop the cookies of a probe: without them it needs no session, and so no database."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info in PROBES:
+        if request.path_info in PROBE_PATHS:
             request.COOKIES = {}
         return self.get_response(request)
 
@@ -36,15 +60,16 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_not_required
 def readyz(_request: HttpRequest) -> HttpResponse:
-    checks = {"database": _database, "cache": redis_cache.state, "sealing_keys": _sealing_keys}
-    states = {name: _state(check) for name, check in checks.items()}
-    # A degraded one is slower, and still right: no reason to take this machine out.
-    return JsonResponse(states, status=503 if "failed" in states.values() else 200)
+    states = {name: _state(dependency) for name, dependency in _dependencies.items()}
+    failed = {name for name, state in states.items() if state == "failed"}
+    # A degraded dependency makes pages slower, not wrong: this machine stays in service.
+    is_ready = not any(_dependencies[name].is_required for name in failed)
+    return JsonResponse(states, status=200 if is_ready else 503)
 
 
-def _state(check: Callable[[], str]) -> str:
+def _state(dependency: Dependency) -> object:
     try:
-        return check()
+        return dependency.check()
     except Exception:
         return "failed"
 
@@ -57,3 +82,8 @@ def _database() -> str:
 
 def _sealing_keys() -> str:
     return "ok" if sealing_keys() else "failed"
+
+
+register_dependency("database", _database)
+register_dependency("cache", redis_cache.state)
+register_dependency("sealing_keys", _sealing_keys)

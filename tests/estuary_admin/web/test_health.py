@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.db import connection
 from django.test import Client
 
 from estuary_admin.storage import databases
+from estuary_admin.web import health
 from keys.sandbox import Sandbox
 
 
@@ -84,3 +86,38 @@ def test_the_cache_is_shared_by_all_processes() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM cache")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_dependencies", dict(health._dependencies))
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.django_db
+def test_an_app_adds_its_own_dependency() -> None:
+    health.register_dependency("estuary", lambda: {"clock": "3600 s ahead"}, is_required=False)
+
+    response = Client().get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["estuary"] == {"clock": "3600 s ahead"}
+
+
+def broken() -> str:
+    raise RuntimeError("in a test")
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.django_db
+@pytest.mark.parametrize("check", [broken, lambda: "failed"])
+@pytest.mark.parametrize(("is_required", "status"), [(True, 503), (False, 200)])
+def test_only_a_required_dependency_makes_the_console_unready(
+    check: Callable[[], str], is_required: bool, status: int
+) -> None:
+    health.register_dependency("worker", check, is_required=is_required)
+
+    response = Client().get("/readyz")
+
+    assert response.status_code == status
+    assert response.json()["worker"] == "failed"
