@@ -75,8 +75,8 @@ def test_a_code_seen_over_the_shoulder_is_good_for_nothing(app: Authenticator) -
 
         second.post(CODE, {"code": code})
 
-    assert is_in(first)
-    assert not is_in(second)
+        assert is_in(first)
+        assert not is_in(second)
 
 
 @pytest.mark.parametrize(("ahead", "fits"), [(-2, False), (-1, True), (1, True), (2, False)])
