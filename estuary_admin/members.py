@@ -1,8 +1,18 @@
-"""Member or admin: the two roles."""
+"""The two roles, member and admin, and the guard of what only admins may do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import cast
+
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+from estuary_admin.sso.events import Event, tell
+
+View = Callable[..., HttpResponseBase]
 
 ADMINS = "admins"  # the group that makes a member an admin
 
@@ -14,3 +24,22 @@ def is_admin(who: AbstractBaseUser | AnonymousUser | None) -> bool:
     if not hasattr(who, "is_console_admin"):
         who.is_console_admin = who.groups.filter(name=ADMINS).exists()  # type: ignore[attr-defined]
     return bool(who.is_console_admin)  # type: ignore[attr-defined]
+
+
+def deny_unless_admin(request: HttpRequest, wanted: str) -> None:
+    """Let admins pass; for everybody else write an audit row and answer 403."""
+    if not is_admin(request.user):
+        tell(request, Event.ACCESS_DENIED, wanted=wanted)
+        raise PermissionDenied
+
+
+def admins_only(view: View) -> View:
+    """A view for admins; the audit row of a refusal names the view."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        deny_unless_admin(request, wanted=view.__name__)
+        return view(request, *args, **kwargs)
+
+    wrapper.access = "admin"  # type: ignore[attr-defined]
+    return cast(View, wrapper)

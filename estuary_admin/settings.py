@@ -67,6 +67,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Signing in
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
+ACCOUNT_PAGE = "keys:account"
 ACCOUNT_ADAPTER = "estuary_admin.sso.account_adapter.LocalAccountAdapter"
 SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.provider_sign_in.ProviderAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST only

@@ -7,15 +7,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from estuary_admin.members import is_admin
 from estuary_admin.secrets.sealing import SealBroken
-from keys.actors import actor_of
-from keys.audit import trail
-from keys.audit.trail import Action, Outcome
-from keys.http import AppRequest, go_to, render_trouble
+from estuary_admin.web.redirects import go_to
+from keys.http import AppRequest, render_trouble
 from keys.throttles import TooOften
 from keys.token import stored_tokens
 from keys.upstream import RateLimited, UpstreamError, UpstreamUnavailable
@@ -43,15 +39,6 @@ def connected(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return signed_in(cast(View, wrapper))
-
-
-def deny_unless_admin(request: AppRequest, wanted: str) -> None:
-    """Let admins pass; for anybody else write an audit row and answer 403."""
-    if not is_admin(request.user):
-        trail.record(
-            actor_of(request), Action.ACCESS_DENIED, Outcome.REFUSED, detail={"wanted": wanted}
-        )
-        raise PermissionDenied
 
 
 def upstream_errors_shown(view: View) -> View:

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
 from keys.models import StoredToken
@@ -47,10 +47,3 @@ def render_trouble(
     if wants_part(request):
         return reswap(retarget(response, "#notices"), "innerHTML")
     return response
-
-
-def go_to(request: HttpRequest, to: str) -> HttpResponse:
-    """Lead on to another page; htmx is told to leave, lest it swaps that page into a part."""
-    if wants_part(request):
-        return HttpResponseClientRedirect(resolve_url(to))
-    return redirect(to)

@@ -13,13 +13,13 @@ from typing import cast
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import reverse
-from django_htmx.http import HttpResponseClientRedirect
 
 from estuary_admin.security import interrupted_forms
 from estuary_admin.sso.events import Event, tell
+from estuary_admin.web.redirects import go_to
 from keys.upstream.redaction import holds_token
 
 View = Callable[..., HttpResponseBase]
@@ -88,6 +88,4 @@ def ask(request: HttpRequest, keep: tuple[str, ...], there: str) -> HttpResponse
     elif request.method == "GET" and not holds_token(request.get_full_path()):
         there = request.get_full_path()
     address = f"{reverse('account_reauthenticate')}?{urlencode({'next': there})}"
-    if getattr(request, "htmx", False):
-        return HttpResponseClientRedirect(address)  # from a dialog as well: to a page of its own
-    return HttpResponseRedirect(address)
+    return go_to(request, address)

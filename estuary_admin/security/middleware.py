@@ -8,13 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
-from django.urls import reverse
-from django_htmx.http import HttpResponseClientRedirect
 
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.factors import has_factor, must_have_factor
 from estuary_admin.security.member_sessions import ROW, begin, seen
+from estuary_admin.web.redirects import go_to
 
 
 class MemberSessionMiddleware:
@@ -55,6 +53,4 @@ class SecondFactorMiddleware:
             return None
         if not must_have_factor(request) or has_factor(request):
             return None
-        if getattr(request, "htmx", False):
-            return HttpResponseClientRedirect(reverse("mfa_index"))
-        return redirect("mfa_index")
+        return go_to(request, "mfa_index")

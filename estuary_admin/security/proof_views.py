@@ -8,6 +8,7 @@ from allauth.account.utils import get_next_redirect_url
 from allauth.core.ratelimit import consume_or_429
 from allauth.mfa.webauthn.internal import auth
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,7 +25,7 @@ from estuary_admin.security.proof_methods import Ways, ways_of
 @sensitive_post_parameters("password", "code", "credential")
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest) -> HttpResponseBase:
-    there = get_next_redirect_url(request) or reverse("keys:account")
+    there = get_next_redirect_url(request) or reverse(settings.ACCOUNT_PAGE)
     if is_fresh(request):
         return redirect(there)
     ways = ways_of(request)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from estuary_admin.security.member_sessions import end, others
 from estuary_admin.security.models import MemberSession
 from estuary_admin.sso.events import Event, tell
+from estuary_admin.web.redirects import go_to
 
 
 @require_POST
@@ -17,11 +19,11 @@ def session_end(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(MemberSession, pk=pk, member=request.user)
     if row.session_key == request.session.session_key:
         messages.info(request, "That is this very session: sign out to end it.")
-        return redirect("keys:account")
+        return go_to(request, settings.ACCOUNT_PAGE)
     end([row])
     tell(request, Event.SESSION_ENDED_BY_MEMBER, device=row.device, address=row.address)
     messages.success(request, f"Ended the session of {row.device}.")
-    return redirect("keys:account")
+    return go_to(request, settings.ACCOUNT_PAGE)
 
 
 @require_POST
@@ -32,4 +34,4 @@ def sessions_end_others(request: HttpRequest) -> HttpResponseBase:
         tell(request, Event.SESSIONS_ENDED_BY_MEMBER, sessions=str(len(rows)))
     count = f"{len(rows)} other session{'' if len(rows) == 1 else 's'}"
     messages.success(request, f"Ended {count}." if rows else "There was no other session.")
-    return redirect("keys:account")
+    return go_to(request, settings.ACCOUNT_PAGE)

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import cast
-
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from estuary_admin.members import is_admin
+from estuary_admin.members import admins_only
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.sso.doctor import arrived, diagnose
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.models import Identity
 
-View = Callable[..., HttpResponseBase]
 SHOWN = 100
-
-
-def admins_only(view: View) -> View:
-    @wraps(view)
-    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        if not is_admin(request.user):
-            tell(request, Event.ACCESS_DENIED, wanted=view.__name__)
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    wrapper.access = "admin"  # type: ignore[attr-defined]
-    return cast(View, wrapper)
 
 
 @require_safe

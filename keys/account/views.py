@@ -9,11 +9,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security.member_sessions import living
+from estuary_admin.web.redirects import go_to
 from keys.access import signed_in
 from keys.account.forms import PreferencesForm
 from keys.account.preferences import detected_time_zone, preferences_of, take_into_session
 from keys.actors import actor_of
-from keys.http import AppRequest, go_to
+from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.health import health_of
 

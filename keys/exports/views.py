@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
-from estuary_admin.members import is_admin
+from estuary_admin.members import deny_unless_admin, is_admin
 from estuary_admin.security.fresh_proof import fresh_proof
-from keys.access import deny_unless_admin, signed_in, upstream_errors_shown
+from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.audit import rows as audit_rows
 from keys.exports.download import is_running, open_download

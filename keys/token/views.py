@@ -10,12 +10,13 @@ from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
 from keys.access import connected, signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import revoke
 from keys.api_keys.rows import name_of
 from keys.api_keys.views.key_revoke import tell
-from keys.http import AppRequest, go_to, render_page
+from keys.http import AppRequest, render_page
 from keys.models import StoredToken
 from keys.throttles import TooOften
 from keys.token.forms import TokenConnectForm, TokenDisconnectForm

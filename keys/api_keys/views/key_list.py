@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists
@@ -20,7 +21,7 @@ from keys.api_keys.rows import rows_of
 from keys.api_keys.table import KeyTable, table_of
 from keys.api_keys.views.key_revoke import tell_absence
 from keys.audit import rows as audit_rows
-from keys.http import AppRequest, go_to, render_page
+from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.upstream import hash_of
 from keys.upstream.redaction import pasted_token

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists, revoke
@@ -18,7 +19,7 @@ from keys.api_keys.forms import KeyRevokeForm
 from keys.api_keys.query import KeyQuery, list_url
 from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation
 from keys.api_keys.rows import expired_among, name_of, rows_of
-from keys.http import AppRequest, go_to, render_page
+from keys.http import AppRequest, render_page
 
 NAMED = 50  # expired keys on the page that asks
 NEWS = {
