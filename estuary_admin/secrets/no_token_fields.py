@@ -1,20 +1,43 @@
-"""Forms that take no token where none belongs: people paste what is on their clipboard."""
+"""Form fields that refuse an Estuary token: people paste what is on their clipboard."""
 
 from __future__ import annotations
+
+from copy import copy
+from typing import Any
 
 from django import forms
 
 from keys.upstream.redaction import holds_token
 
+MAX_SEARCHED_CHARACTERS = 4096  # longer text is refused unread
+
 
 class TokenShyMixin(forms.Form):
-    """Refuses a token in a field where none belongs, and does not send it back to the page."""
+    """Refuses a token in any declared field, and does not send it back to the page.
+
+    The text is withheld before the form cleans it, so that no token reaches a log or an error
+    message by way of a validator.
+    """
 
     def full_clean(self) -> None:
-        tokens = [name for name, value in self.data.items() if holds_token(str(value))]
-        if tokens:
-            self.data = {name: "" if name in tokens else self.data[name] for name in self.data}
+        refused = {name: sentence for name in self.fields if (sentence := self._refusal(name))}
+        if refused:
+            data: Any = copy(self.data)  # that of a request cannot be changed
+            for name in refused:
+                data[self.add_prefix(name)] = ""
+            self.data = data
         super().full_clean()
-        for name in self.fields.keys() & set(tokens):
-            sentence = "This looks like an Estuary API key, which does not belong here."
+        for name, sentence in refused.items():
             self.errors[name] = self.error_class([sentence], renderer=self.renderer)
+            self.cleaned_data.pop(name, None)
+
+    def _refusal(self, name: str) -> str:
+        """Why the text of this field is refused; "" when it is not."""
+        text = self.data.get(self.add_prefix(name), "")
+        if not isinstance(text, str):
+            return ""
+        if len(text) > MAX_SEARCHED_CHARACTERS:
+            return f"This is too long: it has {len(text)} characters."
+        if holds_token(text):
+            return "This looks like an Estuary API key, which does not belong here."
+        return ""

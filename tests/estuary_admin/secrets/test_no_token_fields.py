@@ -38,3 +38,23 @@ def test_the_sign_in_form_does_not_send_a_token_back() -> None:
 
     assert REFUSAL in words_of(response)
     assert TOKEN not in response.content.decode()
+
+
+@pytest.mark.parametrize("field", ["label", "lifetime", "permission"])
+def test_a_text_that_is_far_too_long_is_refused_unread_and_not_sent_back(
+    browser: Client, node: Sandbox, field: str
+) -> None:
+    filled = {"label": "backup", "lifetime": "30d", "permission": "upload"}
+
+    response = browser.post("/keys/new/", {**filled, field: TOKEN + "x" * 5000})
+
+    assert "This is too long: it has 5042 characters." in words_of(response)
+    assert TOKEN not in response.content.decode()
+    assert asked(node) == []
+
+
+def test_what_is_no_field_of_the_form_is_not_searched(browser: Client) -> None:
+    response = browser.post("/keys/new/", {"label": "", "lifetime": "30d", "other": TOKEN})
+
+    assert REFUSAL not in words_of(response)
+    assert TOKEN not in response.content.decode()
