@@ -1,9 +1,9 @@
-"""The list of an account's keys: asked of Estuary once, reused for a moment, kept for bad times."""
+"""The list of an account's keys: fetched from Estuary, reused for seconds, kept for a day."""
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 from django.core.cache import caches
@@ -11,24 +11,22 @@ from django.utils import timezone
 
 from estuary_admin.storage.connections import let_go_of_the_database
 from keys.actors import Actor
+from keys.fetched import KEEP_FETCHED, Fetched, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
-from keys.upstream import ApiKey, KeyList, UpstreamError
+from keys.upstream import ApiKey, KeyList
 
 logger = logging.getLogger("estuary_admin.keys")
 
-REUSED_FOR = timedelta(seconds=15)
-KEPT_FOR = timedelta(hours=24)
+REUSE_LIST = timedelta(seconds=15)
 
 
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """What Estuary listed, and when. It holds no token: none passes `keys.upstream`."""
+class Snapshot(Fetched, frozen=True, array_like=True):
+    """The keys that Estuary listed. It holds no token: none passes `keys.upstream`."""
 
     keys: tuple[ApiKey, ...]
     unreadable: int
-    fetched_at: datetime
     list_version: int
-    stale_reason: str = ""  # why this is not fresh, as a sentence
 
     def find(self, token_hash: str) -> ApiKey | None:
         return next((key for key in self.keys if key.token_hash == token_hash), None)
@@ -59,13 +57,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
         return recent
     client = client_for(stored, actor)
     let_go_of_the_database()
-    try:
-        return remember(stored, client.list_keys())
-    except UpstreamError as error:
-        kept = None if error.is_about_token else last_known(stored)
-        if kept is None:
-            raise
-        return msgspec.structs.replace(kept, stale_reason=error.sentence)
+    return fetch_or_keep(lambda: remember(stored, client.list_keys()), lambda: last_known(stored))
 
 
 def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
@@ -79,21 +71,15 @@ def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
     )
 
 
-def _recent(stored: StoredToken) -> Snapshot | None:
-    known = last_known(stored)
-    return known if known and _age(known) <= REUSED_FOR else None
-
-
-def _age(snapshot: Snapshot) -> timedelta:
-    return timezone.now() - snapshot.fetched_at
-
-
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, under the version that was current when it was asked for."""
-    snapshot = Snapshot(listed.keys, listed.unreadable, timezone.now(), stored.list_version)
-    packed = msgspec.msgpack.encode(snapshot)
+    snapshot = Snapshot(
+        listed.keys, listed.unreadable, stored.list_version, fetched_at=timezone.now()
+    )
     try:
-        caches["key_lists"].set(_name(stored), packed, KEPT_FOR.total_seconds())
+        caches["key_lists"].set(
+            _name(stored), msgspec.msgpack.encode(snapshot), KEEP_FETCHED.total_seconds()
+        )
     except OSError:
         # A full disk, or one that may only be read: what Estuary says is shown all the same.
         logger.exception("key_list_not_kept")
@@ -103,9 +89,14 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
 def last_known(stored: StoredToken) -> Snapshot | None:
     """The list as it was last fetched, at most a day ago, unless something was changed since."""
     kept = _kept(stored)
-    if kept is None or kept.list_version != stored.list_version or _age(kept) > KEPT_FOR:
+    if kept is None or kept.list_version != stored.list_version:
         return None
-    return kept
+    return kept if kept.age(timezone.now()) <= KEEP_FETCHED else None
+
+
+def _recent(stored: StoredToken) -> Snapshot | None:
+    known = last_known(stored)
+    return known if known and known.age(timezone.now()) <= REUSE_LIST else None
 
 
 def _kept(stored: StoredToken) -> Snapshot | None:
@@ -121,4 +112,4 @@ def _kept(stored: StoredToken) -> Snapshot | None:
 def _name(stored: StoredToken) -> str:
     # The number rises with the shape of Snapshot; the hash keeps lists of two accounts apart even
     # after a backup was restored.
-    return f"key-list:2:{stored.pk}:{stored.token_hash}"
+    return f"key-list:3:{stored.pk}:{stored.token_hash}"

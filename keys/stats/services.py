@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-
+import msgspec
 from django.core.cache import cache
 from django.utils import timezone
 
 from estuary_admin.storage.connections import let_go_of_the_database
 from keys.actors import Actor
-from keys.api_keys.key_lists import KEPT_FOR
+from keys.fetched import KEEP_FETCHED, Fetched, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
-from keys.upstream import Stats, UpstreamError
+from keys.upstream import EstuaryClient
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedStats:
-    stats: Stats
-    fetched_at: datetime
-    stale_reason: str = ""  # why this is not fresh, as a sentence
+class AccountStats(Fetched, frozen=True, array_like=True):
+    """What Estuary counted for an account."""
+
+    total_size: int
+    pin_count: int
 
     @property
     def average_size(self) -> int | None:
         """Bytes per pin, rounded down; None when there are no pins."""
-        return self.stats.total_size // self.stats.pin_count if self.stats.pin_count else None
+        return self.total_size // self.pin_count if self.pin_count else None
 
 
-def current_stats(stored: StoredToken, actor: Actor) -> FetchedStats:
+_packed = msgspec.msgpack.Decoder(AccountStats)
+
+
+def current_stats(stored: StoredToken, actor: Actor) -> AccountStats:
     """Ask Estuary; raises UpstreamError when it gives none and none are known."""
-    name = f"stats:{stored.pk}:{stored.token_hash}"
     client = client_for(stored, actor)
     let_go_of_the_database()
-    try:
-        fetched = FetchedStats(client.stats(), timezone.now())
-    except UpstreamError as error:
-        kept = cache.get(name)
-        if error.is_about_token or not isinstance(kept, FetchedStats):
-            raise
-        return replace(kept, stale_reason=error.sentence)
-    cache.set(name, fetched, KEPT_FOR.total_seconds())
+    return fetch_or_keep(lambda: _fetch(client, stored), lambda: _last_known(stored))
+
+
+def _fetch(client: EstuaryClient, stored: StoredToken) -> AccountStats:
+    stats = client.stats()
+    fetched = AccountStats(stats.total_size, stats.pin_count, fetched_at=timezone.now())
+    cache.set(_name(stored), msgspec.msgpack.encode(fetched), KEEP_FETCHED.total_seconds())
     return fetched
+
+
+def _last_known(stored: StoredToken) -> AccountStats | None:
+    packed = cache.get(_name(stored))
+    try:
+        return _packed.decode(packed) if packed else None
+    except (TypeError, msgspec.MsgspecError):  # kept by another version
+        return None
+
+
+def _name(stored: StoredToken) -> str:
+    return f"stats:2:{stored.pk}:{stored.token_hash}"

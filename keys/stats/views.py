@@ -18,7 +18,7 @@ from keys.stats.services import current_stats
 def stats(request: AppRequest) -> HttpResponse:
     fetched = current_stats(request.stored_token, actor_of(request))
     context = {
-        "stats": fetched.stats,
+        "stats": fetched,
         "average_size": fetched.average_size,
         "fetched_at": fetched.fetched_at,
         "stale_reason": fetched.stale_reason,
