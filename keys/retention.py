@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from estuary_admin.storage.file_cache import QuickFileCache
 from keys.actors import Actor
-from keys.audit import trail
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, ExportLease
 
 AT_ONCE = 500  # rows in one transaction: nobody waits long for SQLite's only write lock
@@ -29,7 +30,7 @@ def prune_audit() -> int:
         removed += AuditEntry.objects.filter(pk__in=numbers).delete()[0]
     if removed:
         facts = {"entries": removed, "days": settings.AUDIT_DAYS}
-        trail.record(Actor(None, "", ""), trail.Action.AUDIT_PRUNED, detail=facts)
+        record_action(Actor.for_job("prune"), Action.AUDIT_PRUNED, detail=facts)
     return removed
 
 

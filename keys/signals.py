@@ -1,4 +1,4 @@
-"""Sign-ins and sign-outs, as Django tells of them, become audit entries."""
+"""Audit entries for sign-ins, sign-outs and what the frame reports."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from django.http import HttpRequest
 from estuary_admin.sso.events import happened
 from keys.account.preferences import take_into_session
 from keys.actors import actor_of
-from keys.audit import trail
-from keys.audit.trail import Action
-from keys.models import AuditEntry
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
 
 
 @receiver(user_logged_in)
 def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
     take_into_session(request, user)
-    trail.record(actor_of(request, user), Action.SIGNED_IN)
+    record_action(actor_of(request, user), Action.SIGNED_IN)
 
 
 @receiver(user_logged_out)
 def on_sign_out(request: HttpRequest, user: User | None, **_: Any) -> None:
     if user is not None:
-        trail.record(actor_of(request, user), Action.SIGNED_OUT)
+        record_action(actor_of(request, user), Action.SIGNED_OUT)
 
 
 @receiver(user_login_failed)
@@ -37,19 +36,13 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
     # Only a name that exists is kept: people type passwords and tokens into this field too.
     name = str(credentials.get("username", ""))
     member = get_user_model().objects.filter(username__iexact=name).first()
-    is_in = isinstance(getattr(request, "user", None), User)  # and was asked once more
-    action = Action.PROOF_FAILED if is_in else Action.SIGN_IN_FAILED
-    trail.record(actor_of(request, member), action, AuditEntry.Outcome.REFUSED)
+    is_signed_in = isinstance(getattr(request, "user", None), User)
+    action = Action.PROOF_FAILED if is_signed_in else Action.SIGN_IN_FAILED
+    record_action(actor_of(request, member), action)
 
 
 @receiver(happened)
-def on_single_sign_on(
-    request: HttpRequest,
-    event: str,
-    member: User | None,
-    is_refusal: bool,  # noqa: FBT001 - signals pass all by name
-    detail: dict[str, str],
-    **_: Any,
+def on_event(
+    request: HttpRequest, event: str, member: User | None, detail: dict[str, str], **_: Any
 ) -> None:
-    outcome = AuditEntry.Outcome.REFUSED if is_refusal else AuditEntry.Outcome.DONE
-    trail.record(actor_of(request, member), Action(event), outcome, detail=detail)
+    record_action(actor_of(request, member), event, detail=detail)

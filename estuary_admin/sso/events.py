@@ -1,4 +1,7 @@
-"""What happens at sign-in, told by one signal: the frame knows nothing of the audit."""
+"""Events of sign-in and its security, sent by one signal: the frame does not know the audit.
+
+`keys.audit.vocabulary` says of each event what it means to the audit.
+"""
 
 from __future__ import annotations
 
@@ -34,23 +37,12 @@ class Event(StrEnum):
     PASSWORD_CHANGED = "member:password-changed"  # noqa: S105 - a name of an event
 
 
-REFUSALS = {
-    Event.REFUSED,
-    Event.IDENTITY_PENDING,
-    Event.LAST_ADMIN_KEPT,
-    Event.ACCESS_DENIED,
-    Event.FACTOR_FAILED,
-    Event.PROOF_FAILED,
-}
-
-
 def tell(request: HttpRequest, event: Event, member: User | None = None, **detail: str) -> None:
-    """`member` acts, or is acted for; without one it is whoever the request is signed in as."""
+    """Report an event; without `member` it concerns the member that the request is signed in as."""
     happened.send(
         Event,
         request=request,
         event=event,
         member=member,
-        is_refusal=event in REFUSALS,
         detail=detail,
     )

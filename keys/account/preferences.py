@@ -22,7 +22,7 @@ class PreferencesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         name = request.session.get("time_zone") or detected_time_zone(request)
-        if not name:
+        if name not in time_zones():  # none is known, or the system no longer knows this one
             return self.get_response(request)
         with timezone.override(ZoneInfo(name)):
             return self.get_response(request)

@@ -13,11 +13,12 @@ from django.db import DatabaseError, IntegrityError, transaction
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys.lost_creations import find_out_late
-from keys.audit import trail
-from keys.audit.trail import Action
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.token.stored_tokens import client_for, forget_list
-from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
+from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError, fingerprint_of
 
 logger = logging.getLogger("estuary_admin.keys")
 
@@ -72,7 +73,7 @@ def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
             permission=spec.permission,
             lifetime=spec.lifetime,
         )
-        trail.record(actor, Action.KEY_CREATE_REQUESTED, trail.Outcome.STARTED)
+        record_action(actor, Action.KEY_CREATE_REQUESTED, AuditOutcome.STARTED)
     return record
 
 
@@ -108,7 +109,7 @@ def _conclude(
         with transaction.atomic():
             record.save(update_fields=["outcome", "token_hash"])
             forget_list(stored)
-            trail.record(
+            record_action(
                 actor,
                 Action.KEY_CREATED,
                 AUDITED[outcome],
@@ -117,14 +118,16 @@ def _conclude(
             )
     except DatabaseError:
         # The key exists and its token must reach the member: what we note of it comes second.
-        logger.exception("key_creation_not_recorded", extra={"fingerprint": token_hash[:8]})
+        logger.exception(
+            "key_creation_not_recorded", extra={"fingerprint": fingerprint_of(token_hash)}
+        )
 
 
 AUDITED = {
-    Outcome.CREATED: trail.Outcome.DONE,
-    Outcome.LOST: trail.Outcome.FAILED,
-    Outcome.NOT_CREATED: trail.Outcome.FAILED,
-    Outcome.UNKNOWN: trail.Outcome.UNKNOWN,
+    Outcome.CREATED: AuditOutcome.DONE,
+    Outcome.LOST: AuditOutcome.FAILED,
+    Outcome.NOT_CREATED: AuditOutcome.FAILED,
+    Outcome.UNKNOWN: AuditOutcome.UNKNOWN,
 }
 
 

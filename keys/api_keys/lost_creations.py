@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.audit import trail
-from keys.audit.trail import Action
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.token.stored_tokens import client_for, forget_list
 from keys.upstream import ApiKey, KeyList, UpstreamError
@@ -38,10 +39,10 @@ def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> Non
         open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
         if open_still.update(outcome=outcome, token_hash=token_hash):
             forget_list(stored)
-            trail.record(
+            record_action(
                 actor,
                 Action.KEY_CREATED,
-                trail.Outcome.FAILED,
+                AuditOutcome.FAILED,
                 token_hash=token_hash,
                 detail={"reason": "found-out-late"},
             )

@@ -11,8 +11,9 @@ from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.revoke_outcome import ENDED, Answer, Outcome, Revocation, judged
 from keys.api_keys.rows import expired_among
-from keys.audit import trail
-from keys.audit.trail import Action
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
 from keys.upstream import ApiKey, EstuaryClient, UpstreamError
@@ -20,11 +21,11 @@ from keys.upstream import ApiKey, EstuaryClient, UpstreamError
 #: Revoked by one press: a page can hold no more, and each of them is a row of the audit.
 MOST_AT_ONCE = 500
 AUDITED = {
-    Outcome.REVOKED: trail.Outcome.DONE,
-    Outcome.GONE: trail.Outcome.DONE,
-    Outcome.STILL_LISTED: trail.Outcome.FAILED,
-    Outcome.UNKNOWN: trail.Outcome.UNKNOWN,
-    Outcome.FAILED: trail.Outcome.FAILED,
+    Outcome.REVOKED: AuditOutcome.DONE,
+    Outcome.GONE: AuditOutcome.DONE,
+    Outcome.STILL_LISTED: AuditOutcome.FAILED,
+    Outcome.UNKNOWN: AuditOutcome.UNKNOWN,
+    Outcome.FAILED: AuditOutcome.FAILED,
 }
 
 
@@ -93,17 +94,17 @@ def _list_after(
 
 def _announce(actor: Actor, token_hash: str = "", **detail: int) -> None:
     """Before the first call: should we die on the way, the audit still says who began."""
-    trail.record(
+    record_action(
         actor,
         Action.KEY_REVOKE_REQUESTED,
-        trail.Outcome.STARTED,
+        AuditOutcome.STARTED,
         token_hash=token_hash,
         detail=detail,
     )
 
 
 def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
-    trail.record(
+    record_action(
         actor,
         Action.KEY_REVOKED,
         AUDITED[result.outcome],

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from keys.api_keys.query import Status, list_url
 from keys.api_keys.records import Record, records_of
-from keys.upstream import PERMANENT_FROM, ApiKey
+from keys.upstream import PERMANENT_FROM, ApiKey, fingerprint_of
 
 LONGEST_NAME = 60  # characters of a label in a sentence
 TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -28,6 +28,11 @@ STATUS_TEXT = {
 #: How long keys still work, shortest first.
 TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
 PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
+
+
+def permission_text(permission: str) -> str:
+    """A permission in words; one that this version does not know as it is."""
+    return PERMISSION_TEXT.get(permission, permission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class KeyRow:
 
     @property
     def permission_text(self) -> str:
-        return PERMISSION_TEXT[self.permission]
+        return permission_text(self.permission)
 
     @property
     def url(self) -> str:
@@ -118,7 +123,7 @@ def name_of(key: ApiKey | None, token_hash: str) -> str:
     label = " ".join("".join(plain).split())
     if len(label) > LONGEST_NAME:
         label = f"{label[: LONGEST_NAME - 1]}…"
-    return f"“{label}”" if label else f"Key {token_hash[:8]}"
+    return f"“{label}”" if label else f"Key {fingerprint_of(token_hash)}"
 
 
 def rows_of(

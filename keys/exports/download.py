@@ -15,8 +15,8 @@ from django.utils import timezone
 from estuary_admin.storage.connections import let_go_of_the_database
 from keys import metrics
 from keys.actors import Actor
-from keys.audit import trail
-from keys.audit.trail import Action, Outcome
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases
 from keys.models import ExportLease, StoredToken
 from keys.token.stored_tokens import client_for
@@ -124,4 +124,4 @@ def _record(
     facts: Mapping[str, str | int] | None = None,
 ) -> None:
     other = member if member != actor.member else None
-    trail.record(actor, action, outcome, on_behalf_of=other, detail=facts)
+    record_action(actor, action, outcome, on_behalf_of=other, detail=facts)

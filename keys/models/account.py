@@ -1,4 +1,4 @@
-"""How a member wants to see the console."""
+"""A member's preferences."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Preferences(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="preferences"
     )
     theme = models.CharField(max_length=6, choices=THEMES, default="system")
-    time_zone = models.CharField(max_length=64, blank=True)  # "" = as the browser says
-    # Also in the database: a version that does not know it yet goes on writing rows.
+    time_zone = models.CharField(max_length=64, blank=True)  # "": as the browser says
+    # The default is in the database too: the version before this column goes on writing rows.
     shortcuts = models.BooleanField(default=True, db_default=True)
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from keys.upstream import Permission, describe
+from keys.upstream import Permission, describe, fingerprint_of
 
 
 class KeyCreation(models.Model):
@@ -39,7 +39,7 @@ class KeyCreation(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        return self.token_hash[:8]
+        return fingerprint_of(self.token_hash)
 
     @property
     def lifetime_text(self) -> str:

@@ -1,4 +1,4 @@
-"""One row for each act, refused or done."""
+"""One row for each act, done or refused."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from keys.audit.vocabulary import Outcome
+from keys.upstream import fingerprint_of
+
 
 class AuditEntry(models.Model):
-    """Who did what, for whom, to which key, from where, and what came of it."""
-
-    class Outcome(models.TextChoices):
-        STARTED = "started", "Started"
-        DONE = "done", "Done"
-        REFUSED = "refused", "Refused"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
+    """Who did what, for whom, to which key, from where, and with what outcome."""
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
+    # Without choices: a newer version may have written an action that this one does not know.
     action = models.CharField(max_length=40)
     outcome = models.CharField(max_length=10, choices=Outcome)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
-    # Names are kept beside the links: a row must still say who, when the member is gone.
+    # Names are kept beside the links: a row must name the member after the member is deleted.
     actor_name = models.CharField(max_length=150, blank=True)
+    # The default is in the database too: the version before this column goes on writing rows.
+    job = models.CharField(max_length=40, blank=True, default="", db_default="")
     on_behalf_of = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
@@ -42,4 +41,4 @@ class AuditEntry(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        return self.token_hash[:8]
+        return fingerprint_of(self.token_hash)

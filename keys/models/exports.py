@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from keys.upstream import fingerprint_of
+
 
 class ExportLease(models.Model):
     """An export that is under way; one account has one at most, on whichever machine."""
@@ -13,4 +15,4 @@ class ExportLease(models.Model):
     until = models.DateTimeField()  # a process that died frees the account then
 
     def __str__(self) -> str:
-        return f"export of {self.token_hash[:8]} until {self.until}"
+        return f"export of {fingerprint_of(self.token_hash)} until {self.until}"

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from keys.upstream import fingerprint_of
+
 
 class StoredToken(models.Model):
     """The token by which this console acts for a member; unsealed only in `stored_tokens`."""
@@ -24,4 +26,4 @@ class StoredToken(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        return self.token_hash[:8]
+        return fingerprint_of(self.token_hash)

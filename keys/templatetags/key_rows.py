@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from estuary_admin.rendering.fragments import filled
 from keys.api_keys.query import Status
-from keys.api_keys.rows import PERMISSION_TEXT, STATUS_TEXT, KeyRow
+from keys.api_keys.rows import STATUS_TEXT, KeyRow, permission_text
 from keys.api_keys.table import Chip
 from keys.templatetags.moments import moment_from
 from keys.templatetags.sizes import grouped
@@ -60,7 +60,7 @@ def _row(
         status,
         STATUS_TEXT[status],
         row.permission,
-        PERMISSION_TEXT[row.permission],
+        permission_text(row.permission),
         status is Status.PERMANENT,
         status is Status.EXPIRED,
         row.is_new,

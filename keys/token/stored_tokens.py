@@ -16,8 +16,8 @@ from estuary_admin.secrets import sealing
 from estuary_admin.storage.prepared_queries import Prepared
 from keys import throttles
 from keys.actors import Actor
-from keys.audit import trail
-from keys.audit.trail import Action, Outcome
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action, Outcome
 from keys.models import StoredToken
 from keys.upstream import EstuaryClient, UpstreamError, hash_of
 
@@ -61,7 +61,7 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
     try:
         _client(token, actor).stats()
     except UpstreamError as error:
-        trail.record(
+        record_action(
             actor, Action.TOKEN_CONNECTED, _refused_or_failed(error), detail={"reason": error.code}
         )
         raise
@@ -75,7 +75,7 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
             },
         )
         forget_list(stored)
-        trail.record(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
+        record_action(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
     return stored
 
 
@@ -87,7 +87,7 @@ def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
     with transaction.atomic():
         count, _ = StoredToken.objects.filter(pk=stored.pk, token_hash=stored.token_hash).delete()
         if count:
-            trail.record(actor, Action.TOKEN_DISCONNECTED, token_hash=stored.token_hash)
+            record_action(actor, Action.TOKEN_DISCONNECTED, token_hash=stored.token_hash)
     return bool(count)
 
 

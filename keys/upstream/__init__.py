@@ -17,7 +17,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .export import Export
-from .observing import Endpoint, LastSeen, last_seen
+from .observing import Endpoint
 from .redaction import redact
 from .types import (
     PERMANENT_FROM,
@@ -25,9 +25,9 @@ from .types import (
     CreatedKey,
     KeyList,
     KeySpec,
-    NodeClock,
     Permission,
     Stats,
+    fingerprint_of,
     hash_of,
 )
 
@@ -41,8 +41,6 @@ __all__ = [
     "Export",
     "KeyList",
     "KeySpec",
-    "LastSeen",
-    "NodeClock",
     "NotPermitted",
     "Permission",
     "RateLimited",
@@ -56,8 +54,8 @@ __all__ = [
     "UpstreamFailed",
     "UpstreamUnavailable",
     "describe",
+    "fingerprint_of",
     "hash_of",
-    "last_seen",
     "parse_lifetime",
     "redact",
     "to_go",

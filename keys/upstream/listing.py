@@ -18,7 +18,7 @@ from . import documents
 from .documents import UNREADABLE, Row, problem_of
 from .errors import Problem
 from .redaction import Secret, holds_token, redact
-from .types import ApiKey, KeyList, NodeClock, hash_of
+from .types import ApiKey, KeyList, hash_of
 
 HASH_LENGTH = 43
 _HASH_LETTERS = f"{string.ascii_letters}{string.digits}-_".encode()
@@ -34,9 +34,7 @@ class Listing(NamedTuple):
     tokens: dict[str, Secret]
 
 
-def read_keys(
-    body: bytes, clock: NodeClock | None = None, wanted: Container[str] = ()
-) -> Listing | Problem:
+def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
     """The list of keys; `wanted` are the hashes of those that are to be revoked.
 
     A row that cannot be trusted is counted and left out; when no row can, neither can the list.
@@ -48,7 +46,7 @@ def read_keys(
     try:
         rows = _each(body)
         if isinstance(rows, list) and (current := _current(rows)):
-            return Listing(KeyList(current, clock=clock), {})
+            return Listing(KeyList(current), {})
         for row in rows:
             key = key_of(row)
             if key is None:
@@ -61,7 +59,7 @@ def read_keys(
         return problem_of(error)
     if unreadable and not keys:
         return "shape"
-    return Listing(KeyList(tuple(keys.values()), unreadable, clock), tokens)
+    return Listing(KeyList(tuple(keys.values()), unreadable), tokens)
 
 
 def _each(body: bytes) -> Iterable[Row | None]:

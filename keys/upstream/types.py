@@ -14,7 +14,7 @@ from .durations import to_go
 
 #: Who lives longer than this lives for ever: Estuary's "never" is 100 years.
 PERMANENT_FROM = timedelta(days=50 * 365)
-_FINGERPRINT = 8
+_FINGERPRINT_LENGTH = 8
 
 
 class Permission(StrEnum):
@@ -42,7 +42,7 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @property
     def fingerprint(self) -> str:
         """The first 8 characters of the hash: what people, logs and audit rows see."""
-        return self.token_hash[:_FINGERPRINT]
+        return fingerprint_of(self.token_hash)
 
     @property
     def is_permanent(self) -> bool:
@@ -55,34 +55,15 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class NodeClock:
-    """The node's clock at the moment of one answer: its `Date` header, in whole seconds.
-
-    `ahead` is the node's time minus ours at that moment, so `our_now + ahead` is the node's time
-    later on. It is negative when the node is behind.
-    """
-
-    time: datetime
-    ahead: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class KeyList:
     """All keys of the account in Estuary's order, expired and session keys included.
 
     `unreadable` counts the rows that could not be trusted and are not among `keys`: while it is
-    not 0, that a key is missing from the list proves nothing. `clock` is None when the answer
-    had no `Date` header that could be read.
+    not 0, that a key is missing from the list proves nothing.
     """
 
     keys: tuple[ApiKey, ...]
     unreadable: int = 0
-    clock: NodeClock | None = field(default=None, compare=False)
-
-    @property
-    def node_time(self) -> datetime | None:
-        """What the node's clock showed when it answered; None when it did not say."""
-        return self.clock.time if self.clock else None
 
     def find(self, token_hash: str) -> ApiKey | None:
         """The key with that hash, or None."""
@@ -119,12 +100,11 @@ class CreatedKey:
     label: str
     expiry: datetime
     token: str = field(repr=False)
-    clock: NodeClock | None = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:
         """The first 8 characters of the hash."""
-        return self.token_hash[:_FINGERPRINT]
+        return fingerprint_of(self.token_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +113,6 @@ class Stats:
 
     total_size: int
     pin_count: int
-    clock: NodeClock | None = field(default=None, compare=False)
 
 
 def hash_of(token: str) -> str:
@@ -142,3 +121,8 @@ def hash_of(token: str) -> str:
     Raises ValueError for text that is no valid Unicode.
     """
     return urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode().rstrip("=")
+
+
+def fingerprint_of(token_hash: str) -> str:
+    """The first 8 characters of a token hash: what people, logs and audit rows see."""
+    return token_hash[:_FINGERPRINT_LENGTH]

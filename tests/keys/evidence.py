@@ -8,7 +8,7 @@ from typing import Any
 
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import AuditEntry
 from keys.sandbox import Sandbox
 

@@ -75,7 +75,7 @@ CRASHES: list[tuple[str, Callable[[Hand], None]]] = [
     ("keys.upstream.listing._current", list_keys),
     ("keys.upstream.listing.KeyList", list_keys),
     ("keys.upstream.replies.CreatedKey", create),
-    ("keys.api_keys.create.trail.record", create),
+    ("keys.api_keys.create.record_action", create),
     ("keys.api_keys.create._conclude", create),
     ("keys.api_keys.views.key_create.render_page", create),
     ("keys.upstream.client._target", revoke),

@@ -15,13 +15,14 @@ from keys.actors import actor_of
 from keys.api_keys.create import Creation, create_key
 from keys.api_keys.forms import KeyCreateForm
 from keys.api_keys.nonces import checked_nonce, new_nonce
-from keys.api_keys.rows import PERMISSION_TEXT
+from keys.api_keys.rows import permission_text
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.throttles import TooOften
 from keys.upstream import UpstreamError
 
-OUTCOMES = {
+#: By the record's outcome; any other is the template's own word.
+OUTCOMES: dict[str, str] = {
     KeyCreation.Outcome.CREATED: "created-before",
     KeyCreation.Outcome.REQUESTED: "unknown",
 }
@@ -69,7 +70,7 @@ def _key_shown_once(request: AppRequest, creation: Creation) -> HttpResponse:
         "created": creation.created,
         "label": record.label,
         "is_permanent": record.lifetime is None,
-        "permission_text": PERMISSION_TEXT[record.permission],
+        "permission_text": permission_text(record.permission),
         "api_url": settings.ESTUARY_API_URL.geturl(),
         "list_url": f"{reverse('keys:key_list')}?new={record.token_hash}",
         "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
@@ -86,7 +87,7 @@ def _outcome_page(request: AppRequest, creation: Creation) -> HttpResponse:
             "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
         }
     context = {
-        "outcome": OUTCOMES.get(KeyCreation.Outcome(record.outcome), record.outcome),
+        "outcome": OUTCOMES.get(record.outcome, record.outcome),
         "label": record.label,
         "fingerprint": record.fingerprint,
         "create_url": reverse("keys:key_create"),

@@ -23,7 +23,7 @@ from keys.api_keys.views.key_revoke import tell_absence
 from keys.audit import rows as audit_rows
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
-from keys.upstream import hash_of
+from keys.upstream import fingerprint_of, hash_of
 from keys.upstream.redaction import pasted_token
 
 
@@ -53,7 +53,7 @@ def _new_hash(request: AppRequest) -> str:
 def _missing(new_hash: str, listed: Snapshot) -> str:
     """The fingerprint of a new key that a whole list of now does not have."""
     is_whole = not listed.stale_reason and not listed.unreadable
-    return "" if not is_whole or listed.find(new_hash) else new_hash[:8]
+    return "" if not is_whole or listed.find(new_hash) else fingerprint_of(new_hash)
 
 
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _searched_for_a_token(request: AppRequest, query: KeyQuery, token: str) -> H
         "Here is what the list has under its fingerprint.",
         extra_tags="sticky",
     )
-    return go_to(request, query.url(q=hash_of(token)[:8]))
+    return go_to(request, query.url(q=fingerprint_of(hash_of(token))))
 
 
 @require_safe

@@ -12,8 +12,8 @@ from django.db import transaction
 from estuary_admin.security.factors import remove_all
 from estuary_admin.security.member_sessions import end, living
 from keys.actors import Actor
-from keys.audit import trail
-from keys.audit.trail import Action
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             removed = remove_all(member)
             end(living(member))  # with the phone somebody may have an open session
             if removed:
-                trail.record(
+                record_action(
                     Actor(None, "", "manage.py"), Action.FACTOR_REMOVED, on_behalf_of=member
                 )
         self.stdout.write(f"Removed {removed} second factors of {member.username}.")

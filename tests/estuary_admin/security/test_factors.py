@@ -17,7 +17,7 @@ from django.db import connection
 from django.test import Client
 
 from estuary_admin.security.adapter import FactorAdapter
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.conftest import signed_in
 from tests.estuary_admin.security.conftest import PAGE, SECRET, code_of, recovery_codes_of
 from tests.keys.evidence import audited, last_row, words_of

@@ -9,7 +9,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from tests.conftest import HTMX, PASSWORD, connect, signed_in

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from estuary_admin.security.models import MemberSession
 from estuary_admin.storage import cached_sessions
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.backing import Backing
 from tests.conftest import PASSWORD, signed_in
 from tests.estuary_admin.security.conftest import row_of, typed_in

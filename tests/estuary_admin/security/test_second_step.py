@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.estuary_admin.security.conftest import (
     CODE,
     LOGIN,

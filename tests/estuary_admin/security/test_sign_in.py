@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import Preferences
 from tests.conftest import PASSWORD, signed_in
 from tests.keys.evidence import audited, last_row, words_of

@@ -11,7 +11,7 @@ from django.test import Client
 
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.models import Identity
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD, signed_in
 from tests.estuary_admin.sso.conftest import PROXY, STRANGER, Browser, change
 from tests.estuary_admin.sso.test_proxy_header import refused_as

@@ -11,7 +11,7 @@ from django.test import Client
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.trusted_proxies import Peers
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.conftest import HTMX
 from tests.estuary_admin.sso.conftest import STRANGER, Browser, change
 from tests.keys.evidence import audited, last_row, words_of

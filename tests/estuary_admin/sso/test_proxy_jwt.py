@@ -18,7 +18,7 @@ from estuary_admin.sso.config import Config, Signed
 from estuary_admin.sso.key_sets import key_set
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.trusted_proxies import Peers
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.estuary_admin.sso.conftest import PROXY, STRANGER, Browser, change, use
 from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims
 from tests.estuary_admin.sso.test_proxy_header import refused_as

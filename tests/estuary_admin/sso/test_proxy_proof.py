@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 
 from estuary_admin.sso.config import Config
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD
 from tests.estuary_admin.security.conftest import PAGE, app, code_of
 from tests.estuary_admin.security.test_factors import ADD, add_app

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.sandbox import Sandbox
 from tests.conftest import HTMX, signed_in
 from tests.keys.evidence import last_row

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.api_keys.table import PAGE_SIZE
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, KeyCreation
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account

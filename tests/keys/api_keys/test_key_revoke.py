@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from tests.keys.api_keys.test_key_revoke import url_of

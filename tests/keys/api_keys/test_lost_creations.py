@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.api_keys.create import create_key
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import KeyCreation, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account

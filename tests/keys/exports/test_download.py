@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from keys.actors import Actor
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.exports import download as exports
 from keys.exports import leases
 from keys.exports.download import is_running, open_download

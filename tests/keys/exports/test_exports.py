@@ -14,7 +14,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import UpstreamError, hash_of

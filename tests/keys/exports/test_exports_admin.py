@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from tests.conftest import connect, signed_in

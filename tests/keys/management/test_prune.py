@@ -16,15 +16,15 @@ from django.utils import timezone
 
 from keys import retention
 from keys.actors import Actor
-from keys.audit import trail
-from keys.audit.trail import Action
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, ExportLease, KeyCreation
 
 pytestmark = pytest.mark.django_db
 
 
 def entry(member: User, days: float) -> AuditEntry:
-    made = trail.record(Actor(member, "", ""), Action.SIGNED_IN)
+    made = record_action(Actor(member, "", ""), Action.SIGNED_IN)
     AuditEntry.objects.filter(pk=made.pk).update(at=timezone.now() - timedelta(days=days))
     return made
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD, signed_in
 from tests.keys.evidence import last_row
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from keys.actors import Actor
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account

@@ -8,7 +8,7 @@ from django.conf import LazySettings
 
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.oidc_config import Provider
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.estuary_admin.sso.conftest import use
 from tests.estuary_admin.sso.oidc.conftest import sign_in
 from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from estuary_admin.sso.models import Identity
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.estuary_admin.security.conftest import code_of
 from tests.estuary_admin.security.test_factors import ADD, add_app
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in

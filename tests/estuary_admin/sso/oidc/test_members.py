@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from estuary_admin.sso.models import Identity
-from keys.audit.trail import Action
+from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD
 from tests.estuary_admin.sso.conftest import change
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
