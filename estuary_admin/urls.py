@@ -7,9 +7,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from estuary_admin.observability.metrics.views import metrics
+from estuary_admin.security import factor_views as security
 from estuary_admin.security import proof_views, session_views
 from estuary_admin.security import sign_in_views as sign_in
-from estuary_admin.security import views as security
 from estuary_admin.sso import admin_views as sso_admin
 from estuary_admin.sso import oidc_views
 from estuary_admin.sso import views as sso_views

@@ -14,8 +14,8 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 
-from estuary_admin.security.devices import device_of
 from estuary_admin.security.models import MemberSession
+from estuary_admin.security.user_agents import device_of
 from estuary_admin.web.client_address import client_address
 
 ROW = "member_session"  # in the session: the row about it
