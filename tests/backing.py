@@ -55,7 +55,13 @@ class Backing:
         with (self.folder / "log.txt").open("ab") as log:
             # A group of its own: Ctrl-C is for the tests, which then stop this.
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+                self.command(),
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                # Under faketime the tests' clock is set forward; Redis cannot start with it.
+                env={key: value for key, value in os.environ.items() if key != "LD_PRELOAD"},
             )
         for _ in range(300):
             if self._process.poll() is not None:

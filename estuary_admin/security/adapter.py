@@ -1,4 +1,4 @@
-"""How allauth's second factors behave here: sealed at rest, and named after this console."""
+"""allauth's adapter for second factors: seals secrets, uses our address, texts and names."""
 
 from __future__ import annotations
 
@@ -10,40 +10,37 @@ from django.contrib.auth.models import User
 from qrcode.image.svg import SvgPathImage
 from qrcode.main import QRCode
 
-from estuary_admin.secrets.sealing import seal_for, unseal_for
+from estuary_admin.security.factors import (
+    factors_of,
+    must_have_factor,
+    seal_secret,
+    unseal_secret,
+)
 
-#: Not bound to the member: allauth does not say whose secret it is. Who can move sealed secrets
-#: between rows can take the rows away as well.
-PURPOSE = "second-factor"
-
-
-LAST_ONE = (
-    "This console asks everybody for a second factor, and this is your only one: add another "
-    "before you remove it."
+LAST_FACTOR = (
+    "This console requires a second factor, and this is your only one: add another before you "
+    "remove it."
 )
 
 
 class FactorAdapter(DefaultMFAAdapter):
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "That did not fit. Codes of an app are good for half a minute and for "
-        "one use; recovery codes for one use.",
-        "cannot_delete_authenticator": LAST_ONE,
-        "cannot_generate_recovery_codes": "Recovery codes stand in for an app or a passkey: add "
-        "one of those first.",
+        "incorrect_code": "This code is not valid. A code from an app works once, for half a "
+        "minute; a recovery code works once.",
+        "cannot_delete_authenticator": LAST_FACTOR,
+        "cannot_generate_recovery_codes": "Recovery codes replace an app or a passkey when you "
+        "do not have it with you. Add an app or a passkey first.",
     }
 
     def encrypt(self, text: str) -> str:
-        return seal_for(PURPOSE, text)
+        return seal_secret(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Raises SealBroken when no sealing key opens it."""
-        return unseal_for(PURPOSE, encrypted_text)
+        return unseal_secret(encrypted_text)
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
-        """Not the last one where there must be one."""
-        from estuary_admin.security.factors import factors_of, must_have_factor
-
+        """Refuse to remove the last factor when REQUIRE_MFA applies to this session."""
         is_last = factors_of(authenticator.user).count <= 1
         return not (is_last and must_have_factor(context.request))
 
@@ -54,7 +51,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return self._get_site_name()
 
     def build_totp_svg(self, url: str) -> str:
-        """For the page itself: its policy loads no image from an address with the data in it."""
+        """Return inline SVG: the content policy does not load images from `data:` addresses."""
         code = QRCode(image_factory=SvgPathImage, border=2)
         code.add_data(url)
         return str(code.make_image().to_string(encoding="unicode"))
@@ -63,7 +60,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return f"Estuary Admin ({settings.PUBLIC_URL.hostname})"
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """By our own address, whatever the request says: passkeys are bound to it."""
+        """Bind passkeys to PUBLIC_URL, whatever host the request names."""
         return {"id": str(settings.PUBLIC_URL.hostname), "name": self._get_site_name()}
 
     def get_public_key_credential_user_entity(self, user: User) -> dict[str, str | bytes]:

@@ -1,4 +1,4 @@
-"""Sign-in security: second factors, fresh proofs, and a member's own sessions."""
+"""Sign-in security: second factors, fresh proofs, sessions."""
 
 from __future__ import annotations
 

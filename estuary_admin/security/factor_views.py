@@ -1,4 +1,4 @@
-"""The pages for second factors: allauth's flows, our words and addresses."""
+"""The pages for second factors: allauth's flows with our texts and URLs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from estuary_admin.secrets.sealing import SealBroken
-from estuary_admin.security.adapter import LAST_ONE, FactorAdapter
+from estuary_admin.security.adapter import LAST_FACTOR, FactorAdapter
 from estuary_admin.security.factors import factors_of, must_have_factor
-from estuary_admin.security.forms import PENDING_SECRET
+from estuary_admin.security.forms import PENDING_SECRET, passkey_options
 from estuary_admin.security.fresh_proof import View, fresh_proof, proof_given
-from estuary_admin.security.passkeys import as_json
-from estuary_admin.security.proof_methods import could_prove
+from estuary_admin.security.proof_methods import can_prove
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponseBase:
-    """What protects this account, and what can be added to it."""
+    """List the factors of the member, and what can be added."""
     factors = factors_of(request.user)  # type: ignore[arg-type]
     try:
         codes_left = factors.codes_left
@@ -37,7 +36,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         codes_left = 0
     context = {
         "factors": factors,
-        "passkeys": [one.wrap() for one in factors.passkeys],
+        "passkeys": [passkey.wrap() for passkey in factors.passkeys],
         "codes_left": codes_left,
         "is_missing": not factors and must_have_factor(request),
     }
@@ -58,24 +57,24 @@ class AppAdd(totp.ActivateTOTPView):
         return response
 
 
-def is_refused(request: HttpRequest, authenticator: Authenticator) -> bool:
-    """The last one where there must be one; said before the question, and to who sends anyway."""
+def _refuse_last_factor(request: HttpRequest, authenticator: Authenticator) -> bool:
+    """Refuse to remove the last required factor, on the confirmation page and on POST."""
     if FactorAdapter().can_delete_authenticator(authenticator):
         return False
-    messages.error(request, LAST_ONE)
+    messages.error(request, LAST_FACTOR)
     return True
 
 
 class AppRemove(totp.DeactivateTOTPView):
     def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if is_refused(request, self.authenticator):
+        if _refuse_last_factor(request, self.authenticator):
             return redirect("mfa_index")
         response: HttpResponseBase = super()._dispatch(request, *args, **kwargs)
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        messages.success(self.request, "The authenticator app is taken off.")
+        messages.success(self.request, "The authenticator app is removed.")
         return response
 
 
@@ -83,7 +82,7 @@ class PasskeyAdd(webauthn.AddWebAuthnView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         options = auth.begin_registration(self.request.user, passwordless=True)
-        return context | {"options": as_json(options)}
+        return context | {"options": passkey_options(options)}
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
@@ -95,14 +94,14 @@ class PasskeyRemove(webauthn.RemoveWebAuthnView):
     success_url = reverse_lazy("mfa_index")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if is_refused(request, self.get_object()):
+        if _refuse_last_factor(request, self.get_object()):
             return redirect("mfa_index")
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        messages.success(self.request, "The passkey is taken off. Delete it on your device, too.")
+        messages.success(self.request, "The passkey is removed. Delete it on your device, too.")
         return response
 
 
@@ -113,20 +112,20 @@ class PasskeyRename(webauthn.EditWebAuthnView):
 class NewCodes(codes.GenerateRecoveryCodesView):
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        messages.success(self.request, "These are new. The former codes are good for nothing now.")
+        messages.success(self.request, "These are new codes. The previous ones no longer work.")
         return response
 
 
-def with_proof(view: View, when: Callable[[HttpRequest], bool] = lambda _: True) -> View:
+def _with_proof(view: View, when: Callable[[HttpRequest], bool] = lambda _: True) -> View:
     return require_http_methods(ANY_FORM)(fresh_proof(when=when)(view))
 
 
-app_add = with_proof(AppAdd.as_view(), when=could_prove)
-app_remove = with_proof(AppRemove.as_view())
-passkey_add = with_proof(PasskeyAdd.as_view(), when=could_prove)
-passkey_remove = with_proof(PasskeyRemove.as_view())
-passkey_rename = with_proof(PasskeyRename.as_view())
-recovery_codes_new = with_proof(NewCodes.as_view())
+app_add = _with_proof(AppAdd.as_view(), when=can_prove)
+app_remove = _with_proof(AppRemove.as_view())
+passkey_add = _with_proof(PasskeyAdd.as_view(), when=can_prove)
+passkey_remove = _with_proof(PasskeyRemove.as_view())
+passkey_rename = _with_proof(PasskeyRename.as_view())
+recovery_codes_new = _with_proof(NewCodes.as_view())
 
 
 @require_safe
@@ -135,6 +134,6 @@ def recovery_codes(request: HttpRequest) -> HttpResponseBase:
     try:
         response: HttpResponseBase = codes.ViewRecoveryCodesView.as_view()(request)
     except SealBroken:
-        messages.error(request, "Your recovery codes cannot be read any more. Make new ones.")
+        messages.error(request, "Your recovery codes can no longer be read. Make new ones.")
         return redirect("mfa_index")
     return response

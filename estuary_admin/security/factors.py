@@ -1,4 +1,4 @@
-"""A member's second factors: which there are, taking them off, moving them to another key."""
+"""A member's second factors: list, require, seal, reseal and remove them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from estuary_admin.secrets.sealing import SealBroken, is_newest, seal_for, unseal_for
-from estuary_admin.security.adapter import PURPOSE
 from estuary_admin.sso.middleware import is_local_session
 
 Type = Authenticator.Type
-HAS_FACTOR = "has_factor"  # in the session
-SEALED = ("secret", "seed")  # within `data`: of apps, of recovery codes
+HAS_FACTOR = "has_factor"  # session key
+SEALED_FIELDS = ("secret", "seed")  # in `Authenticator.data`: of apps, of recovery codes
+
+#: The seal names the purpose, not the member: allauth does not say whose secret it encrypts.
+#: Someone who can move sealed secrets between rows can also delete the rows.
+SEAL_PURPOSE = "second-factor"
+
+
+def seal_secret(text: str) -> str:
+    return seal_for(SEAL_PURPOSE, text)
+
+
+def unseal_secret(sealed: str) -> str:
+    """Raises SealBroken when no sealing key opens it."""
+    return unseal_for(SEAL_PURPOSE, sealed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,7 @@ class Factors:
     codes: Authenticator | None = None
 
     def __bool__(self) -> bool:
-        """Recovery codes alone are none: they stand in for another."""
+        """Recovery codes alone do not count: they replace another factor."""
         return bool(self.app or self.passkeys)
 
     @property
@@ -39,7 +51,7 @@ class Factors:
 
 
 def factors_of(member: User) -> Factors:
-    """All of them, by one query."""
+    """Read all factors with one query."""
     rows = list(Authenticator.objects.filter(user=member).order_by("pk"))
     return Factors(
         app=next((row for row in rows if row.type == Type.TOTP), None),
@@ -49,37 +61,35 @@ def factors_of(member: User) -> Factors:
 
 
 def must_have_factor(request: HttpRequest) -> bool:
-    """Whether this member signed in here, where the operator wants more than a password."""
+    """Whether REQUIRE_MFA applies: only to members who signed in here, not by single sign-on."""
     return settings.REQUIRE_MFA and is_local_session(request)
 
 
 def has_factor(request: HttpRequest) -> bool:
-    """The session knows once there is one; until then each request looks."""
+    """Whether the member has a second factor; a yes is remembered in the session."""
     if not request.session.get(HAS_FACTOR) and factors_of(request.user):  # type: ignore[arg-type]
         request.session[HAS_FACTOR] = True
     return bool(request.session.get(HAS_FACTOR))
 
 
 def remove_all(member: User) -> int:
-    """Take everything off, recovery codes included; returns how many there were."""
+    """Remove all factors and the recovery codes; return how many rows there were."""
     return int(Authenticator.objects.filter(user=member).delete()[0])
 
 
 def reseal_factors() -> tuple[int, int]:
-    """Move the secrets of all factors to the newest sealing key; returns (moved, unreadable)."""
+    """Reseal the secrets of all factors with the newest key; return (moved, unreadable)."""
     moved = unreadable = 0
     for row in Authenticator.objects.exclude(type=Type.WEBAUTHN).iterator():
-        old = {name: row.data[name] for name in SEALED if name in row.data}
+        old = {name: row.data[name] for name in SEALED_FIELDS if name in row.data}
         if all(is_newest(sealed) for sealed in old.values()):
             continue
         try:
-            new = {
-                name: seal_for(PURPOSE, unseal_for(PURPOSE, sealed)) for name, sealed in old.items()
-            }
+            new = {name: seal_secret(unseal_secret(sealed)) for name, sealed in old.items()}
         except SealBroken:
             unreadable += 1
             continue
-        # Compare and swap: a recovery code may be used right now.
+        # Compare and swap: the member may be using a recovery code right now.
         rows = Authenticator.objects.filter(pk=row.pk, data=row.data)
         moved += rows.update(data=row.data | new)
     return moved, unreadable

@@ -1,9 +1,10 @@
-"""allauth's forms for second factors, in our words; failures are told, no code is good twice."""
+"""allauth's forms for second factors, with our texts; failures are recorded, codes work once."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from allauth.account.forms import ReauthenticateForm
@@ -29,34 +30,43 @@ from estuary_admin.sso.events import Event, tell
 
 logger = logging.getLogger("estuary_admin.security")
 
-PENDING_SECRET = "factor_pending"  # noqa: S105 - in the session, sealed: of an app being added
-WINDOW = 120  # seconds in which a code of an app fits, with all tolerance
-DIGITS = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+PENDING_SECRET = "factor_pending"  # noqa: S105 - session key: sealed secret of an app being added
+CODE_VALID_SECONDS = 120  # an app's code is accepted for 90 seconds, with MFA_TOTP_TOLERANCE
+CODE_INPUT_ATTRIBUTES = {
+    "autocomplete": "one-time-code",
+    "inputmode": "numeric",
+    "spellcheck": "false",
+}
 
 
-def told(kind: str, member: Any, clean: Callable[[], Any]) -> Any:
-    """Whatever is refused is recorded, throttled tries among it; what is no answer is refused."""
+def passkey_options(options: Mapping[str, Any]) -> str:
+    """Return the options for the browser as JSON; fido2's mappings are not dicts."""
+    return json.dumps(dict(options), default=dict)
+
+
+def record_failure(kind: str, member: Any, clean: Callable[[], Any]) -> Any:
+    """Call `clean` and record each refusal, throttled attempts included."""
     try:
         return clean()
     except ValidationError:
         tell(context.request, Event.FACTOR_FAILED, member, factor=kind)
         raise
-    except (AttributeError, KeyError, TypeError, ValueError):  # an answer that no browser gives
+    except (AttributeError, KeyError, TypeError, ValueError):  # no browser sends such an answer
         tell(context.request, Event.FACTOR_FAILED, member, factor=kind)
         raise FactorAdapter().validation_error("incorrect_code") from None
 
 
 class CodeForm(TokenShyMixin, AuthenticateForm):
-    """A code of an app, or a recovery code."""
+    """A code from an app, or a recovery code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["code"].label = "Code"
         self.fields["code"].help_text = "From your authenticator app, or a recovery code."
-        self.fields["code"].widget = forms.TextInput(attrs=DIGITS)
+        self.fields["code"].widget = forms.TextInput(attrs=CODE_INPUT_ATTRIBUTES)
 
     def clean_code(self) -> str:
-        code: str = told("code", self.user, self._first_use)
+        code: str = record_failure("code", self.user, self._first_use)
         return code
 
     def _first_use(self) -> str:
@@ -65,11 +75,11 @@ class CodeForm(TokenShyMixin, AuthenticateForm):
         except SealBroken:
             logger.exception("second_factor_unreadable", extra={"member": self.user.pk})
             raise ValidationError(
-                "This console cannot read your second factor any more. Ask whoever runs it to "
-                "take it off with `manage.py removefactors`."
+                "This console can no longer read your second factor. Ask its operator to remove "
+                "it with `manage.py removefactors`."
             ) from None
         if self.authenticator.type == Authenticator.Type.TOTP and not cache.add(
-            f"factor-code-used:{self.user.pk}:{code}", 1, WINDOW
+            f"factor-code-used:{self.user.pk}:{code}", 1, CODE_VALID_SECONDS
         ):
             raise FactorAdapter().validation_error("incorrect_code")
         return code
@@ -77,7 +87,7 @@ class CodeForm(TokenShyMixin, AuthenticateForm):
 
 class PasskeyForm(AuthenticateWebAuthnForm):
     def clean_credential(self) -> Authenticator:
-        return told("passkey", self.user, super().clean_credential)
+        return record_failure("passkey", self.user, super().clean_credential)
 
 
 class PasskeySignInForm(PasskeyForm, LoginWebAuthnForm):
@@ -87,17 +97,17 @@ class PasskeySignInForm(PasskeyForm, LoginWebAuthnForm):
 class AppAddForm(TokenShyMixin, ActivateTOTPForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.user = kwargs.pop("user")
-        forms.Form.__init__(self, *args, **kwargs)  # allauth's keeps the secret in clear
-        self.secret = pending_secret(anew=not self.is_bound)
+        forms.Form.__init__(self, *args, **kwargs)  # allauth's keeps the secret unsealed
+        self.secret = pending_secret(is_new=not self.is_bound)
         self.fields["code"].label = "Code"
         self.fields["code"].help_text = "The six digits that your app shows now."
-        self.fields["code"].widget = forms.TextInput(attrs=DIGITS)
+        self.fields["code"].widget = forms.TextInput(attrs=CODE_INPUT_ATTRIBUTES)
 
 
-def pending_secret(*, anew: bool) -> str:
-    """The secret of the app that is being added; until it is confirmed, the session has it."""
+def pending_secret(*, is_new: bool) -> str:
+    """Return the secret of the app being added; the session keeps it until it is confirmed."""
     session, adapter = context.request.session, FactorAdapter()
-    kept = "" if anew else session.get(PENDING_SECRET, "")
+    kept = "" if is_new else session.get(PENDING_SECRET, "")
     try:
         return adapter.decrypt(kept)
     except SealBroken:
@@ -112,14 +122,14 @@ class _NameMixin(TokenShyMixin):
         self.fields["name"] = forms.CharField(
             label="Name",
             max_length=60,
-            help_text="So that you can tell your passkeys apart: Laptop, Phone, Key on the ring.",
+            help_text="Tells your passkeys apart, for example Laptop or Phone.",
         )
 
 
 class PasskeyAddForm(_NameMixin, AddWebAuthnForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        del self.fields["passwordless"]  # each is
+        del self.fields["passwordless"]  # all are
 
     def clean(self) -> dict[str, Any]:
         try:
@@ -134,7 +144,7 @@ class PasskeyRenameForm(_NameMixin, EditWebAuthnForm):
 
 
 class PasswordForm(TokenShyMixin, ReauthenticateForm):
-    """The member's own password once more."""
+    """The member's password, again."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

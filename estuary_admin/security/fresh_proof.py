@@ -1,7 +1,7 @@
-"""Fresh proof: acts that matter ask that the member has proved to be themselves lately.
+"""Fresh proof: important actions require that the member has proved their identity recently.
 
-A proof is a moment: of a password, passkey or code typed here, of a provider's `auth_time`, or of
-the assertion that a proxy brings with the request. Views say by `fresh_proof` that they need one.
+A proof is the time of a password, passkey or code given here, of a provider's `auth_time`, or of
+the assertion that a proxy sends with the request. The decorator `fresh_proof` marks the views.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from keys.upstream.redaction import holds_token
 
 View = Callable[..., HttpResponseBase]
 
-PROVED_AT = "proved_at"  # in the session, as seconds
-LEEWAY = 30  # seconds by which the clocks of who vouches may differ from ours
+PROVED_AT = "proved_at"  # session key; seconds
+CLOCK_LEEWAY_SECONDS = 30  # the clock of a proxy or provider may be ahead of ours
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether the last proof is young enough; always, when SUDO_MINUTES is 0."""
+    """Whether the last proof is younger than SUDO_MINUTES; always, if that is 0."""
     if not settings.SUDO_MINUTES:
         return True
     now = time.time()
     oldest = now - 60 * settings.SUDO_MINUTES
-    # One from the future is none: it would be good for ever.
-    return any(oldest < at <= now + LEEWAY for at in _proofs(request))
+    # A proof from the future does not count: it would never expire.
+    return any(oldest < at <= now + CLOCK_LEEWAY_SECONDS for at in _proof_times(request))
 
 
-def _proofs(request: HttpRequest) -> list[float]:
-    kept = request.session.get(PROVED_AT)
-    brought = getattr(getattr(request, "sso_proof", None), "at", None)
+def _proof_times(request: HttpRequest) -> list[float]:
+    own = request.session.get(PROVED_AT)
+    from_proxy = getattr(getattr(request, "sso_proof", None), "at", None)
     return [
-        *([float(kept)] if kept else []),
-        *([brought.timestamp()] if brought else []),
+        *([float(own)] if own else []),
+        *([from_proxy.timestamp()] if from_proxy else []),
     ]
 
 
 def proof_given(request: HttpRequest, way: str) -> None:
-    """Here and now, by a password, a passkey or a code."""
+    """Record that the member has just given a password, a passkey or a code."""
     request.session[PROVED_AT] = time.time()
     tell(request, Event.PROOF_GIVEN, way=way)
 
@@ -59,10 +59,10 @@ def fresh_proof(
     back: str = "",
     when: Callable[[HttpRequest], bool] = lambda _: True,
 ) -> Callable[[View], View]:
-    """Ask for a proof before a view, be it shown or sent to.
+    """Require a fresh proof before a view, for GET and POST.
 
-    `keep` names the fields that are there again afterwards when the proof ran out meanwhile;
-    `back` is the page that a view without one of its own is sent from.
+    `keep` names the form fields to keep when the proof expires before the form is sent.
+    `back` names the page with the form, for a view that takes POST only.
     """
 
     def decorator(view: View) -> View:
@@ -71,9 +71,9 @@ def fresh_proof(
             if is_fresh(request) or not when(request):
                 response = view(request, *args, **kwargs)
                 if request.method == "POST":
-                    interrupted_forms.forget(request)  # it was for this
+                    interrupted_forms.forget(request)  # the form has now been sent
                 return response
-            return ask(request, keep, resolve_url(back) if back else request.path)
+            return _ask(request, keep, resolve_url(back) if back else request.path)
 
         wrapper.needs_proof = True  # type: ignore[attr-defined]
         return cast(View, wrapper)
@@ -81,11 +81,11 @@ def fresh_proof(
     return decorator
 
 
-def ask(request: HttpRequest, keep: tuple[str, ...], there: str) -> HttpResponseBase:
-    """Lead to the page that asks; nothing has been done, and after it nothing is done by itself."""
+def _ask(request: HttpRequest, keep: tuple[str, ...], form_page: str) -> HttpResponseBase:
+    """Redirect to the confirmation page. The action is not done, now or after the proof."""
+    next_page = form_page
     if request.method == "POST":
-        interrupted_forms.keep(request, there, keep)
+        interrupted_forms.keep(request, form_page, keep)
     elif request.method == "GET" and not holds_token(request.get_full_path()):
-        there = request.get_full_path()
-    address = f"{reverse('account_reauthenticate')}?{urlencode({'next': there})}"
-    return go_to(request, address)
+        next_page = request.get_full_path()
+    return go_to(request, f"{reverse('account_reauthenticate')}?{urlencode({'next': next_page})}")

@@ -1,4 +1,4 @@
-"""What was typed into a form while a proof ran out: sealed in the session, for a short time."""
+"""Keeps a form that was sent after the proof expired: sealed, in the session, for 10 minutes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets.sealing import SealBroken, seal_for, unseal_for
 
-TYPED = "typed"  # in the session: the page, since when, and the fields, sealed
-KEPT_FOR = 600  # seconds
-LONGEST = 1000  # of one field; what is longer is refused by every form there is
+INTERRUPTED_FORM = "typed"  # session key: page, time, sealed fields
+KEEP_SECONDS = 600
+MAX_FIELD_LENGTH = 1000  # every form refuses longer values
 
 
-def keep(request: HttpRequest, there: str, fields: tuple[str, ...]) -> None:
-    """Keep those fields for the form at `there`, and that it was sent at all."""
+def keep(request: HttpRequest, page: str, fields: tuple[str, ...]) -> None:
+    """Keep these fields for the form at `page`, and the fact that it was sent."""
     sent = {name: request.POST.get(name, "") for name in fields}
-    values = {name: value for name, value in sent.items() if 0 < len(value) <= LONGEST}
-    request.session[TYPED] = {
-        "there": there,
+    values = {name: value for name, value in sent.items() if 0 < len(value) <= MAX_FIELD_LENGTH}
+    request.session[INTERRUPTED_FORM] = {
+        "there": page,
         "at": time.time(),
         "sealed": seal_for(_purpose(request), json.dumps(values)),
     }
@@ -29,9 +29,9 @@ def keep(request: HttpRequest, there: str, fields: tuple[str, ...]) -> None:
 
 @sensitive_variables("values")
 def kept(request: HttpRequest) -> dict[str, str]:
-    """What was typed into the form of this very page, if it is still there."""
-    found = request.session.get(TYPED)
-    if not found or found["there"] != request.path or is_over(found):
+    """Return the fields kept for the form on this page, or nothing."""
+    found = request.session.get(INTERRUPTED_FORM)
+    if not found or found["there"] != request.path or _is_over(found):
         return {}
     try:
         values: dict[str, str] = json.loads(unseal_for(_purpose(request), found["sealed"]))
@@ -42,7 +42,7 @@ def kept(request: HttpRequest) -> dict[str, str]:
 
 @sensitive_variables("values")
 def completed(request: HttpRequest) -> QueryDict:
-    """The form as sent now, with what was typed before in fields left empty; that is used up."""
+    """Return the form as sent now, with empty fields filled from the kept ones; forget those."""
     values, data = kept(request), request.POST.copy()
     for name, value in values.items():
         if not data.get(name):
@@ -51,27 +51,27 @@ def completed(request: HttpRequest) -> QueryDict:
     return data
 
 
-def tell_of_interruption(request: HttpRequest, there: str) -> None:
-    """Who pressed a button must not believe that it did anything."""
-    found = request.session.get(TYPED)
-    if found and found["there"] == there.partition("?")[0] and not is_over(found):
+def tell_of_interruption(request: HttpRequest, page: str) -> None:
+    """Tell the member that the button they pressed did nothing yet."""
+    found = request.session.get(INTERRUPTED_FORM)
+    if found and found["there"] == page.partition("?")[0] and not _is_over(found):
         messages.info(request, "Thank you. Nothing has been changed yet: press the button again.")
 
 
 def forget(request: HttpRequest) -> None:
-    request.session.pop(TYPED, None)
+    request.session.pop(INTERRUPTED_FORM, None)
 
 
 def forget_if_over(request: HttpRequest) -> None:
-    """With each request of the session, whatever page it is for."""
-    if (found := request.session.get(TYPED)) and is_over(found):
+    """Called with each request of the session, whatever page it asks for."""
+    if (found := request.session.get(INTERRUPTED_FORM)) and _is_over(found):
         forget(request)
 
 
-def is_over(found: dict[str, float]) -> bool:
-    return not 0 <= time.time() - found["at"] < KEPT_FOR
+def _is_over(found: dict[str, float]) -> bool:
+    return not 0 <= time.time() - found["at"] < KEEP_SECONDS
 
 
 def _purpose(request: HttpRequest) -> str:
-    """Opens for this member in this session only."""
+    """Bind the seal to this member and this session."""
     return f"typed:{request.user.pk}:{request.session.session_key}"

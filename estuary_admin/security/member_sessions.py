@@ -1,8 +1,9 @@
-"""Listing and ending a member's sessions; each ends with the next request, on every process."""
+"""List and end a member's sessions. An ended session is refused at its next request."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from importlib import import_module
 
@@ -15,36 +16,36 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from estuary_admin.security.models import MemberSession
-from estuary_admin.security.user_agents import device_of
+from estuary_admin.security.user_agents import device_name
 from estuary_admin.web.client_address import client_address
 
-ROW = "member_session"  # in the session: the row about it
-SEEN_EVERY = 300  # seconds
-REMEMBERED = 10_000  # sessions, by one process
+SESSION_ROW = "member_session"  # session key: pk of the MemberSession
+SEEN_INTERVAL_SECONDS = 300
+MAX_REMEMBERED_SESSIONS = 10_000  # in one process
 
 
 def begin(request: HttpRequest, member: User) -> None:
-    """From now on this session is listed; rows of sessions that must be over go."""
+    """List this session from now on, and remove rows of sessions that have expired."""
     session = request.session
     if session.session_key is None:
         session.save()
-    longest = timedelta(seconds=settings.SESSION_COOKIE_AGE + 2 * SEEN_EVERY)
+    longest = timedelta(seconds=settings.SESSION_COOKIE_AGE + 2 * SEEN_INTERVAL_SECONDS)
     MemberSession.objects.filter(member=member, last_seen_at__lt=timezone.now() - longest).delete()
     row, _ = MemberSession.objects.update_or_create(
         session_key=session.session_key,
         defaults={
             "member": member,
-            "device": device_of(request.META.get("HTTP_USER_AGENT", "")),
+            "device": device_name(request.META.get("HTTP_USER_AGENT", "")),
             "address": client_address(request),
             "signed_in_at": timezone.now(),
             "last_seen_at": timezone.now(),
         },
     )
-    session[ROW] = row.pk
+    session[SESSION_ROW] = row.pk
 
 
 def living(member: User) -> list[MemberSession]:
-    """Those that still open something, the one seen last first."""
+    """Return the sessions that are still valid, last seen first; remove the other rows."""
     rows = list(MemberSession.objects.filter(member=member))
     keys = [row.session_key for row in rows]
     alive = set(
@@ -57,12 +58,13 @@ def living(member: User) -> list[MemberSession]:
     return [row for row in rows if row.session_key in alive]
 
 
-def end(rows: list[MemberSession]) -> None:
-    """Delete the sessions themselves, through the store, so that no cache keeps one."""
+def end(rows: Iterable[MemberSession]) -> None:
+    """Delete the sessions through the session store, so that its cache drops them too."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    for row in rows:
+    ended = list(rows)
+    for row in ended:
         store(row.session_key).delete()
-    MemberSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    MemberSession.objects.filter(pk__in=[row.pk for row in ended]).delete()
 
 
 def others(request: HttpRequest) -> list[MemberSession]:
@@ -70,28 +72,30 @@ def others(request: HttpRequest) -> list[MemberSession]:
     return [row for row in living(request.user) if row.session_key != own]  # type: ignore[arg-type]
 
 
-def moved(session: SessionBase) -> None:
-    """The session has a new key, as after a change of the password."""
-    MemberSession.objects.filter(pk=session.get(ROW, 0)).update(session_key=session.session_key)
+def follow_new_key(session: SessionBase) -> None:
+    """Update the row after the session got a new key, as a password change gives it."""
+    MemberSession.objects.filter(pk=session.get(SESSION_ROW, 0)).update(
+        session_key=session.session_key
+    )
 
 
-class Seen:
-    """When this process last wrote down that a session was seen: a hint, which may get lost."""
+class LastSeen:
+    """Writes `last_seen_at` at most every five minutes for each session and process."""
 
     def __init__(self) -> None:
         self._written: dict[int, float] = {}
 
     def note(self, row: int) -> None:
         now = time.time()
-        if now - self._written.get(row, -SEEN_EVERY) < SEEN_EVERY:
+        if now - self._written.get(row, -SEEN_INTERVAL_SECONDS) < SEEN_INTERVAL_SECONDS:
             return
-        if len(self._written) >= REMEMBERED:
+        if len(self._written) >= MAX_REMEMBERED_SESSIONS:
             self._written.clear()
         self._written[row] = now
         try:
             MemberSession.objects.filter(pk=row).update(last_seen_at=timezone.now())
-        except DatabaseError:  # a page is worth more than when somebody was seen
+        except DatabaseError:  # the page matters more than the time
             return
 
 
-seen = Seen()
+last_seen = LastSeen()

@@ -1,4 +1,4 @@
-"""What holds for each request of a session: it is listed, and has a second factor if it must."""
+"""Middleware for every request of a session: list the session, require a second factor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.factors import has_factor, must_have_factor
-from estuary_admin.security.member_sessions import ROW, begin, seen
+from estuary_admin.security.member_sessions import SESSION_ROW, begin, last_seen
 from estuary_admin.web.redirects import go_to
 
 
@@ -20,19 +20,19 @@ class MemberSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # Strangers have no session, and to look who somebody is would cost a query here.
-        if ROW in request.session:
+        # Look at the session first: reading `request.user` would cost a query here.
+        if SESSION_ROW in request.session:
             interrupted_forms.forget_if_over(request)
-            seen.note(request.session[ROW])
-        elif isinstance(request.user, User):  # begun before sessions were listed
+            last_seen.note(request.session[SESSION_ROW])
+        elif isinstance(request.user, User):  # a session from before sessions were listed
             begin(request, request.user)
         return self.get_response(request)
 
 
 class SecondFactorMiddleware:
-    """With REQUIRE_MFA, nothing but adding a second factor for local members without one."""
+    """With REQUIRE_MFA, members without a second factor can only add one or sign out."""
 
-    #: By their names: where one is added, what that needs, and leaving.
+    #: URL names: the pages to add a factor, the proof they require, and sign-out.
     OPEN = {
         "mfa_index",
         "mfa_activate_totp",

@@ -1,4 +1,4 @@
-"""A member's sessions, as the member sees them; what keeps them alive is Django's own row."""
+"""A member's sessions as the member sees them; Django's own session rows keep them valid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class MemberSession(models.Model):
-    """allauth's own model wants an address, which a unix socket has not, and a write per page."""
+    """Replaces allauth's model: it needs an address, and writes to the database on every page."""
 
     member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     session_key = models.CharField(max_length=40, unique=True)

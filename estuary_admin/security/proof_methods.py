@@ -1,4 +1,4 @@
-"""By what a member can prove here and now to be themselves."""
+"""The methods by which a member can prove their identity on the confirmation page."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from estuary_admin.sso.middleware import IDENTITY, OIDC, is_local_session
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.oidc_config import Provider
 
-SIGNED_IN_AT = "signed_in_at"  # in the session, as seconds
+SIGNED_IN_AT = "signed_in_at"  # session key; seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ProofMethods:
     password: bool
     factors: Factors
     provider: Provider | None
-    proxy: bool  # signing in there anew: its assertions tell when that was
+    proxy: bool  # sign out and in again there: its assertions tell the time of the sign-in
 
     def __bool__(self) -> bool:
         return bool(self.password or self.factors or self.provider or self.proxy)
 
 
 def has_password_here(request: HttpRequest) -> bool:
-    """Somebody else vouches for who has none, or did not come in by it."""
+    """Whether the member signed in here and has a password of this console."""
     member = request.user
     return isinstance(member, User) and is_local_session(request) and member.has_usable_password()
 
 
-def ways_of(request: HttpRequest) -> Ways:
-    brought = getattr(request, "sso_proof", None)  # which sessions by password do not have
-    return Ways(
+def proof_methods_of(request: HttpRequest) -> ProofMethods:
+    assertion = getattr(request, "sso_proof", None)  # only in sessions that a proxy began
+    return ProofMethods(
         password=has_password_here(request),
         factors=factors_of(request.user),  # type: ignore[arg-type]
         provider=provider_of(request),
-        proxy=brought is not None and brought.at is not None,
+        proxy=assertion is not None and assertion.at is not None,
     )
 
 
 def provider_of(request: HttpRequest) -> Provider | None:
-    """The provider at which this session was begun."""
+    """Return the provider that began this session."""
     if request.session.get(BACKEND_SESSION_KEY) != OIDC:
         return None
     identity = Identity.objects.filter(pk=request.session.get(IDENTITY, 0)).first()
-    known = {one.issuer: one for one in settings.SSO.providers}
+    known = {provider.issuer: provider for provider in settings.SSO.providers}
     return known.get(identity.source) if identity else None
 
 
-def could_prove(request: HttpRequest) -> bool:
-    """Whether a proof can be asked before the first factor is added.
+def can_prove(request: HttpRequest) -> bool:
+    """Whether to require a proof before the first factor is added.
 
-    Who has no way at all adds the first one on the strength of the session, and so does who came
-    from a provider just now: some providers never tell when somebody signed in there.
+    A member without any method adds the first factor without a proof. So does a member who has
+    just come from a provider: some providers do not report `auth_time`.
     """
-    ways = ways_of(request)
+    methods = proof_methods_of(request)
     just_came = time.time() - request.session.get(SIGNED_IN_AT, 0) < 60 * settings.SUDO_MINUTES
-    is_first = not ways.factors
-    return bool(ways) and not (is_first and ways.provider and just_came)
+    is_first = not methods.factors
+    return bool(methods) and not (is_first and methods.provider and just_came)

@@ -1,4 +1,4 @@
-"""The page that asks for a proof, and goes on to where it was needed."""
+"""The confirmation page: asks for a proof, then leads on to the page that required it."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security.forms import CodeForm, PasskeyForm, PasswordForm
+from estuary_admin.security.forms import CodeForm, PasskeyForm, PasswordForm, passkey_options
 from estuary_admin.security.fresh_proof import is_fresh, proof_given
 from estuary_admin.security.interrupted_forms import tell_of_interruption
-from estuary_admin.security.passkeys import as_json
-from estuary_admin.security.proof_methods import Ways, ways_of
+from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
 
 
 @sensitive_post_parameters("password", "code", "credential")
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest) -> HttpResponseBase:
-    there = get_next_redirect_url(request) or reverse(settings.ACCOUNT_PAGE)
+    next_page = get_next_redirect_url(request) or reverse(settings.ACCOUNT_PAGE)
     if is_fresh(request):
-        return redirect(there)
-    ways = ways_of(request)
-    forms_shown = forms_of(request, ways)
+        return redirect(next_page)
+    methods = proof_methods_of(request)
+    proof_forms = _forms(request, methods)
     if request.method == "POST":
         if refusal := consume_or_429(request, action="reauthenticate", user=request.user):
             return refusal  # type: ignore[no-any-return]
         way = request.POST.get("way", "")
-        if way in forms_shown and forms_shown[way].is_valid():
-            return go_on(request, way, forms_shown[way], there)
-    return render(request, "account/reauthenticate.html", page(request, ways, forms_shown, there))
+        if way in proof_forms and proof_forms[way].is_valid():
+            return _accept(request, way, proof_forms[way], next_page)
+    context = _context(request, methods, proof_forms, next_page)
+    return render(request, "account/reauthenticate.html", context)
 
 
-def forms_of(request: HttpRequest, ways: Ways) -> dict[str, forms.Form]:
-    """One for each way that is typed here; the one that was sent has what was typed."""
+def _forms(request: HttpRequest, methods: ProofMethods) -> dict[str, forms.Form]:
+    """One form for each method that is used on this page; the sent one is bound."""
     kinds: dict[str, type[Any]] = {}
-    if ways.factors.passkeys:
+    if methods.factors.passkeys:
         kinds["passkey"] = PasskeyForm
-    if ways.factors:
+    if methods.factors:
         kinds["code"] = CodeForm
-    if ways.password:
+    if methods.password:
         kinds["password"] = PasswordForm
     sent = request.POST.get("way", "")
     return {
@@ -55,25 +55,29 @@ def forms_of(request: HttpRequest, ways: Ways) -> dict[str, forms.Form]:
     }
 
 
-def go_on(request: HttpRequest, way: str, form: Any, there: str) -> HttpResponseBase:
+def _accept(request: HttpRequest, way: str, form: Any, next_page: str) -> HttpResponseBase:
     if way != "password":
-        form.save()  # notes that the factor was used
+        form.save()  # records the use of the factor
     proof_given(request, way)
-    tell_of_interruption(request, there)
-    return redirect(there)
+    tell_of_interruption(request, next_page)
+    return redirect(next_page)
 
 
-def page(
-    request: HttpRequest, ways: Ways, forms_shown: dict[str, forms.Form], there: str
+def _context(
+    request: HttpRequest,
+    methods: ProofMethods,
+    proof_forms: dict[str, forms.Form],
+    next_page: str,
 ) -> dict[str, Any]:
-    options = as_json(auth.begin_authentication(request.user)) if "passkey" in forms_shown else ""
+    has_passkey = "passkey" in proof_forms
+    options = passkey_options(auth.begin_authentication(request.user)) if has_passkey else ""
     return {
-        "ways": ways,
-        "next": there,
+        "methods": methods,
+        "next": next_page,
         "options": options,
-        "passkey_form": forms_shown.get("passkey"),
-        "code_form": forms_shown.get("code"),
-        "password_form": forms_shown.get("password"),
-        "password_first": "passkey" not in forms_shown,
-        "code_first": set(forms_shown) == {"code"},
+        "passkey_form": proof_forms.get("passkey"),
+        "code_form": proof_forms.get("code"),
+        "password_form": proof_forms.get("password"),
+        "password_first": not has_passkey,
+        "code_first": set(proof_forms) == {"code"},
     }

@@ -1,4 +1,4 @@
-"""Ending one's own sessions, from the account page."""
+"""End one's own sessions from the account page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from estuary_admin.web.redirects import go_to
 def session_end(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(MemberSession, pk=pk, member=request.user)
     if row.session_key == request.session.session_key:
-        messages.info(request, "That is this very session: sign out to end it.")
+        messages.info(request, "This is the session you are using. Sign out to end it.")
         return go_to(request, settings.ACCOUNT_PAGE)
     end([row])
     tell(request, Event.SESSION_ENDED_BY_MEMBER, device=row.device, address=row.address)

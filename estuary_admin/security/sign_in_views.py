@@ -1,4 +1,4 @@
-"""Signing in with a second factor after the password, or with a passkey instead of it."""
+"""Sign-in with a second factor after the password, or with a passkey alone."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security.passkeys import as_json
+from estuary_admin.security.forms import passkey_options
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 
 
-def local_only() -> None:
-    """Nobody signs in here by a factor of ours while somebody else vouches for members."""
+def _require_local_sign_in() -> None:
+    """Answer 404 where members sign in by single sign-on only."""
     if not (settings.SSO.is_local or settings.SSO.local_fallback):
         raise Http404
 
 
-def entrance() -> str:
+def _sign_in_page() -> str:
     return "account_login" if settings.SSO.is_local else "account_local"
 
 
@@ -35,31 +35,31 @@ class CodeAfterPassword(AuthenticateView):
         context: dict[str, Any] = super().get_context_data(**kwargs)
         options = context.pop("js_data")["request_options"]
         has_passkeys = bool(options["publicKey"].get("allowCredentials"))
-        return context | {"options": as_json(options) if has_passkeys else ""}
+        return context | {"options": passkey_options(options) if has_passkeys else ""}
 
 
 class PasskeyAlone(LoginWebAuthnView):
     def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-        """What the script asks for when the button is pressed; nobody else has a use for it."""
+        """Answer the script that asks for options when the button is pressed."""
         if request.headers.get("Accept") != "application/json":
-            return redirect(entrance())
-        # Each keeps a challenge in a new session, so it is counted as well.
+            return redirect(_sign_in_page())
+        # Throttled like POST: each answer stores a challenge in a session.
         refusal: HttpResponse | None = consume_or_429(
             request, app="allauth.mfa", action="webauthn_login", limit_get=True
         )
         if refusal:
             return refusal
-        return JsonResponse({"options": as_json(auth.begin_authentication(user=None))})
+        return JsonResponse({"options": passkey_options(auth.begin_authentication(user=None))})
 
     def form_invalid(self, form: Any) -> HttpResponse:  # noqa: ARG002
-        messages.error(self.request, "This passkey is not known here. Sign in in another way.")
-        return redirect(entrance())
+        messages.error(self.request, "This passkey is not known here. Sign in with another method.")
+        return redirect(_sign_in_page())
 
 
 @require_http_methods(ANY_FORM)
 @login_not_required
 def code_after_password(request: HttpRequest) -> HttpResponseBase:
-    local_only()
+    _require_local_sign_in()
     response: HttpResponseBase = CodeAfterPassword.as_view()(request)
     return response
 
@@ -67,6 +67,6 @@ def code_after_password(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(ANY_FORM)
 @login_not_required
 def passkey_alone(request: HttpRequest) -> HttpResponseBase:
-    local_only()
+    _require_local_sign_in()
     response: HttpResponseBase = PasskeyAlone.as_view()(request)
     return response

@@ -1,4 +1,4 @@
-"""What allauth tells of factors and passwords becomes events of ours."""
+"""Receives the signals of Django and allauth about sign-ins, factors and passwords."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from estuary_admin.security.proof_methods import SIGNED_IN_AT
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.middleware import OIDC, PROXY
 
-#: How the audit calls them.
-KINDS = {"totp": "app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
+#: Names in the audit.
+FACTOR_NAMES = {"totp": "app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
 
 
 @receiver(user_logged_in)
 def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
-    """What was typed here is a proof; a proxy's or a provider's word may be older than it looks."""
+    """A sign-in here is a proof; one by a proxy or a provider may be older than this request."""
     session = request.session
     session[SIGNED_IN_AT] = time.time()
     if session[BACKEND_SESSION_KEY] not in {OIDC, PROXY}:
@@ -43,18 +43,18 @@ def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
 
 @receiver(user_logged_out)
 def on_sign_out(request: HttpRequest, **_: Any) -> None:
-    MemberSession.objects.filter(pk=request.session.get(member_sessions.ROW, 0)).delete()
+    MemberSession.objects.filter(pk=request.session.get(member_sessions.SESSION_ROW, 0)).delete()
 
 
 @receiver(authenticator_added)
 def on_added(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
-    tell(request, Event.FACTOR_ADDED, user, factor=KINDS[authenticator.type])
+    tell(request, Event.FACTOR_ADDED, user, factor=FACTOR_NAMES[authenticator.type])
 
 
 @receiver(authenticator_removed)
 def on_removed(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
     request.session.pop(HAS_FACTOR, None)
-    tell(request, Event.FACTOR_REMOVED, user, factor=KINDS[authenticator.type])
+    tell(request, Event.FACTOR_REMOVED, user, factor=FACTOR_NAMES[authenticator.type])
 
 
 @receiver(authenticator_reset)
@@ -64,12 +64,12 @@ def on_new_codes(request: HttpRequest, user: User, **_: Any) -> None:
 
 @receiver(authenticator_used)
 def on_used(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
-    tell(request, Event.FACTOR_USED, user, factor=KINDS[authenticator.type])
+    tell(request, Event.FACTOR_USED, user, factor=FACTOR_NAMES[authenticator.type])
 
 
 @receiver(password_changed)
 def on_password_changed(request: HttpRequest, user: User, **_: Any) -> None:
-    """The others open nothing any more; with their rows gone they are not listed either."""
-    member_sessions.moved(request.session)
+    """End the member's other sessions, which the new password has made invalid."""
+    member_sessions.follow_new_key(request.session)
     member_sessions.end(member_sessions.others(request))
     tell(request, Event.PASSWORD_CHANGED, user)

@@ -1,8 +1,8 @@
-"""From a browser's long name for itself to the few words by which its owner knows it."""
+"""Turns a User-Agent header into a short name such as “Firefox on Linux”."""
 
 from __future__ import annotations
 
-#: The first that occurs decides: all claim to be several others, the special ones stand first.
+#: The first match wins. Most browsers also claim to be Chrome or Safari, so those come last.
 BROWSERS = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -27,14 +27,14 @@ SYSTEMS = [
 ]
 
 
-def device_of(user_agent: str) -> str:
-    """`Firefox on Linux`; nothing of what was sent is repeated."""
-    browser = _first(BROWSERS, user_agent) or "A browser"
-    system = _first(SYSTEMS, user_agent)
+def device_name(user_agent: str) -> str:
+    """Return one of our own names; no part of the header is repeated."""
+    browser = _first_match(BROWSERS, user_agent) or "A browser"
+    system = _first_match(SYSTEMS, user_agent)
     if browser == "A browser" and not system:
         return "An unknown browser"
     return f"{browser} on {system}" if system else browser
 
 
-def _first(known: list[tuple[str, str]], text: str) -> str:
-    return next((words for mark, words in known if mark in text), "")
+def _first_match(names: list[tuple[str, str]], text: str) -> str:
+    return next((name for mark, name in names if mark in text), "")

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from estuary_admin.security.fresh_proof import LEEWAY, PROVED_AT
+from estuary_admin.security.fresh_proof import CLOCK_LEEWAY_SECONDS, PROVED_AT
 from estuary_admin.security.interrupted_forms import tell_of_interruption
 from estuary_admin.sso import header_identity
 from estuary_admin.sso.events import Event, tell
@@ -95,7 +95,7 @@ def proved_anew(
     at = proved.at.timestamp() if proved.at else 0
     if not request.user.is_authenticated or request.session.get(IDENTITY) != identity.pk:
         return no_proof_page(request, NotBelieved.SOMEBODY_ELSE)
-    if not asked - LEEWAY <= at <= time.time() + LEEWAY:
+    if not asked - CLOCK_LEEWAY_SECONDS <= at <= time.time() + CLOCK_LEEWAY_SECONDS:
         return no_proof_page(request, NotBelieved.NO_FRESH_PROOF)
     request.session[PROVED_AT] = at
     request.session[ID_TOKEN] = sociallogin.id_token

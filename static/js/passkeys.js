@@ -1,4 +1,4 @@
-// Passkeys: asks the browser for one, and sends what it answers with the form around it.
+// Passkeys: asks the browser for a credential and sends it with the form around the button.
 
 const toBytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
 const toText = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
@@ -48,7 +48,7 @@ async function ask(form) {
     button.classList.remove("is-waiting");
     button.removeAttribute("aria-disabled");
     const isKnown = error.name === "InvalidStateError";
-    tell(isKnown ? "This device has a passkey for this account already." : "No passkey was used. Try again, or go on in another way.");
+    tell(isKnown ? "This device already has a passkey for this account." : "No passkey was used. Try again, or use another method.");
   }
 }
 
@@ -56,6 +56,6 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-passkey]")) return;
   event.preventDefault();
-  if (!window.PublicKeyCredential) return tell("This browser knows no passkeys here: it needs https, or this machine itself.");
+  if (!window.PublicKeyCredential) return tell("This browser does not offer passkeys here: they need https, or an address of this machine.");
   if (!form.querySelector("[aria-disabled]")) ask(form);
 });

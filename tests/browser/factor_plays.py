@@ -63,7 +63,7 @@ def confirmation(stage: Stage, page: Page) -> None:
     who = User(username="alice")
     rendered(
         "account/reauthenticate.html",
-        ways=SimpleNamespace(factors=True, password=True),
+        methods=SimpleNamespace(factors=True, password=True),
         password_form=PasswordForm(user=who),
         password_first=True,
         code_form=CodeForm(user=who),

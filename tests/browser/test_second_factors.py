@@ -75,7 +75,7 @@ def test_an_app_and_a_recovery_code_open_the_second_door(
     type_password(by_app, member)
     expect(by_app.get_by_role("heading", name="Your second factor")).to_be_visible()
     give_code(by_app, "000000")
-    expect(by_app.get_by_role("alert")).to_contain_text("That did not fit")
+    expect(by_app.get_by_role("alert")).to_contain_text("This code is not valid")
     give_code(by_app, code_of(secret))
     by_app.wait_for_url("**/keys/")
 
@@ -107,12 +107,12 @@ def test_a_passkey_is_added_and_opens_the_door_alone(open_page: OpenPage, member
 
     page.goto(f"{SECURITY}passkeys/add/")  # the device says that it has one already
     page.get_by_role("button", name="Add the passkey").click()
-    expect(page.locator("#notices")).to_contain_text("has a passkey for this account already")
+    expect(page.locator("#notices")).to_contain_text("already has a passkey for this account")
     devtools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": device})
     page.goto(SECURITY)
     page.get_by_role("link", name="Remove Laptop").click()
     page.get_by_role("button", name="Remove the passkey").click()
-    expect(page.locator("#notices")).to_contain_text("taken off")
+    expect(page.locator("#notices")).to_contain_text("is removed")
 
 
 def test_a_finger_that_does_not_fit_adds_nothing(open_page: OpenPage, member: Member) -> None:

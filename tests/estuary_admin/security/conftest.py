@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from estuary_admin.security import middleware
-from estuary_admin.security.member_sessions import Seen
+from estuary_admin.security.member_sessions import LastSeen
 from estuary_admin.security.models import MemberSession
 from tests.conftest import PASSWORD
 
@@ -28,7 +28,7 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def code_of(secret: str = SECRET, ahead: int = 0) -> str:
-    """What an app shows now, or `ahead` half minutes later."""
+    """Return the code that an app shows now, or `ahead` half minutes later."""
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + ahead)))
 
 
@@ -66,7 +66,7 @@ def prove(client: Client, there: str, **typed: str) -> Any:
 
 @pytest.fixture
 def nothing_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "seen", Seen())
+    monkeypatch.setattr(middleware, "last_seen", LastSeen())
 
 
 def typed_in(agent: str = FIREFOX, address: str = "203.0.113.7") -> Client:

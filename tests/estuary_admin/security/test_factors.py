@@ -1,4 +1,4 @@
-"""Adding and removing second factors, and how they are kept."""
+"""Add and remove second factors, and how they are stored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_app_is_added_and_recovery_codes_come_with_it(
     assert "Remove the app" in words_of(client.get(PAGE))
 
 
-def test_the_key_is_there_as_picture_and_as_text_and_loads_nothing(alice: User) -> None:
+def test_the_secret_is_shown_as_inline_qr_code_and_as_text(alice: User) -> None:
     page = signed_in(alice).get(ADD).content.decode()
 
     assert '<div class="qr-code" role="img"' in page
@@ -63,13 +63,13 @@ def test_the_key_is_there_as_picture_and_as_text_and_loads_nothing(alice: User) 
     assert " style=" not in page
 
 
-def test_a_wrong_code_adds_nothing_and_the_same_key_is_offered_again(alice: User) -> None:
+def test_a_wrong_code_adds_no_app_and_keeps_the_same_secret(alice: User) -> None:
     client = signed_in(alice)
     secret = key_on(client.get(ADD))
 
     page = client.post(ADD, {"code": "000000"})
 
-    assert "That did not fit" in words_of(page)
+    assert "This code is not valid" in words_of(page)
     assert key_on(page) == secret
     assert not Authenticator.objects.exists()
     assert client.post(ADD, {"code": code_of(secret)}).status_code == 302
@@ -102,7 +102,7 @@ def test_no_cache_keeps_these_pages(alice: User, app: Authenticator, path: str) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_secret_lies_in_clear_in_database_or_session(alice: User) -> None:
+def test_secrets_are_sealed_in_database_and_session(alice: User) -> None:
     client = signed_in(alice)
     client.get(ADD)
     pending = str([one.get_decoded() for one in Session.objects.all()])
@@ -117,18 +117,18 @@ def test_no_secret_lies_in_clear_in_database_or_session(alice: User) -> None:
         assert code not in kept
 
 
-def test_removing_the_app_takes_the_recovery_codes_along(alice: User, app: Authenticator) -> None:
+def test_removing_the_app_removes_the_recovery_codes(alice: User, app: Authenticator) -> None:
     client = signed_in(alice)
     assert client.get(REMOVE).status_code == 200
 
     response = client.post(REMOVE, follow=True)
 
-    assert "The authenticator app is taken off" in words_of(response)
+    assert "The authenticator app is removed" in words_of(response)
     assert not Authenticator.objects.exists()
     assert last_row(Action.FACTOR_REMOVED).actor == alice
 
 
-def test_new_recovery_codes_end_the_former_ones(
+def test_new_recovery_codes_replace_the_previous_ones(
     alice: User, app: Authenticator, django_capture_on_commit_callbacks: Any
 ) -> None:
     client, before = signed_in(alice), recovery_codes_of(alice)
@@ -142,16 +142,16 @@ def test_new_recovery_codes_end_the_former_ones(
     assert ("factor:codes-made", "done") in audited()
 
 
-def test_recovery_codes_need_a_factor_that_they_stand_in_for(alice: User) -> None:
+def test_recovery_codes_need_another_factor(alice: User) -> None:
     client = signed_in(alice)
 
     page = client.post(NEW_CODES)
 
-    assert "add one of those first" in words_of(page)
+    assert "Add an app or a passkey first" in words_of(page)
     assert client.get(CODES).status_code == 404
 
 
-def test_nobody_touches_the_passkeys_of_another(alice: User, carol: User) -> None:
+def test_a_member_cannot_change_the_passkeys_of_another(alice: User, carol: User) -> None:
     hers = Authenticator.objects.create(
         user=carol, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop", "credential": {}}
     )
@@ -164,7 +164,7 @@ def test_nobody_touches_the_passkeys_of_another(alice: User, carol: User) -> Non
 
 
 @pytest.mark.parametrize("answer", ["", "x", "[]", "{}", '{"id": 1}', '{"response": []}', "null"])
-def test_what_no_browser_answers_adds_no_passkey(alice: User, answer: str) -> None:
+def test_a_malformed_answer_adds_no_passkey(alice: User, answer: str) -> None:
     client = signed_in(alice)
     options = re.search(
         r'data-options="([^"]+)"', client.get(f"{PAGE}passkeys/add/").content.decode()
@@ -178,7 +178,7 @@ def test_what_no_browser_answers_adds_no_passkey(alice: User, answer: str) -> No
     assert not Authenticator.objects.exists()
 
 
-def test_a_new_sealing_key_reaches_the_factors(
+def test_resealing_moves_the_factors_to_the_newest_key(
     alice: User, app: Authenticator, settings: Any
 ) -> None:
     codes, old = recovery_codes_of(alice), settings.TOKEN_SEALING_KEYS
@@ -194,14 +194,14 @@ def test_a_new_sealing_key_reaches_the_factors(
     assert recovery_codes_of(alice) == codes
 
 
-def test_a_lost_sealing_key_breaks_no_page_and_is_told(
+def test_a_lost_sealing_key_is_reported_and_breaks_no_page(
     alice: User, app: Authenticator, settings: Any
 ) -> None:
     settings.TOKEN_SEALING_KEYS = [OTHER]
     client, err = signed_in(alice), io.StringIO()
 
     assert client.get(PAGE).status_code == 200
-    assert "cannot be read any more" in words_of(client.get(CODES, follow=True))
+    assert "can no longer be read" in words_of(client.get(CODES, follow=True))
     with pytest.raises(CommandError, match="Not everything"):
         call_command("reseal_tokens", stdout=io.StringIO(), stderr=err)
     assert "2 second factors cannot be opened" in err.getvalue()

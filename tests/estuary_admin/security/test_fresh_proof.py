@@ -1,4 +1,4 @@
-"""A fresh proof before what matters, in local mode; what was typed is there again after it."""
+"""Important actions require a fresh proof, in local mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.estuary_admin.security.conftest import PROOF, code_of, prove
 from tests.estuary_admin.web.test_routes import GET_ONLY, POST_ONLY, path_of, routes
 from tests.keys.evidence import audited, last_row, words_of
 
-#: Every route that asks; what else there is may be used by whoever has the session.
+#: Every route that requires a proof. All others need only a session.
 ASKING = {
     "account_change_password",
     "export_download",
@@ -51,7 +51,7 @@ def forget_proof(client: Client) -> None:
     session.save()
 
 
-def test_the_routes_that_ask_are_these() -> None:
+def test_these_routes_require_a_proof() -> None:
     assert {
         str(route.name) for route in routes() if getattr(route.callback, "needs_proof", False)
     } == ASKING
@@ -59,7 +59,7 @@ def test_the_routes_that_ask_are_these() -> None:
 
 @pytest.mark.parametrize("name", sorted(ASKING - {"export_download"}))
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_old_proof_leads_to_the_page_that_asks(
+def test_an_expired_proof_leads_to_the_confirmation_page(
     late: Client, node: Sandbox, carol: User, name: str, headers: dict[str, str]
 ) -> None:
     [route] = [route for route in routes() if route.name == name]
@@ -80,7 +80,7 @@ def test_an_old_proof_leads_to_the_page_that_asks(
     assert StoredToken.objects.count() == before
 
 
-def test_sign_in_is_a_proof_for_a_quarter_of_an_hour(clock: Any, browser: Client) -> None:
+def test_a_sign_in_counts_as_a_proof_for_15_minutes(clock: Any, browser: Client) -> None:
     clock.shift(15 * 60 - 1)
     assert browser.get("/keys/new/").status_code == 200
     clock.shift(1)
@@ -90,7 +90,7 @@ def test_sign_in_is_a_proof_for_a_quarter_of_an_hour(clock: Any, browser: Client
 
 
 @pytest.mark.parametrize(("minutes", "asks"), [(0, False), (60, False), (10, True)])
-def test_the_operator_says_for_how_long(
+def test_sudo_minutes_sets_how_long_a_proof_counts(
     late: Client, settings: Any, minutes: int, asks: bool
 ) -> None:
     settings.SUDO_MINUTES = minutes
@@ -98,7 +98,7 @@ def test_the_operator_says_for_how_long(
     assert (late.get("/keys/new/").status_code == 302) is asks
 
 
-def test_the_password_is_a_proof_and_leads_on(late: Client, alice: User) -> None:
+def test_the_password_is_accepted_as_a_proof(late: Client, alice: User) -> None:
     page = late.get(f"{PROOF}?next=/keys/new/")
     assert "Confirm with the password" in words_of(page)
     assert "passkey" not in words_of(page)
@@ -111,7 +111,7 @@ def test_the_password_is_a_proof_and_leads_on(late: Client, alice: User) -> None
     assert late.get(f"{PROOF}?next=/keys/new/")["Location"] == "/keys/new/"  # no second time
 
 
-def test_a_wrong_password_is_no_proof_and_recorded_and_throttled(late: Client) -> None:
+def test_wrong_passwords_are_recorded_and_throttled(late: Client) -> None:
     for _ in range(5):
         page = prove(late, "/keys/new/", way="password", password="wrong")
         assert page.status_code == 200
@@ -122,7 +122,7 @@ def test_a_wrong_password_is_no_proof_and_recorded_and_throttled(late: Client) -
     assert audited()[-6:] == [("member:proof-failed", "refused")] * 6
 
 
-def test_a_code_is_a_proof(late: Client, app: Authenticator) -> None:
+def test_a_code_is_accepted_as_a_proof(late: Client, app: Authenticator) -> None:
     response = prove(late, "/keys/new/", way="code", code=code_of())
 
     assert response["Location"] == "/keys/new/"
@@ -139,12 +139,14 @@ def test_a_code_is_a_proof(late: Client, app: Authenticator) -> None:
         {"password": PASSWORD},
     ],
 )
-def test_a_way_that_the_member_does_not_have_is_none(late: Client, typed: dict[str, str]) -> None:
+def test_a_method_that_the_member_does_not_have_is_refused(
+    late: Client, typed: dict[str, str]
+) -> None:
     assert prove(late, "/keys/new/", **typed).status_code == 200
     assert late.get("/keys/new/").status_code == 302
 
 
-def test_nobody_proves_for_another(late: Client, carol: User) -> None:
+def test_the_password_of_another_member_is_refused(late: Client, carol: User) -> None:
     carol.set_password("quite another password")
     carol.save()
 
@@ -154,14 +156,14 @@ def test_nobody_proves_for_another(late: Client, carol: User) -> None:
 
 
 @pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example", PROOF, ""])
-def test_after_it_nobody_is_sent_elsewhere(late: Client, there: str) -> None:
+def test_the_confirmation_page_leads_to_no_other_site(late: Client, there: str) -> None:
     response = prove(late, there)
 
     assert response["Location"] in {"/account/", PROOF}
     assert late.get(PROOF)["Location"] == "/account/"
 
 
-def test_an_export_for_somebody_else_asks_and_goes_back_to_its_page(
+def test_an_export_for_another_member_requires_a_proof_and_returns_to_its_page(
     clock: Any, alice: User, carol: User, token: str, node: Sandbox
 ) -> None:
     connect(alice, token)
@@ -180,7 +182,7 @@ def test_an_export_for_somebody_else_asks_and_goes_back_to_its_page(
     assert client.post("/exports/download/", {"member": str(alice.pk)}).streaming
 
 
-def test_a_proof_from_the_future_is_none(late: Client) -> None:
+def test_a_proof_from_the_future_does_not_count(late: Client) -> None:
     session = late.session
     session["proved_at"] = session["proved_at"] + 24 * 3600
     session.save()

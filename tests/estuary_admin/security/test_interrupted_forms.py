@@ -1,4 +1,4 @@
-"""What was typed while a proof ran out is there again after it, and nowhere in clear."""
+"""A form sent after the proof expired is filled in again, and its values are never in clear."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def nonce_on(page: Any) -> str:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_a_form_that_was_filled_in_is_filled_in_again_and_makes_one_key(
+def test_an_interrupted_form_is_filled_in_again_and_creates_one_key(
     clock: Any, browser: Client, node: Sandbox, headers: dict[str, str]
 ) -> None:
     nonce = nonce_on(browser.get("/keys/new/", headers=headers))
@@ -51,7 +51,7 @@ def test_a_form_that_was_filled_in_is_filled_in_again_and_makes_one_key(
     assert 'value="nightly"' not in browser.get("/keys/new/").content.decode()
 
 
-def test_a_pasted_token_is_kept_sealed_and_used_once(
+def test_an_interrupted_token_is_kept_sealed_and_used_once(
     clock: Any, alice: User, account: Account, token: str, node: Sandbox
 ) -> None:
     client = signed_in(alice)
@@ -72,7 +72,7 @@ def test_a_pasted_token_is_kept_sealed_and_used_once(
     assert client.post("/account/token/", {"token": ""}).status_code == 200  # used up
 
 
-def test_a_token_pasted_anew_counts_more_than_the_kept_one(
+def test_a_newly_pasted_token_replaces_the_kept_one(
     clock: Any, alice: User, account: Account, token: str, node: Sandbox
 ) -> None:
     client = signed_in(alice)
@@ -83,7 +83,7 @@ def test_a_token_pasted_anew_counts_more_than_the_kept_one(
     assert client.post("/account/token/", {"token": token})["Location"] == "/keys/"
 
 
-def test_what_was_kept_is_gone_after_ten_minutes(clock: Any, alice: User, token: str) -> None:
+def test_a_kept_form_is_deleted_after_ten_minutes(clock: Any, alice: User, token: str) -> None:
     client = signed_in(alice)
     clock.shift(16 * 60)
     client.post("/account/token/", {"token": token})
@@ -96,7 +96,7 @@ def test_what_was_kept_is_gone_after_ten_minutes(clock: Any, alice: User, token:
     assert "typed" not in client.session
 
 
-def test_what_was_kept_opens_in_its_own_session_only(
+def test_a_kept_form_opens_only_in_its_own_session(
     clock: Any, alice: User, carol: User, token: str
 ) -> None:
     client = signed_in(alice)
@@ -111,7 +111,7 @@ def test_what_was_kept_opens_in_its_own_session_only(
         assert "is kept here" not in words_of(other.get("/account/token/"))
 
 
-def test_a_tick_is_kept_until_the_form_is_sent(clock: Any, alice: User, token: str) -> None:
+def test_a_checked_box_is_kept_until_the_form_is_sent(clock: Any, alice: User, token: str) -> None:
     connect(alice, token)
     client = signed_in(alice)
     clock.shift(16 * 60)
@@ -127,7 +127,7 @@ def test_a_tick_is_kept_until_the_form_is_sent(clock: Any, alice: User, token: s
     assert "typed" not in client.session
 
 
-def test_passwords_are_not_kept_through_it(clock: Any, alice: User) -> None:
+def test_passwords_are_not_kept(clock: Any, alice: User) -> None:
     client = signed_in(alice)
     clock.shift(16 * 60)
     new = "another horse battery"

@@ -1,4 +1,4 @@
-"""One's own sessions: listed in plain words, ended at the next click."""
+"""A member lists and ends their own sessions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def end(client: Client, other: Client) -> Any:
     return client.post(f"/account/sessions/{row_of(other).pk}/end/")
 
 
-def test_sessions_are_listed_in_plain_words(alice: User) -> None:
+def test_sessions_are_listed_with_browser_address_and_times(alice: User) -> None:
     client = typed_in()
     typed_in("curl/8.5.0", "198.51.100.9")
 
@@ -48,7 +48,7 @@ def test_sessions_are_listed_in_plain_words(alice: User) -> None:
         assert one.session_key not in client.get(PAGE).content.decode()
 
 
-def test_an_ended_session_is_out_at_the_next_click(alice: User) -> None:
+def test_an_ended_session_is_refused_at_the_next_click(alice: User) -> None:
     client, other, third = typed_in(), typed_in("curl/8"), typed_in()
 
     response = end(client, other)
@@ -60,7 +60,7 @@ def test_an_ended_session_is_out_at_the_next_click(alice: User) -> None:
     assert last_row(Action.SESSION_ENDED).detail == {"device": "curl", "address": "203.0.113.7"}
 
 
-def test_all_others_end_at_once(alice: User, carol: User) -> None:
+def test_all_other_sessions_end_at_once(alice: User, carol: User) -> None:
     client, others, hers = typed_in(), [typed_in(), typed_in()], signed_in(carol)
 
     client.post("/account/sessions/end-others/")
@@ -72,7 +72,7 @@ def test_all_others_end_at_once(alice: User, carol: User) -> None:
     assert [row for row in audited() if "sessions" in row[0]] == [("member:sessions-ended", "done")]
 
 
-def test_nobody_ends_the_session_of_another(alice: User, carol: User) -> None:
+def test_a_member_cannot_end_the_session_of_another(alice: User, carol: User) -> None:
     client, hers = typed_in(), signed_in(carol)
 
     assert end(client, hers).status_code == 404
@@ -80,15 +80,15 @@ def test_nobody_ends_the_session_of_another(alice: User, carol: User) -> None:
     assert hers.get(PAGE).status_code == 200
 
 
-def test_ones_own_session_is_not_ended_by_mistake(alice: User) -> None:
+def test_the_session_in_use_is_not_ended(alice: User) -> None:
     client = typed_in()
 
     end(client, client)
 
-    assert "sign out to end it" in words_of(client.get(PAGE))
+    assert "Sign out to end it" in words_of(client.get(PAGE))
 
 
-def test_signing_out_takes_the_row_along(alice: User) -> None:
+def test_signing_out_deletes_the_row(alice: User) -> None:
     client, other = typed_in(), typed_in()
 
     other.post("/accounts/logout/")
@@ -96,7 +96,7 @@ def test_signing_out_takes_the_row_along(alice: User) -> None:
     assert MemberSession.objects.get() == row_of(client)
 
 
-def test_what_expired_is_not_listed(alice: User) -> None:
+def test_expired_sessions_are_not_listed(alice: User) -> None:
     client, other = typed_in(), typed_in("curl/8")
     Session.objects.filter(session_key=other.session.session_key).update(
         expire_date=timezone.now() - timedelta(seconds=1)
@@ -106,7 +106,7 @@ def test_what_expired_is_not_listed(alice: User) -> None:
     assert MemberSession.objects.count() == 1
 
 
-def test_rows_of_sessions_that_are_over_do_not_pile_up(alice: User) -> None:
+def test_rows_of_expired_sessions_are_deleted(alice: User) -> None:
     with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as clock:
         for _ in range(3):
             typed_in()
@@ -116,19 +116,19 @@ def test_rows_of_sessions_that_are_over_do_not_pile_up(alice: User) -> None:
     assert MemberSession.objects.count() == 1
 
 
-def test_a_long_list_is_cut_and_says_so(alice: User) -> None:
+def test_a_long_list_says_that_it_is_cut(alice: User) -> None:
     client = typed_in()
     for _ in range(52):
         signed_in(alice)
 
     page = words_of(client.get(PAGE))
 
-    assert "These are the 50 seen last of 53." in page
+    assert "These are the 50 last seen of 53." in page
     client.post("/account/sessions/end-others/")
     assert "Ended 52 other sessions." in words_of(client.get(PAGE))
 
 
-def test_a_new_password_ends_all_others_and_keeps_this_one(alice: User) -> None:
+def test_a_new_password_ends_all_other_sessions(alice: User) -> None:
     client, other = typed_in(), typed_in("curl/8")
     new = "another horse battery"
 
@@ -142,7 +142,7 @@ def test_a_new_password_ends_all_others_and_keeps_this_one(alice: User) -> None:
     assert last_row(Action.PASSWORD_CHANGED).actor == alice
 
 
-def test_a_session_begun_before_there_was_a_list_gets_into_it(alice: User) -> None:
+def test_a_session_from_an_older_version_is_listed(alice: User) -> None:
     client = typed_in()
     session = client.session
     del session["member_session"]
@@ -152,13 +152,13 @@ def test_a_session_begun_before_there_was_a_list_gets_into_it(alice: User) -> No
     assert "(this one)" in words_of(client.get(PAGE))
 
 
-def test_behind_a_proxy_the_page_says_that_ending_is_not_all(proxied: Any) -> None:
+def test_behind_a_proxy_the_page_says_to_sign_out_there(proxied: Any) -> None:
     browser = Browser("alice")
 
     page = words_of(browser.get(PAGE))
 
     assert "(this one)" in page
-    assert "is let in again by single sign-on" in page
+    assert "Single sign-on opens an ended session again" in page
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def told_of_changes(redis: Backing) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_a_cache_in_front_it_ends_as_well(told_of_changes: None, alice: User) -> None:
+def test_ending_a_session_removes_it_from_the_cache(told_of_changes: None, alice: User) -> None:
     client, other, third = typed_in(), typed_in(), typed_in()
     assert [one.get(PAGE).status_code for one in (other, third)] == [200, 200]  # cached now
 
@@ -184,7 +184,7 @@ def test_with_a_cache_in_front_it_ends_as_well(told_of_changes: None, alice: Use
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_the_cache_away_it_ends_as_well(
+def test_a_session_ends_while_the_cache_is_unavailable(
     told_of_changes: None, redis: Backing, alice: User
 ) -> None:
     client, other = typed_in(), typed_in()

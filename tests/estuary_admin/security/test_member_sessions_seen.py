@@ -1,4 +1,4 @@
-"""When a session was seen last: written down, but seldom, and never at the cost of a page."""
+"""`last_seen_at` is written rarely and never costs a page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from estuary_admin.security import member_sessions
-from estuary_admin.security.member_sessions import Seen
+from estuary_admin.security.member_sessions import LastSeen
 from tests.estuary_admin.security.conftest import row_of, typed_in
 
 pytestmark = pytest.mark.usefixtures("nothing_seen_yet")
 
 
-def test_being_seen_is_written_down_every_five_minutes_at_most(alice: User) -> None:
+def test_last_seen_is_written_at_most_every_five_minutes(alice: User) -> None:
     with time_machine.travel("2026-11-25 12:00:00+00:00", tick=False) as clock:
         client = typed_in()
         moments = []
@@ -34,7 +34,7 @@ def test_being_seen_is_written_down_every_five_minutes_at_most(alice: User) -> N
     ]
 
 
-def test_pages_of_a_session_cost_no_query_for_it(alice: User) -> None:
+def test_pages_make_no_query_for_the_session_list(alice: User) -> None:
     client = typed_in()
     client.get("/stats/")
 
@@ -44,7 +44,7 @@ def test_pages_of_a_session_cost_no_query_for_it(alice: User) -> None:
     assert not [one for one in queries.captured_queries if "security_" in one["sql"]]
 
 
-def test_a_locked_database_does_not_cost_the_page(
+def test_a_locked_database_does_not_break_the_page(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = typed_in()
@@ -53,14 +53,14 @@ def test_a_locked_database_does_not_cost_the_page(
         raise DatabaseError
 
     monkeypatch.setattr("django.db.models.query.QuerySet.update", locked)
-    Seen().note(row_of(client).pk)
+    LastSeen().note(row_of(client).pk)
 
 
-def test_a_process_does_not_remember_sessions_for_ever(
+def test_a_process_remembers_a_bounded_number_of_sessions(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(member_sessions, "REMEMBERED", 2)
-    seen = Seen()
+    monkeypatch.setattr(member_sessions, "MAX_REMEMBERED_SESSIONS", 2)
+    seen = LastSeen()
 
     for row in range(5):
         seen.note(row)

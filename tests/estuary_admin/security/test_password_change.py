@@ -1,4 +1,4 @@
-"""Changing one's own password."""
+"""A member changes their password."""
 
 from __future__ import annotations
 

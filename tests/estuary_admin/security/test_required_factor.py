@@ -1,4 +1,4 @@
-"""REQUIRE_MFA: without a second factor nothing is open but adding one, and leaving."""
+"""With REQUIRE_MFA, a member without a second factor can only add one or sign out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _required(settings: Any) -> None:
     ids=lambda route: str(route.name),
 )
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
-def test_every_other_route_leads_to_where_one_is_added(
+def test_every_other_route_leads_to_the_page_to_add_a_factor(
     route: URLPattern, headers: dict[str, str], browser: Client, node: Sandbox
 ) -> None:
     path = path_of(route) if "slug" not in str(route.pattern) else "/accounts/oidc/corp/login/"
@@ -49,10 +49,10 @@ def test_every_other_route_leads_to_where_one_is_added(
     assert asked(node) == []
 
 
-def test_the_page_says_why_and_leaving_is_open(alice: User) -> None:
+def test_the_page_says_why_and_signing_out_works(alice: User) -> None:
     client = signed_in(alice)
     page = client.get("/keys/", follow=True)
-    assert "asks everybody for a second factor" in words_of(page)
+    assert "requires a second factor" in words_of(page)
     assert client.get(ADD).status_code == 200
     assert client.get(f"{PAGE}passkeys/add/").status_code == 200
 
@@ -61,23 +61,23 @@ def test_the_page_says_why_and_leaving_is_open(alice: User) -> None:
     assert "_auth_user_id" not in client.session
 
 
-def test_with_one_added_everything_is_open(alice: User) -> None:
+def test_adding_a_factor_opens_all_pages(alice: User) -> None:
     client = signed_in(alice)
 
     add_app(client)
 
     assert client.get("/account/").status_code == 200
-    assert "asks everybody" not in words_of(client.get(PAGE))
+    assert "This console requires" not in words_of(client.get(PAGE))
 
 
-def test_another_session_of_the_member_notices(alice: User) -> None:
+def test_adding_a_factor_opens_the_other_sessions(alice: User) -> None:
     client, other = signed_in(alice), signed_in(alice)
     add_app(client)
 
     assert other.get("/account/").status_code == 200
 
 
-def test_recovery_codes_alone_are_none(alice: User) -> None:
+def test_recovery_codes_alone_are_not_enough(alice: User) -> None:
     Authenticator.objects.create(
         user=alice, type=Authenticator.Type.RECOVERY_CODES, data={"seed": "", "used_mask": 0}
     )
@@ -85,7 +85,7 @@ def test_recovery_codes_alone_are_none(alice: User) -> None:
     assert signed_in(alice).get("/account/")["Location"] == PAGE
 
 
-def test_the_last_one_is_not_taken_off(alice: User, app: Authenticator) -> None:
+def test_the_last_factor_cannot_be_removed(alice: User, app: Authenticator) -> None:
     client = signed_in(alice)
     for page in (client.get(REMOVE, follow=True), client.post(REMOVE, follow=True)):
         assert "add another before you remove it" in words_of(page)
@@ -101,7 +101,9 @@ def test_the_last_one_is_not_taken_off(alice: User, app: Authenticator) -> None:
     assert left.get() == passkey
 
 
-def test_one_taken_off_by_the_operator_is_asked_for_anew(alice: User, app: Authenticator) -> None:
+def test_a_factor_removed_by_the_operator_is_required_again(
+    alice: User, app: Authenticator
+) -> None:
     client = Client()
     type_password(client)
     client.post("/accounts/login/code/", {"code": code_of()})
@@ -114,7 +116,7 @@ def test_one_taken_off_by_the_operator_is_asked_for_anew(alice: User, app: Authe
     assert again.get("/account/")["Location"] == PAGE
 
 
-def test_who_has_one_costs_no_query_for_it(
+def test_pages_make_no_query_for_a_known_factor(
     alice: User, app: Authenticator, django_assert_max_num_queries: Any
 ) -> None:
     client = signed_in(alice)
@@ -125,13 +127,13 @@ def test_who_has_one_costs_no_query_for_it(
     assert not [one for one in seen.captured_queries if "mfa_authenticator" in one["sql"]]
 
 
-def test_whom_a_proxy_vouches_for_is_not_asked(settings: Any, proxied: Any) -> None:
+def test_members_behind_a_proxy_need_no_factor(settings: Any, proxied: Any) -> None:
     change(settings, local_fallback=True)
 
     assert Browser("alice").get("/account/").status_code == 200
 
 
-def test_where_nobody_signs_in_here_it_stops_the_start() -> None:
+def test_require_mfa_without_local_sign_in_stops_the_start() -> None:
     environment = {
         **os.environ,
         "REQUIRE_MFA": "true",

@@ -1,4 +1,4 @@
-"""Signing in with password and code; with a passkey it is done in a browser's tests."""
+"""Sign-in with password and code; the browser tests cover passkeys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def halfway(app: Authenticator) -> Client:
     return client
 
 
-def test_the_password_alone_opens_nothing(halfway: Client) -> None:
+def test_the_password_alone_does_not_sign_in(halfway: Client) -> None:
     assert not is_in(halfway)
     assert halfway.get("/keys/")["Location"] == f"{LOGIN}?next=/keys/"
     assert audited() == []
@@ -59,12 +59,12 @@ def test_a_recovery_code_works_once(halfway: Client, alice: User) -> None:
     type_password(again)
     page = again.post(CODE, {"code": code})
 
-    assert "That did not fit" in words_of(page)
+    assert "This code is not valid" in words_of(page)
     assert not is_in(again)
     assert len(recovery_codes_of(alice)) == 9
 
 
-def test_a_code_seen_over_the_shoulder_is_good_for_nothing(app: Authenticator) -> None:
+def test_a_code_works_once(app: Authenticator) -> None:
     with time_machine.travel("2026-11-25 12:00:10+00:00", tick=False) as clock:
         code = code_of()
         first, second = Client(), Client()
@@ -88,7 +88,7 @@ def test_clocks_may_differ_by_half_a_minute(halfway: Client, ahead: int, fits: b
 
 def test_wrong_codes_are_recorded_and_throttled(halfway: Client, alice: User) -> None:
     for _ in range(5):
-        assert "That did not fit" in words_of(halfway.post(CODE, {"code": "000000"}))
+        assert "This code is not valid" in words_of(halfway.post(CODE, {"code": "000000"}))
 
     page = halfway.post(CODE, {"code": code_of()})
 
@@ -98,7 +98,7 @@ def test_wrong_codes_are_recorded_and_throttled(halfway: Client, alice: User) ->
     assert last_row(Action.FACTOR_FAILED).actor == alice
 
 
-def test_the_second_step_needs_the_first(app: Authenticator) -> None:
+def test_a_code_without_a_password_is_refused(app: Authenticator) -> None:
     client = Client()
 
     assert client.get(CODE)["Location"] == LOGIN
@@ -106,14 +106,14 @@ def test_the_second_step_needs_the_first(app: Authenticator) -> None:
     assert not is_in(client)
 
 
-def test_one_may_start_again_as_somebody_else(halfway: Client) -> None:
+def test_signing_out_at_the_second_step_allows_another_account(halfway: Client) -> None:
     halfway.post("/accounts/logout/")
 
     assert halfway.get(LOGIN).status_code == 200
     assert halfway.get(CODE)["Location"] == LOGIN
 
 
-def test_a_switched_off_member_stays_out_at_the_second_step(halfway: Client, alice: User) -> None:
+def test_a_switched_off_member_is_refused_at_the_second_step(halfway: Client, alice: User) -> None:
     alice.is_active = False
     alice.save()
 
@@ -123,17 +123,19 @@ def test_a_switched_off_member_stays_out_at_the_second_step(halfway: Client, ali
     assert not is_in(halfway) or halfway.get("/keys/")["Location"].startswith(LOGIN)
 
 
-def test_an_unreadable_factor_lets_nobody_in_and_says_so(halfway: Client, settings: Any) -> None:
+def test_an_unreadable_factor_refuses_the_sign_in_and_says_so(
+    halfway: Client, settings: Any
+) -> None:
     settings.TOKEN_SEALING_KEYS = ["b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28="]
 
     page = halfway.post(CODE, {"code": code_of()})
 
-    assert "cannot read your second factor" in words_of(page)
+    assert "can no longer read your second factor" in words_of(page)
     assert not is_in(halfway)
 
 
 @pytest.mark.parametrize("answer", ["", "x", "[]", "{}", '{"response": {"userHandle": 7}}', "null"])
-def test_what_is_no_passkey_signs_nobody_in(app: Authenticator, answer: str) -> None:
+def test_a_malformed_passkey_answer_is_refused(app: Authenticator, answer: str) -> None:
     client = Client()
     assert client.get(PASSKEY, headers={"Accept": "application/json"}).json()["options"]
 

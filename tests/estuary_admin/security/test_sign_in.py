@@ -1,4 +1,4 @@
-"""Signing in by user name and password, being refused, and leaving."""
+"""Sign-in by user name and password, refusals, and sign-out."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ def test_a_member_signs_in_and_lands_on_the_keys(alice: User) -> None:
     )
 
 
-def test_a_member_lands_where_they_wanted_to_go(alice: User) -> None:
+def test_sign_in_leads_to_the_page_asked_for(alice: User) -> None:
     data = {"login": "alice", "password": PASSWORD, "next": "/stats/"}
 
     assert Client().post(LOGIN, data)["Location"] == "/stats/"
 
 
 @pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example/"])
-def test_nobody_is_sent_elsewhere_after_sign_in(alice: User, there: str) -> None:
+def test_sign_in_leads_to_no_other_site(alice: User, there: str) -> None:
     data = {"login": "alice", "password": PASSWORD, "next": there}
 
     assert Client().post(LOGIN, data)["Location"] == "/"
 
 
-def test_the_cookies_are_out_of_reach_of_scripts_and_other_sites(alice: User) -> None:
+def test_cookies_are_http_only_and_same_site(alice: User) -> None:
     client = Client()
 
     try_to_sign_in(client, "alice", PASSWORD)
@@ -93,7 +93,7 @@ def test_signing_in_changes_the_session_key(alice: User) -> None:
     assert client.session.session_key != before
 
 
-def test_preferences_come_along(alice: User) -> None:
+def test_sign_in_loads_the_preferences(alice: User) -> None:
     Preferences.objects.create(member=alice, theme="dark", time_zone="Europe/Berlin")
     client = Client()
 
@@ -117,7 +117,7 @@ def test_a_wrong_password_is_refused_and_recorded(alice: User, name: str) -> Non
 
 
 @pytest.mark.django_db
-def test_what_was_typed_for_a_name_is_not_recorded() -> None:
+def test_an_unknown_user_name_is_not_recorded() -> None:
     try_to_sign_in(Client(), "my-secret-password", "wrong")
 
     row = last_row(Action.SIGN_IN_FAILED)
@@ -214,7 +214,7 @@ def test_signing_out_ends_the_session_on_the_server(alice: User) -> None:
     assert last_row(Action.SIGNED_OUT).actor == alice
 
 
-def test_a_kept_cookie_is_of_no_use_after_signing_out(alice: User) -> None:
+def test_a_stolen_cookie_is_refused_after_signing_out(alice: User) -> None:
     client, thief = signed_in(alice), Client()
     thief.cookies["sessionid"] = client.cookies["sessionid"].value
     assert thief.get("/account/").status_code == 200

@@ -1,10 +1,10 @@
-"""Browsers by the few words under which their owners know them."""
+"""User-Agent headers become short names."""
 
 from __future__ import annotations
 
 import pytest
 
-from estuary_admin.security.user_agents import device_of
+from estuary_admin.security.user_agents import device_name
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -47,5 +47,5 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
         ("", "An unknown browser"),
     ],
 )
-def test_browsers_are_known_by_few_words(agent: str, words: str) -> None:
-    assert device_of(agent) == words
+def test_browsers_get_short_names(agent: str, words: str) -> None:
+    assert device_name(agent) == words

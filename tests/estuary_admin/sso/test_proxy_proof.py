@@ -73,7 +73,7 @@ def test_an_assertion_grown_old_asks_to_sign_in_there_anew() -> None:
     now = int(time.time())
     client = browser(KEY.sign(claims(iat=now - 3600)))
     page = words_of(client.get(PROOF))
-    assert "Sign out, and in again" in page
+    assert "Sign out, then sign in again" in page
     assert "password" not in page
     assert asks(client)
 
@@ -94,9 +94,9 @@ def test_plain_headers_prove_no_moment_and_the_page_says_so(headers_only: Browse
 
     page = words_of(headers_only.get(f"{PROOF}?next={CONNECT}"))
 
-    assert "not when you last showed that it is you" in page
+    assert "not when you last signed in" in page
     assert "Add a passkey" in page
-    assert "your open session is all that protects them" in page
+    assert "only your open session protects them" in page
 
 
 def test_a_new_session_is_no_proof(headers_only: Browser) -> None:
