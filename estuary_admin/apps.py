@@ -15,7 +15,7 @@ class EstuaryAdminConfig(AppConfig):
         )
 
         if settings.SENTRY_DSN:
-            from estuary_admin.observability import (  # costs time and memory, so only then
+            from estuary_admin.observability import (  # imported only when used: costs time
                 crash_reports,
             )
 

@@ -1,4 +1,4 @@
-"""The one reader of environment variables: typed, file-aware, and clear about what is wrong."""
+"""Read environment variables, typed; a wrong value raises a sentence that says what is right."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# The mapping alone: its `Env` takes a value that begins with a dollar for another variable's name.
+# Only the mapping: `environ.Env` reads a value with a leading dollar as a variable's name.
 _values = environ.FileAwareEnv.ENVIRON
 
-#: Every name that was asked for; a test compares them with the documentation.
+#: Every name that was read; a test compares them with the documentation.
 names_read: set[str] = set()
 
 
@@ -28,7 +28,7 @@ def text(name: str, default: str | None = None) -> str:
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
-        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is no UTF-8 text.") from None
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is not UTF-8 text.") from None
     if value:
         return value
     if default is None:
@@ -96,7 +96,7 @@ def checked_url(name: str, value: str, *, http_anywhere: bool = False) -> SplitR
 
 
 def database(name: str, default: str) -> dict[str, Any]:
-    """Read a database's address; the sentence leaves it out, for it may hold a password."""
+    """Read a database's address; the error leaves it out, because it may hold a password."""
     value = text(name, default)
     try:
         if urlsplit(value).scheme in {"sqlite", "postgres", "postgresql"}:
@@ -110,7 +110,7 @@ def database(name: str, default: str) -> dict[str, Any]:
 
 
 def redis(name: str) -> str:
-    """Read a Redis's address, or "" for none; the sentence leaves it out, as above."""
+    """Read a Redis address, or "" for none; the error leaves it out, because of its password."""
     value = text(name, "")
     try:
         parts = _split(value)
@@ -132,7 +132,7 @@ def is_loopback(hostname: str) -> bool:
 
 def _split(value: str) -> SplitResult:
     parts = urlsplit(value)
-    parts.port  # noqa: B018 - looked at only to have it checked
+    parts.port  # noqa: B018 - access validates it
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Settings, all from the environment; every variable is described in docs/configuration.md."""
+"""Settings, all from environment variables; docs/configuration.md describes each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
-from estuary_admin import assembly, signing_in
 from estuary_admin import environment as env
 from estuary_admin.observability.logging import logging_config
 from estuary_admin.secrets import shared_secrets
@@ -18,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-# Where we are and who may ask
+# Addresses and access
 PUBLIC_URL = env.url("PUBLIC_URL", "http://localhost:8000")
 IS_HTTPS = PUBLIC_URL.scheme == "https"
 DEBUG = env.flag("DEBUG", default=False)
@@ -43,20 +42,77 @@ ESTUARY_EXPORT_TIMEOUT = env.seconds("ESTUARY_EXPORT_TIMEOUT", 900)
 ESTUARY_FORWARD_CLIENT_IP = env.flag("ESTUARY_FORWARD_CLIENT_IP", default=False)
 TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 
-# Who signs in, and how
+# Single sign-on and proofs of identity
 SSO = load_sso(PUBLIC_URL)
 AUTHENTICATION_BACKENDS = SSO.backends
 SUDO_MINUTES = env.count("SUDO_MINUTES", 15, least=0)
-REQUIRE_MFA = signing_in.require_mfa(SSO)
+REQUIRE_MFA = env.flag("REQUIRE_MFA", default=False)
+if REQUIRE_MFA and not (SSO.is_local or SSO.local_fallback):
+    raise ImproperlyConfigured(
+        f"REQUIRE_MFA is true, but SSO_MODE is {SSO.mode!r}: there the identity provider asks for "
+        "second factors. Remove REQUIRE_MFA, or set SSO_LOCAL_FALLBACK=true."
+    )
 
 # Django
-INSTALLED_APPS = assembly.INSTALLED_APPS
-MIDDLEWARE = assembly.MIDDLEWARE
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "django_htmx",
+    "estuary_admin",
+    "estuary_admin.security",
+    "estuary_admin.sso",
+    "keys",
+]
+# From the outermost to the innermost: each sees the responses of all that follow it.
+MIDDLEWARE = [
+    "estuary_admin.observability.request_log.RequestLogMiddleware",
+    "estuary_admin.web.headers.ResponseHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "estuary_admin.web.health.ProbeMiddleware",
+    "estuary_admin.web.compression.CompressionMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "estuary_admin.web.redirects.TokenFreeCommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
+    "estuary_admin.security.middleware.MemberSessionMiddleware",
+    "estuary_admin.web.member_required.MemberRequiredMiddleware",
+    "estuary_admin.security.middleware.SecondFactorMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "keys.account.preferences.PreferencesMiddleware",
+]
 ROOT_URLCONF = "estuary_admin.urls"
 WSGI_APPLICATION = "estuary_admin.wsgi.application"
-TEMPLATES = assembly.templates(BASE_DIR / "templates")
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "keys.context.console",
+            ],
+            "libraries": {"scripts": "estuary_admin.rendering.scripts"},
+            "builtins": ["estuary_admin.rendering.frame"],
+        },
+    }
+]
 
-# Keeping things
+# Storage
 DATABASES = databases.databases(DATA_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = databases.caches(DATA_DIR)
@@ -64,13 +120,13 @@ SESSION_ENGINE = databases.session_engine(CACHES)
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-# Signing in
+# Sign-in
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_PAGE = "keys:account"
 ACCOUNT_ADAPTER = "estuary_admin.sso.account_adapter.LocalAccountAdapter"
 SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.provider_sign_in.ProviderAdapter"
-SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST only
+SOCIALACCOUNT_LOGIN_ON_GET = True  # safe: our view accepts only POST
 ACCOUNT_FORMS = {
     "login": "estuary_admin.sso.forms.SignInForm",
     "change_password": "estuary_admin.sso.forms.PasswordChangeForm",
@@ -82,13 +138,28 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 MFA_ADAPTER = "estuary_admin.security.adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_FORMS = signing_in.MFA_FORMS
-MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # as for passwords; each takes two requests
+MFA_FORMS = {
+    "authenticate": "estuary_admin.security.forms.CodeForm",
+    "authenticate_webauthn": "estuary_admin.security.forms.PasskeyForm",
+    "login_webauthn": "estuary_admin.security.forms.PasskeySignInForm",
+    "activate_totp": "estuary_admin.security.forms.AppAddForm",
+    "add_webauthn": "estuary_admin.security.forms.PasskeyAddForm",
+    "edit_webauthn": "estuary_admin.security.forms.PasskeyRenameForm",
+}
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # two requests per sign-in
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a key alone, without finger or PIN, is not enough
-MFA_TOTP_TOLERANCE = 1  # clocks differ; forms.py sees to it that no code is good twice
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
-AUTH_PASSWORD_VALIDATORS = signing_in.AUTH_PASSWORD_VALIDATORS
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a fingerprint or PIN, not just the key
+MFA_TOTP_TOLERANCE = 1  # clocks differ; security/forms.py accepts each code once
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # e-mail addresses grant nothing here
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+]
 
 # Cookies and headers
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
@@ -99,12 +170,14 @@ CSRF_FAILURE_VIEW = "estuary_admin.web.errors.csrf_failure"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-# Other names below ours, and how they are reached, are not this console's to decide.
+# Off by default: subdomains may serve other software, over plain http.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
 if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
-    raise ImproperlyConfigured("HSTS_PRELOAD needs HSTS_SUBDOMAINS=true: browsers' lists do.")
-# Those two are asked of the operator; the others have a better one in `checks`.
+    raise ImproperlyConfigured(
+        "HSTS_PRELOAD needs HSTS_SUBDOMAINS=true: the browsers' preload lists demand it."
+    )
+# W005 and W021 are HSTS choices of the operator; `checks` replaces W009 and W018.
 SILENCED_SYSTEM_CHECKS = [f"security.{number}" for number in ("W005", "W021", "W009", "W018")]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -122,7 +195,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# Words and times
+# Time and logging
 USE_I18N = False
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 if TIME_ZONE not in available_timezones():
@@ -131,7 +204,7 @@ LOG_LEVEL = env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO
 LOG_FORMAT = env.one_of("LOG_FORMAT", ["text", "json"], "text")
 LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
 
-# Telling of crashes
+# Crash reports
 SENTRY_DSN = env.text("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
 if SENTRY_DSN:

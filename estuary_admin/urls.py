@@ -1,4 +1,4 @@
-"""All routes: signing in, health, and the console itself."""
+"""All routes: probes, sign-in, administration of sign-in, and the app's own."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["ge
 
 urlpatterns = [
     path("", home, name="home"),
-    path("", include("keys.urls")),  # first: whatever stands before them is tried before them
+    path("", include("keys.urls")),  # first, because most requests are for these
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
-    # Only what local accounts need: members are made by `manage.py createmember`.
+    # There is no sign-up: `manage.py createmember` creates local accounts.
     path("accounts/login/", sso_views.sign_in, name="account_login"),
     path("accounts/local/", sso_views.sign_in_locally, name="account_local"),
     path("accounts/login/code/", sign_in.code_after_password, name="mfa_authenticate"),

@@ -14,6 +14,6 @@ application = get_wsgi_application()
 
 from estuary_admin.storage.backups import hold_database  # noqa: E402 - needs the settings
 
-# Better no console than one in which nobody can connect a key.
+# Fail at the start, not when the first member connects a key.
 sealing_keys()
 hold_database()

@@ -1,7 +1,7 @@
-"""Parts of pages that are rendered once for each kind there is, then only filled in.
+"""Render a fragment once per variant, then only insert the values.
 
-A part's template is still the only place with its HTML. Django takes longer to walk the frame of a
-page, node by node, than for all else that a page needs.
+A fragment's template remains the only place with its HTML. Rendering the frame of a page node by
+node takes Django longer than everything else a page needs.
 """
 
 from __future__ import annotations
@@ -17,31 +17,33 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 INDENTATION = re.compile(r"\s*\n\s*")
-HOLE = "\ue000{}\ue001"  # stands in a rendered kind where a value goes
+PLACEHOLDER = "\ue000{}\ue001"  # private-use characters, which no template contains
 
 
-def filled(template: str, name: str, kind: NamedTuple, values: Mapping[str, str]) -> SafeString:
-    """A part whose template knows, as `name`, what decides how it looks and the values in it.
+def render_fragment(
+    template: str, name: str, variant: NamedTuple, values: Mapping[str, str]
+) -> SafeString:
+    """Render a template whose context is `name`: the fields of `variant`, and `values`.
 
-    Only `kind` can decide: while the pattern is made, a mark stands for each of the values, which
-    are escaped like any other text. Nothing else of the page is known to the template.
+    Only `variant` may decide what the template outputs: the pattern is rendered with placeholders
+    instead of the values. The values are escaped as in any template.
     """
-    make = _pattern.__wrapped__ if settings.DEBUG else _pattern  # templates change while one works
-    pattern = make(template, name, kind, tuple(values))
-    shown = {
-        hole: value if isinstance(value, SafeString) else escape(value)
-        for hole, value in values.items()
+    make = _pattern.__wrapped__ if settings.DEBUG else _pattern  # templates change in development
+    pattern = make(template, name, variant, tuple(values))
+    escaped = {
+        field: value if isinstance(value, SafeString) else escape(value)
+        for field, value in values.items()
     }
-    return SafeString(pattern.format_map(shown))  # the values are escaped
+    return SafeString(pattern.format_map(escaped))
 
 
 @lru_cache(maxsize=2000)
-def _pattern(template: str, name: str, kind: NamedTuple, holes: tuple[str, ...]) -> str:
-    """The rendered part with `{hole}` where a value goes."""
-    marked = {hole: HOLE.format(hole) for hole in holes}
-    html: str = render_to_string(template, {name: kind._asdict() | marked})
-    html = INDENTATION.sub("\n", html)  # of the templates, not of a value; no part has a <pre>
+def _pattern(template: str, name: str, variant: NamedTuple, fields: tuple[str, ...]) -> str:
+    """The rendered fragment as a format string, with `{field}` for each value."""
+    placeholders = {field: PLACEHOLDER.format(field) for field in fields}
+    html: str = render_to_string(template, {name: variant._asdict() | placeholders})
+    html = INDENTATION.sub("\n", html)  # safe: no value is in it yet, and no fragment has a <pre>
     html = html.replace("{", "{{").replace("}", "}}")
-    for hole, mark in marked.items():
-        html = html.replace(mark, f"{{{hole}}}")
+    for field, placeholder in placeholders.items():
+        html = html.replace(placeholder, f"{{{field}}}")
     return html

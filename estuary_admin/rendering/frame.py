@@ -1,4 +1,4 @@
-"""What stands around every page, filled into patterns of its kinds."""
+"""Template tags for the parts around every page."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from django import template
 from django.template import Context
 from django.utils.safestring import SafeString
 
-from estuary_admin.rendering.fragments import filled
+from estuary_admin.rendering.fragments import render_fragment
 
 register = template.Library()
 
 
-class Same(NamedTuple):
-    """A part that knows no difference."""
+class NoVariant(NamedTuple):
+    """For a fragment without variants, which is rendered once."""
 
 
-class KindOfBar(NamedTuple):
-    """All that decides how the bar looks, but for names."""
+class BarVariant(NamedTuple):
+    """Everything that decides how the bar looks, except names."""
 
     here: str
     is_sandbox: bool
@@ -29,15 +29,15 @@ class KindOfBar(NamedTuple):
 
 @register.simple_tag
 def fixed(path: str) -> SafeString:
-    """A part that is the same on every page."""
-    return filled(path, "part", Same(), {})
+    """A fragment that is the same on every page."""
+    return render_fragment(path, "part", NoVariant(), {})
 
 
 @register.simple_tag(takes_context=True)
 def bar(context: Context) -> SafeString:
-    """The bar at the top, with the account menu for whoever is signed in."""
+    """The bar at the top, with the account menu when a member is signed in."""
     console, match, member = context["console"], context["request"].resolver_match, context["user"]
-    kind = KindOfBar(
+    variant = BarVariant(
         here=match.url_name if match else "",
         is_sandbox=console.is_sandbox,
         is_signed_in=member.is_authenticated,
@@ -45,6 +45,6 @@ def bar(context: Context) -> SafeString:
         has_password=console.has_password,
     )
     values = {"host": console.estuary_host, "name": member.get_username()}
-    if kind.is_signed_in:  # to look at the token sets its cookie, and strangers get no form here
+    if variant.is_signed_in:  # reading the token sets its cookie, and others get no form here
         values["csrf_token"] = str(context["csrf_token"])
-    return filled("_bar.html", "bar", kind, values)
+    return render_fragment("_bar.html", "bar", variant, values)

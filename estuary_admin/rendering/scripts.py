@@ -1,4 +1,4 @@
-"""Scripts with the hash of what they must be: browsers refuse anything else in their place."""
+"""Script tags with an integrity hash, so that browsers refuse a changed file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-HOW: dict[str, dict[str, str | bool]] = {"module": {"type": "module"}, "defer": {"defer": True}}
+LOADING_ATTRIBUTES: dict[str, dict[str, str | bool]] = {
+    "module": {"type": "module"},
+    "defer": {"defer": True},
+}
 
 
 @register.simple_tag
 def script(path: str, how: str = "module") -> SafeString:
-    """A script of ours; `how` is "module" or "defer", which both wait for the page."""
-    if settings.DEBUG:  # where files change while we run
+    """A script; `how` is "module" or "defer", which both wait for the page."""
+    if settings.DEBUG:  # files change in development
         return _tag(path, how)
     return tag_with_hash(path, how)
 
@@ -36,11 +39,13 @@ def tag_with_hash(path: str, how: str) -> SafeString:
 
 
 def _tag(path: str, how: str, **more: str) -> SafeString:
-    return format_html("<script{}></script>", flatatt({"src": static(path), **HOW[how], **more}))
+    return format_html(
+        "<script{}></script>", flatatt({"src": static(path), **LOADING_ATTRIBUTES[how], **more})
+    )
 
 
 def _served(path: str) -> bytes:
-    """As it is sent: collecting may have changed names inside."""
+    """The file as it is served: `collectstatic` may have rewritten names in it."""
     if isinstance(staticfiles_storage, HashedFilesMixin):
         with staticfiles_storage.open(staticfiles_storage.stored_name(path)) as file:
             content: bytes = file.read()

@@ -1,4 +1,4 @@
-"""The address a request came from, believing X-Forwarded-For only from the proxies we name."""
+"""The address of the client; X-Forwarded-For counts only from TRUSTED_PROXIES."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from estuary_admin.web.networks import is_within, plain
 
 
 def client_address(request: HttpRequest) -> str:
-    """The nearest address that is none of TRUSTED_PROXIES, or "" when there is none."""
+    """The nearest address that is not in TRUSTED_PROXIES, or "" behind a unix socket."""
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     hops.append(request.META.get("REMOTE_ADDR", ""))
     nearest = ""
@@ -37,5 +37,5 @@ def is_trusted_proxy(address: str) -> bool:
 
 
 def comes_from_proxy(request: HttpRequest) -> bool:
-    """Whether one of TRUSTED_PROXIES handed the request on, so that its own headers count."""
+    """Whether one of TRUSTED_PROXIES forwarded the request, so that its headers count."""
     return is_trusted_proxy(request.META.get("REMOTE_ADDR", ""))

@@ -1,4 +1,4 @@
-"""Compressed pages, but never beside text that somebody else chose: see docs/security.md."""
+"""Compress pages, except those another site asked for: see BREACH in docs/security.md."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 
-#: What a browser sends for what the page itself or the person asked, and no other site.
-OF_ONES_OWN = {"same-origin", "none"}
-#: A small page comes in one round trip in any case: level 3 takes a third of the time of level 5.
-SMALL, QUICK, THOROUGH = 24 * 1024, 3, 5
-WINDOW = 16  # 64 KiB, more than nearly any page has; tables of that size are soon made
+#: `Sec-Fetch-Site` of requests that no other site can cause.
+OWN_SITE = {"same-origin", "none"}
+#: A small page arrives in one round trip anyway: level 3 takes a third of the time of level 5.
+SMALL_PAGE_BYTES, SMALL_PAGE_QUALITY, LARGE_PAGE_QUALITY = 24 * 1024, 3, 5
+BROTLI_WINDOW = 16  # 64 KiB: more than nearly any page has, and quick to allocate
 
 
-class OwnPagesCompressedMiddleware(GZipMiddleware):
-    """Brotli, or Django's gzip, for answers to one's own questions.
-
-    The answer to a form is left as it is: one of them holds the token of a new key.
-    """
+class CompressionMiddleware(GZipMiddleware):
+    """Brotli, or Django's gzip, for GET only: the response to a POST may hold a new key's token."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
@@ -28,12 +25,13 @@ class OwnPagesCompressedMiddleware(GZipMiddleware):
         if not is_page or request.method != "GET" or not isinstance(response, HttpResponse):
             return response
         patch_vary_headers(response, ["Accept-Encoding", "Sec-Fetch-Site"])
-        if request.headers.get("Sec-Fetch-Site") not in OF_ONES_OWN:
+        if request.headers.get("Sec-Fetch-Site") not in OWN_SITE:
             return response
         if "br" not in _encodings(request) or len(response.content) < 200:
             return super().process_response(request, response)
-        quality = QUICK if len(response.content) < SMALL else THOROUGH
-        response.content = brotli.compress(response.content, quality=quality, lgwin=WINDOW)
+        is_small = len(response.content) < SMALL_PAGE_BYTES
+        quality = SMALL_PAGE_QUALITY if is_small else LARGE_PAGE_QUALITY
+        response.content = brotli.compress(response.content, quality=quality, lgwin=BROTLI_WINDOW)
         response["Content-Encoding"] = "br"
         response["Content-Length"] = str(len(response.content))
         return response

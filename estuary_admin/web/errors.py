@@ -1,4 +1,4 @@
-"""The pages for requests that go wrong before or outside of a view."""
+"""Pages for requests that fail before or outside of a view."""
 
 from __future__ import annotations
 

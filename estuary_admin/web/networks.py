@@ -1,4 +1,4 @@
-"""Networks and the addresses in them, whichever of its two spellings an IPv4 address comes in."""
+"""Compare addresses and networks; an IPv6 socket writes IPv4 addresses as `::ffff:192.0.2.1`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 
-MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 as an IPv6 socket spells it
+IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def unmapped(network: Network) -> Network:
-    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
+    if isinstance(network, IPv6Network) and network.subnet_of(IPV4_MAPPED):
         four = int(network.network_address) & 0xFFFF_FFFF
         return IPv4Network((four, network.prefixlen - 96))
     return network
 
 
 def plain(address: str) -> str:
-    """An address in its one spelling, so that nobody counts twice; ValueError if it is none."""
+    """The normalised address, so that one client is counted once; raises ValueError."""
     return str(unmapped(ip_network(ip_address(address))).network_address)
 
 
 def is_within(address: str, networks: Iterable[Network]) -> bool:
-    """Whether an address is in one of the networks; what is no address is in none."""
+    """Whether the text is an address in one of the networks."""
     try:
         host = unmapped(ip_network(ip_address(address)))
     except ValueError:
@@ -34,13 +34,13 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
     )
 
 
-def both_spellings(words: Iterable[str]) -> list[str]:
-    """Addresses and networks, those of IPv4 once more as an IPv6 socket spells them."""
+def with_ipv6_forms(words: Iterable[str]) -> list[str]:
+    """The given networks, and each IPv4 network also in its IPv6 form."""
     found = []
     for word in words:
         found.append(word)
         network = ip_network(word)
         if isinstance(network, IPv4Network):
-            six = int(MAPPED.network_address) | int(network.network_address)
+            six = int(IPV4_MAPPED.network_address) | int(network.network_address)
             found.append(str(IPv6Network((six, network.prefixlen + 96))))
     return found

@@ -11,7 +11,7 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from estuary_admin.rendering.fragments import filled
+from estuary_admin.rendering.fragments import render_fragment
 from keys.api_keys.query import Status
 from keys.api_keys.rows import STATUS_TEXT, KeyRow, permission_text
 from keys.api_keys.table import Chip
@@ -77,7 +77,7 @@ def _row(
     }
     if row.label:
         values["label"] = row.label
-    return filled("keys/_key_row.html", "row", kind, values)
+    return render_fragment("keys/_key_row.html", "row", kind, values)
 
 
 @register.simple_tag
@@ -89,4 +89,4 @@ def key_chips(chips: Iterable[Chip]) -> SafeString:
 def _chip(chip: Chip) -> SafeString:
     kind = KindOfChip(chip.status, chip.text, chip.is_current)
     values = {"url": chip.url, "count": grouped(chip.count)}
-    return filled("keys/_key_chip.html", "chip", kind, values)
+    return render_fragment("keys/_key_chip.html", "chip", kind, values)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from estuary_admin.checks.advice import MISTAKES
+from estuary_admin.checks.deployment import MISTAKES
 from estuary_admin.observability.metrics.registry import Everything
 from keys import metrics
 

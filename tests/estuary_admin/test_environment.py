@@ -1,4 +1,4 @@
-"""Each variable is read with its type, and a wrong value is answered with a sentence."""
+"""Variables are typed; a wrong value raises a sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from estuary_admin import environment as env
 
 
-def test_a_value_is_read_without_its_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surrounding_whitespace_is_stripped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_NAME", "  value \n")
 
     assert env.text("A_NAME") == "value"
@@ -25,7 +25,7 @@ def test_a_secret_may_begin_with_a_dollar(monkeypatch: pytest.MonkeyPatch) -> No
     assert env.text("A_SECRET") == "$2y$10$abc\\$d"
 
 
-def test_a_value_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_value_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("from the file\n", encoding="utf-8")
     monkeypatch.setenv("KEPT_IN_A_FILE", "from the environment")
@@ -34,14 +34,14 @@ def test_a_value_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert env.text("KEPT_IN_A_FILE") == "from the file"
 
 
-def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IN_NO_FILE_FILE", str(tmp_path / "missing"))
 
     with pytest.raises(ImproperlyConfigured, match=r"^IN_NO_FILE_FILE cannot be read: No such"):
         env.text("IN_NO_FILE")
 
 
-def test_a_file_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_binary_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_bytes(b"\xff\xfe")
     monkeypatch.setenv("IN_BYTES_FILE", str(file))
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
         env.text("IN_BYTES")
 
 
-def test_a_missing_value_names_both_ways_to_give_it() -> None:
+def test_a_missing_value_names_both_variables() -> None:
     with pytest.raises(ImproperlyConfigured, match="Set NEVER_SET or NEVER_SET_FILE"):
         env.text("NEVER_SET")
 
@@ -62,20 +62,20 @@ def test_words_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.words("NEVER_SET") == []
 
 
-def test_flags_take_true_and_false_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_accept_true_and_false_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_FLAG", "TRUE")
 
     assert env.flag("A_FLAG", default=False)
     assert not env.flag("NEVER_SET", default=False)
 
 
-def test_one_of_takes_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_choice_is_accepted_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_LEVEL", "warning")
 
     assert env.one_of("A_LEVEL", ["INFO", "WARNING"], "INFO") == "WARNING"
 
 
-def test_networks_take_single_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_include_single_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_NETWORKS", "10.0.0.5,fd00::/8")
 
     assert env.networks("SOME_NETWORKS") == [ip_network("10.0.0.5/32"), ip_network("fd00::/8")]
@@ -84,13 +84,13 @@ def test_networks_take_single_addresses(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     "address", ["http://localhost:8000/", "http://127.0.0.2", "http://[::1]:1", "https://a.example"]
 )
-def test_http_is_taken_for_this_machine(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_http_is_accepted_for_this_machine(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("AN_ADDRESS", address)
 
     assert env.url("AN_ADDRESS", "").geturl() == address.rstrip("/")
 
 
-def test_http_anywhere_must_be_permitted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_to_other_machines_must_be_permitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AN_ADDRESS", "http://node.example")
 
     with pytest.raises(ImproperlyConfigured, match="plain http is for this machine only"):
@@ -111,7 +111,7 @@ def test_http_anywhere_must_be_permitted(monkeypatch: pytest.MonkeyPatch) -> Non
         "https://example.com:port",
     ],
 )
-def test_what_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_invalid_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("AN_ADDRESS", address)
 
     with pytest.raises(ImproperlyConfigured, match=r"^AN_ADDRESS is '.*give an address such as"):
@@ -142,7 +142,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(
         (lambda: env.networks("WRONG"), "10.0.0.1/24", "addresses or networks"),
     ],
 )
-def test_a_wrong_value_is_named_with_a_right_one(
+def test_a_wrong_value_is_named_beside_a_right_one(
     monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, right: str
 ) -> None:
     monkeypatch.setenv("WRONG", value)

@@ -1,4 +1,4 @@
-"""The settings as they come out of an environment, and the starts that they stop."""
+"""The settings that follow from the environment, and the values that stop the start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, **values: str) -> dict[str, Any
     return runpy.run_path(str(ROOT / "estuary_admin" / "settings.py"))
 
 
-def test_https_brings_locked_cookies_and_hsts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_gives_secure_cookies_and_hsts(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings_of(monkeypatch, PUBLIC_URL="https://keys.example.com")
 
     assert found["SESSION_COOKIE_NAME"] == "__Host-sessionid"
@@ -34,12 +34,12 @@ def test_https_brings_locked_cookies_and_hsts(monkeypatch: pytest.MonkeyPatch) -
     assert "keys.example.com" in found["ALLOWED_HOSTS"]
 
 
-def test_names_below_ours_are_left_alone_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = settings_of(monkeypatch, PUBLIC_URL="https://keys.example.com")
-    asked = settings_of(monkeypatch, HSTS_SUBDOMAINS="true", HSTS_PRELOAD="true")
+def test_hsts_includes_subdomains_only_when_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = settings_of(monkeypatch, PUBLIC_URL="https://keys.example.com")
+    chosen = settings_of(monkeypatch, HSTS_SUBDOMAINS="true", HSTS_PRELOAD="true")
 
     for setting in ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"):
-        assert (plain[setting], asked[setting]) == (False, True)
+        assert (default[setting], chosen[setting]) == (False, True)
 
 
 def test_http_on_this_machine_works_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_http_on_this_machine_works_without_tls(monkeypatch: pytest.MonkeyPatch)
     assert not found["SECURE_SSL_REDIRECT"]
 
 
-def test_sqlite_writers_wait_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_transactions_are_immediate(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings_of(monkeypatch, DATABASE_URL="sqlite:////tmp/some.sqlite3")
 
     assert found["DATABASES"]["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
@@ -63,7 +63,9 @@ def test_another_database_gets_no_sqlite_options(monkeypatch: pytest.MonkeyPatch
     assert "transaction_mode" not in found["DATABASES"]["default"].get("OPTIONS", {})
 
 
-def test_the_data_folder_is_for_us_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_other_users_cannot_read_the_data_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     settings_of(monkeypatch, DATA_DIR=str(tmp_path / "data"))
 
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
@@ -114,7 +116,7 @@ def test_every_variable_is_documented_and_every_documented_one_is_read(
     assert set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) == environment.names_read
 
 
-def test_only_the_one_reader_looks_at_the_environment() -> None:
+def test_only_the_environment_module_reads_variables() -> None:
     readers = [
         path.relative_to(ROOT).as_posix()
         for folder in ("estuary_admin", "keys")
@@ -122,10 +124,10 @@ def test_only_the_one_reader_looks_at_the_environment() -> None:
         if re.search(r"os\.(environ\b(?!\.(setdefault|update))|getenv)", path.read_text("utf-8"))
     ]
 
-    assert readers == ["keys/demo/__main__.py"]  # which passes LOG_LEVEL on
+    assert readers == ["keys/demo/__main__.py"]  # it passes LOG_LEVEL on
 
 
-def test_the_server_takes_its_numbers_from_the_environment(
+def test_gunicorn_is_set_by_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
@@ -134,7 +136,7 @@ def test_the_server_takes_its_numbers_from_the_environment(
     server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
 
     assert server["workers"] == 4
-    # The second is the first as a socket for both protocols spells it.
+    # The second is the first as an IPv6 socket writes it.
     assert server["forwarded_allow_ips"] == "10.0.0.0/8,::ffff:a00:0/104"
 
 

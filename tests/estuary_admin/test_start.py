@@ -1,4 +1,4 @@
-"""What happens when the console is started with something missing."""
+"""The start of the console."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_console_does_not_serve_without_sealing_keys(tmp_path: Path) -> None:
+def test_the_server_does_not_start_without_sealing_keys(tmp_path: Path) -> None:
     ended = run("-c", "import estuary_admin.wsgi", SECRET_KEY="x" * 50, DATA_DIR=str(tmp_path))
 
     assert ended.returncode == 1
     assert "Set TOKEN_SEALING_KEYS" in ended.stderr
 
 
-def test_the_sandbox_node_needs_no_set_up(tmp_path: Path) -> None:
+def test_the_sandbox_node_needs_no_settings(tmp_path: Path) -> None:
     ended = run("manage.py", "sandbox", "--help", DATA_DIR=str(tmp_path))
 
     assert ended.returncode == 0

@@ -1,4 +1,4 @@
-"""`check --deploy` is silent on a right configuration and names each of our own mistakes."""
+"""`check --deploy` accepts a right configuration and names each mistake."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.core import checks
 
-from estuary_admin.checks import mistakes
-from estuary_admin.checks.advice import MISTAKES
-from estuary_admin.checks.deployment import own_mistakes
+from estuary_admin.checks import deployment
+from estuary_admin.checks.deployment import MISTAKES, deployment_mistakes
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.load import load
 from estuary_admin.storage.databases import SQLITE
@@ -28,8 +27,8 @@ SQLITE_FILE = {"ENGINE": SQLITE, "NAME": "/var/lib/estuary-admin/estuary-admin.s
 POSTGRES = {"ENGINE": "django.db.backends.postgresql", "NAME": "keys"}
 HERE = urlsplit("http://localhost:8000")
 
-#: What makes each of them, beside settings in which all is right.
-MADE: list[tuple[str, dict[str, Any]]] = [
+#: Settings that make one mistake each; all others are right.
+MISTAKEN: list[tuple[str, dict[str, Any]]] = [
     ("E001", {"SECRET_KEY": "short"}),
     ("E001", {"SECRET_KEY": "ab" * 40}),
     ("E001", {"SECRET_KEY": "django-insecure-" + secrets.token_urlsafe(48)}),
@@ -52,7 +51,7 @@ MADE: list[tuple[str, dict[str, Any]]] = [
 HEADERS = {"SSO_MODE": "proxy-header", "SSO_PRESET": "authelia", "SSO_TRUSTED_PROXIES": "127.0.0.1"}
 OIDC = {"SSO_MODE": "oidc", "SSO_OIDC_CLIENT_ID": "console"}
 GOOGLE = {**OIDC, "SSO_OIDC_ISSUER": "https://accounts.google.com"}
-BY_SSO: list[tuple[str, dict[str, str]]] = [
+MISTAKEN_SSO: list[tuple[str, dict[str, str]]] = [
     ("E010", GOOGLE),
     ("W003", HEADERS),
     ("W004", {**OIDC, "SSO_OIDC_ISSUER": "https://id.corp", "SSO_LOCAL_FALLBACK": "true"}),
@@ -60,7 +59,7 @@ BY_SSO: list[tuple[str, dict[str, str]]] = [
 
 
 @pytest.fixture(autouse=True)
-def _all_is_right(settings: Any, tmp_path: Path) -> None:
+def _right_settings(settings: Any, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     settings.SECRET_KEY = secrets.token_urlsafe(48)
     settings.TOKEN_SEALING_KEYS = [RANDOM]
@@ -71,30 +70,30 @@ def _all_is_right(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     settings.ESTUARY_API_URL = urlsplit("https://api.estuary.tech")
     settings.SSO = Config()
-    # These run on PostgreSQL with Redis, too; one machine with SQLite is what is right here.
+    # The tests also run on PostgreSQL with Redis; a right configuration here is one machine.
     settings.CACHES = {name: one for name, one in settings.CACHES.items() if name != "sessions"}
 
 
 def found() -> list[str]:
-    return [str(message.id).removeprefix("estuary_admin.") for message in own_mistakes()]
+    return [str(message.id).removeprefix("estuary_admin.") for message in deployment_mistakes()]
 
 
-def test_all_is_right_is_no_mistake() -> None:
+def test_right_settings_are_accepted() -> None:
     assert found() == []
 
 
-@pytest.mark.parametrize(("name", "values"), MADE)
+@pytest.mark.parametrize(("name", "values"), MISTAKEN)
 def test_a_mistake_is_named(
     settings: Any, monkeypatch: pytest.MonkeyPatch, name: str, values: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(mistakes, "_database", lambda: values.get("_database", SQLITE_FILE))
+    monkeypatch.setattr(deployment, "_database", lambda: values.get("_database", SQLITE_FILE))
     for setting in values.keys() - {"_database"}:
         setattr(settings, setting, values[setting])
 
     assert found() == [name]
 
 
-@pytest.mark.parametrize(("name", "values"), BY_SSO)
+@pytest.mark.parametrize(("name", "values"), MISTAKEN_SSO)
 def test_a_mistake_with_single_sign_on_is_named(
     settings: Any, monkeypatch: pytest.MonkeyPatch, name: str, values: dict[str, str]
 ) -> None:
@@ -105,7 +104,7 @@ def test_a_mistake_with_single_sign_on_is_named(
     assert found() == [name]
 
 
-def test_groups_or_an_admin_may_let_in_somebody_from_an_open_provider(
+def test_an_open_provider_is_accepted_when_an_admin_creates_the_members(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, value in {**GOOGLE, "SSO_AUTO_CREATE": "false"}.items():
@@ -115,7 +114,7 @@ def test_groups_or_an_admin_may_let_in_somebody_from_an_open_provider(
     assert found() == []
 
 
-def test_a_folder_that_others_can_read_is_named(tmp_path: Path) -> None:
+def test_a_data_folder_that_others_can_read_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
 
     assert found() == ["W007"]
@@ -126,16 +125,16 @@ def test_a_database_on_a_network_file_system_is_named(
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("/dev/sda1 / ext4 rw 0 0\nfiler:/keys /var/lib nfs4 rw 0 0\n")
-    real = mistakes.file_system_of
-    monkeypatch.setattr(mistakes, "file_system_of", lambda path: real(path, str(mounts)))
-    monkeypatch.setattr(mistakes, "_database", lambda: SQLITE_FILE)
+    real = deployment.file_system_of
+    monkeypatch.setattr(deployment, "file_system_of", lambda path: real(path, str(mounts)))
+    monkeypatch.setattr(deployment, "_database", lambda: SQLITE_FILE)
 
     assert found() == ["E009"]
     assert real(Path("/srv/keys"), str(mounts)) == "ext4"
     assert real(Path("/srv/keys"), str(tmp_path / "none")) == ""
 
 
-def test_behind_a_unix_socket_there_is_no_proxy_to_name(
+def test_a_unix_socket_needs_no_trusted_proxy(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TRUSTED_PROXIES = []
@@ -144,9 +143,9 @@ def test_behind_a_unix_socket_there_is_no_proxy_to_name(
     assert found() == []
 
 
-def test_each_mistake_has_a_number_of_its_own_a_test_and_a_weight() -> None:
+def test_each_mistake_has_its_own_id_a_test_and_a_severity() -> None:
     ids = [mistake.id for mistake in MISTAKES]
-    tested = {name for name, _ in [*MADE, *BY_SSO]} | {"E009", "W007"}
+    tested = {name for name, _ in [*MISTAKEN, *MISTAKEN_SSO]} | {"E009", "W007"}
 
     assert sorted(set(ids)) == sorted(ids) == sorted(tested)
     for mistake in MISTAKES:
@@ -172,7 +171,9 @@ SEVERAL = {
 
 
 @pytest.mark.parametrize("more", [{}, SEVERAL], ids=["one machine", "several behind a proxy"])
-def test_the_command_is_silent_when_all_is_right(tmp_path: Path, more: dict[str, str]) -> None:
+def test_the_command_reports_no_issues_with_right_settings(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
     environment = {**RIGHT, **more, "DATA_DIR": str(tmp_path / "data")}
     checked = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **environment)
 
@@ -180,12 +181,12 @@ def test_the_command_is_silent_when_all_is_right(tmp_path: Path, more: dict[str,
     assert "no issues" in checked.stdout
 
 
-def test_the_command_names_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+def test_the_command_names_the_mistake_and_the_fix(tmp_path: Path) -> None:
     wrong = {**RIGHT, "SECRET_KEY": "guess", "DEBUG": "true", "DATA_DIR": str(tmp_path / "data")}
     checked = run("manage.py", "check", "--deploy", **wrong)
 
     assert checked.returncode == 1
     assert "(estuary_admin.E001) SECRET_KEY can be guessed" in checked.stderr
-    assert "HINT: Set it to what `openssl rand -base64 48` prints." in checked.stderr
+    assert "HINT: Set it to the output of `openssl rand -base64 48`." in checked.stderr
     assert "(estuary_admin.E002) DEBUG is on" in checked.stderr
-    assert "security." not in checked.stderr  # ours say more; Django's say it again
+    assert "security." not in checked.stderr  # Django's own checks would repeat ours

@@ -1,4 +1,4 @@
-"""Parts filled into patterns: what a template alone would make of them, and nothing of others."""
+"""Cached fragments look as if rendered for each request, and leak nothing between requests."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ def test_each_member_sees_their_own_name_in_the_bar(members: dict[str, Client]) 
         assert '<bdi class="menu-name">bob</bdi>' in bar_of(members["bob"])
 
 
-def test_a_name_is_text_whatever_it_holds(members: dict[str, Client]) -> None:
+def test_a_name_is_escaped(members: dict[str, Client]) -> None:
     assert "&lt;i&gt;{name}&lt;/i&gt;" in bar_of(members["<i>{name}</i>"])
 
 
-def test_each_page_has_a_csrf_token_of_its_own(members: dict[str, Client]) -> None:
+def test_each_page_has_its_own_csrf_token(members: dict[str, Client]) -> None:
     [first] = MASKED.findall(bar_of(members["alice"]))
     [second] = MASKED.findall(bar_of(members["alice"]))
 
     assert first != second
 
 
-def test_the_bar_tells_where_one_is(members: dict[str, Client]) -> None:
+def test_the_bar_marks_the_current_page(members: dict[str, Client]) -> None:
     for path, name in [("/exports/", "Exports"), ("/account/", "")]:
         current = re.findall(r'aria-current="page">(\w*)<', bar_of(members["alice"], path))
         assert current == ([name] if name else [])
 
 
-def test_strangers_get_a_bar_without_a_menu(members: dict[str, Client]) -> None:
+def test_signed_out_visitors_get_a_bar_without_a_menu(members: dict[str, Client]) -> None:
     bar_of(members["alice"])
 
     assert "menu-name" not in bar_of(Client(), "/accounts/login/")
 
 
-def test_a_page_without_a_form_gives_strangers_no_cookie(db: None) -> None:
+def test_a_page_without_a_form_sets_no_cookie(db: None) -> None:
     response = Client().get("/accounts/inactive/")
 
     assert "<form" not in response.content.decode()

@@ -1,4 +1,4 @@
-"""A browser can tell whether a script is the one that the console started with."""
+"""Every script tag has the hash of the file that is served."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
-def _anew() -> Iterator[None]:
+def _empty_cache() -> Iterator[None]:
     tag_with_hash.cache_clear()
     yield
     tag_with_hash.cache_clear()
@@ -39,7 +39,7 @@ def is_hash_of(text: str, content: bytes) -> bool:
     return text == base64.b64encode(hashlib.sha384(content).digest()).decode()
 
 
-def test_every_script_of_a_page_bears_the_hash_of_what_is_served(browser: Client) -> None:
+def test_every_script_tag_has_the_hash_of_the_served_file(browser: Client) -> None:
     page = browser.get("/stats/").content.decode()
     found = scripts_in(page)
 
@@ -49,23 +49,23 @@ def test_every_script_of_a_page_bears_the_hash_of_what_is_served(browser: Client
         assert is_hash_of(digest, b"".join(response.streaming_content))
 
 
-def test_it_is_the_collected_file_that_counts(settings: Any, tmp_path: Path) -> None:
+def test_the_hash_is_that_of_the_collected_file(settings: Any, tmp_path: Path) -> None:
     settings.STATIC_ROOT = tmp_path
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
     }
     call_command("collectstatic", interactive=False, verbosity=0)
     name = staticfiles_storage.url("js/console.js").removeprefix("/static/")
-    (tmp_path / name).write_bytes(b"as collecting made it")
+    (tmp_path / name).write_bytes(b"as collectstatic wrote it")
 
     [(address, digest)] = scripts_in(script("js/console.js"))
 
     assert address == f"/static/{name}"
     assert re.fullmatch(r"js/console\.[0-9a-f]{12}\.js", name)
-    assert is_hash_of(digest, b"as collecting made it")
+    assert is_hash_of(digest, b"as collectstatic wrote it")
 
 
-def test_where_files_change_there_is_no_hash(settings: Any) -> None:
+def test_debug_mode_uses_no_hash(settings: Any) -> None:
     settings.DEBUG = True
 
     assert script("js/console.js") == '<script src="/static/js/console.js" type="module"></script>'

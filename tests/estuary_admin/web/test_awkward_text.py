@@ -1,4 +1,4 @@
-"""Text that one database takes and another refuses: no page may break on it."""
+"""Text that only some databases accept breaks no page."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_the_longest_values_fit(browser: Client, node: Sandbox, alice: User) -> 
     assert AuditEntry.objects.filter(action="key:created", actor_name="n" * 150).exists()
 
 
-def test_names_are_told_apart_as_at_sign_in(browser: Client, alice: User) -> None:
+def test_a_wrong_password_is_recorded_for_the_member_whatever_the_case(
+    browser: Client, alice: User
+) -> None:
     """Both databases compare names with regard to case; sign-in does not."""
     response = Client().post("/accounts/login/", {"login": "ALICE", "password": "wrong"})
 

@@ -1,4 +1,4 @@
-"""Whose address counts, with and without proxies in front."""
+"""The address of the client, with and without proxies."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ from estuary_admin.web.client_address import client_address
     ("peer", "forwarded", "address"),
     [
         ("198.51.100.7", "", "198.51.100.7"),
-        ("198.51.100.7", "203.0.113.9", "198.51.100.7"),  # not our proxy: anybody can write that
+        (
+            "198.51.100.7",
+            "203.0.113.9",
+            "198.51.100.7",
+        ),  # not a trusted proxy: the header counts for nothing
         ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
-        ("10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the member wrote the first
+        ("10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the client wrote the first
         ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
-        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),  # somebody inside
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),  # a client inside the network
         ("10.0.0.1", "garbage", "10.0.0.1"),
         ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("", "203.0.113.9", ""),  # a unix socket
-        # As a socket for both protocols spells it.
+        # IPv4 addresses as an IPv6 socket writes them.
         ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "203.0.113.9, ::ffff:10.0.0.2", "203.0.113.9"),
         ("::ffff:198.51.100.7", "203.0.113.9", "198.51.100.7"),
     ],
 )
-def test_only_named_proxies_are_believed(
+def test_only_trusted_proxies_count(
     rf: Any, settings: Any, peer: str, forwarded: str, address: str
 ) -> None:
     settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
@@ -40,7 +44,7 @@ def test_only_named_proxies_are_believed(
     assert client_address(request) == address
 
 
-def test_without_proxies_the_peer_counts(rf: Any, settings: Any) -> None:
+def test_without_trusted_proxies_the_peer_counts(rf: Any, settings: Any) -> None:
     settings.TRUSTED_PROXIES = []
 
     request = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.9")

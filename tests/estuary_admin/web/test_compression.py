@@ -1,4 +1,4 @@
-"""Pages are compressed for those who asked for them themselves, and never with a token in them."""
+"""Pages are compressed unless another site asked for them or they hold a token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.test import Client
 
 from tests.keys.evidence import words_of
 
-OWN = {"Accept-Encoding": "gzip, br", "Sec-Fetch-Site": "same-origin"}
+OWN_SITE_HEADERS = {"Accept-Encoding": "gzip, br", "Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
@@ -30,7 +30,7 @@ def test_the_list_is_compressed_for_the_member(
     assert {"Accept-Encoding", "Sec-Fetch-Site"} <= set(response["Vary"].split(", "))
 
 
-def test_a_browser_without_compression_is_served_too(browser: Client) -> None:
+def test_a_browser_without_compression_gets_plain_text(browser: Client) -> None:
     response = browser.get("/keys/", headers={"Sec-Fetch-Site": "none"})
 
     assert "Content-Encoding" not in response
@@ -38,13 +38,13 @@ def test_a_browser_without_compression_is_served_too(browser: Client) -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "nonsense"])
 def test_a_page_that_another_site_asks_for_is_not_compressed(browser: Client, site: str) -> None:
-    response = browser.get("/keys/?q=guess", headers=OWN | {"Sec-Fetch-Site": site})
+    response = browser.get("/keys/?q=guess", headers=OWN_SITE_HEADERS | {"Sec-Fetch-Site": site})
 
     assert "Content-Encoding" not in response
     assert "Sec-Fetch-Site" in response["Vary"]
 
 
-def test_the_form_token_is_masked_anew_in_each_page(browser: Client) -> None:
+def test_the_csrf_token_differs_on_each_page(browser: Client) -> None:
     tokens = {str(browser.get("/keys/").context["csrf_token"]) for _ in range(3)}
 
     assert len(tokens) == 3
@@ -54,14 +54,14 @@ def test_the_page_with_a_new_token_is_not_compressed(browser: Client) -> None:
     nonce = browser.get("/keys/new/").context["form"]["nonce"].value()
     form = {"label": "x", "lifetime": "30d", "permission": "upload", "nonce": nonce}
 
-    response = browser.post("/keys/new/", form, headers=OWN)
+    response = browser.post("/keys/new/", form, headers=OWN_SITE_HEADERS)
 
     assert "It will not be shown again" in words_of(response)
     assert "Content-Encoding" not in response
 
 
 def test_an_export_is_not_compressed(browser: Client) -> None:
-    response = browser.post("/exports/download/", headers=OWN)
+    response = browser.post("/exports/download/", headers=OWN_SITE_HEADERS)
 
     assert response["Content-Type"] == "application/json"
     assert "Content-Encoding" not in response

@@ -1,4 +1,4 @@
-"""The pages for what goes wrong outside of a view, on whatever little is left working."""
+"""Error pages, also while the database is away."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import path
 from django.views.defaults import server_error
 
-from estuary_admin.urls import urlpatterns as ours
+from estuary_admin.urls import urlpatterns as all_routes
 from tests.keys.evidence import words_of
 
 
@@ -19,17 +19,17 @@ def broken(_request: Any) -> HttpResponse:
 
 
 broken.login_required = False  # type: ignore[attr-defined]
-urlpatterns = [path("broken/", broken), *ours]
+urlpatterns = [path("broken/", broken), *all_routes]
 
 
-def test_a_page_that_is_not_there(db: None) -> None:
+def test_an_unknown_address_is_a_404_page(db: None) -> None:
     response = Client().get("/nothing/here/")
 
     assert response.status_code == 404
     assert "Page not found" in words_of(response)
 
 
-def test_a_host_that_is_not_ours(db: None) -> None:
+def test_an_unknown_host_is_a_400_page(db: None) -> None:
     response = Client().get("/keys/", headers={"host": "evil.example"})
 
     assert response.status_code == 400
@@ -37,7 +37,7 @@ def test_a_host_that_is_not_ours(db: None) -> None:
     assert "evil.example" not in words_of(response)
 
 
-def test_a_form_that_is_too_large(alice: Any) -> None:
+def test_a_form_that_is_too_large_is_refused(alice: Any) -> None:
     client = Client()
     client.force_login(alice)
 
@@ -46,7 +46,7 @@ def test_a_form_that_is_too_large(alice: Any) -> None:
     assert response.status_code == 400
 
 
-def test_a_form_without_its_token() -> None:
+def test_a_form_without_csrf_token_is_refused() -> None:
     response = Client(enforce_csrf_checks=True).post("/healthz")
 
     assert response.status_code == 403
@@ -54,7 +54,7 @@ def test_a_form_without_its_token() -> None:
 
 
 @pytest.mark.urls("tests.estuary_admin.web.test_errors")
-def test_a_fault_of_ours_needs_no_database() -> None:
+def test_the_500_page_needs_no_database() -> None:
     client = Client(raise_request_exception=False)
 
     response = client.get("/broken/")  # pytest-django refuses the database here
@@ -66,7 +66,7 @@ def test_a_fault_of_ours_needs_no_database() -> None:
     assert response["X-Request-Id"]
 
 
-def test_the_database_being_away_is_a_fault_of_ours(alice: Any, django_db_blocker: Any) -> None:
+def test_a_lost_database_is_a_500_page(alice: Any, django_db_blocker: Any) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(alice)
 
@@ -77,7 +77,7 @@ def test_the_database_being_away_is_a_fault_of_ours(alice: Any, django_db_blocke
     assert "Something broke in this console" in words_of(response)
 
 
-def test_the_last_page_needs_nothing_at_all(rf: Any) -> None:
+def test_the_500_page_renders_alone(rf: Any) -> None:
     assert server_error(rf.get("/")).status_code == 500
 
 

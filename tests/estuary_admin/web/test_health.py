@@ -1,4 +1,4 @@
-"""What load balancers are told."""
+"""What probes are told."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _cache_in_the_database(settings: Any) -> None:
     settings.CACHES = settings.CACHES | {"default": databases.TABLE}
 
 
-def test_healthz_asks_nobody() -> None:
+def test_healthz_needs_no_database() -> None:
     response = Client().get("/healthz")  # pytest-django refuses the database here
 
     assert response.content == b"ok"
@@ -29,14 +29,14 @@ def test_healthz_asks_nobody() -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_a_browsers_session_is_not_looked_up_for_it(path: str) -> None:
+def test_a_probe_with_a_session_cookie_needs_no_database(path: str) -> None:
     client = Client()
     client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
 
     assert client.get(path).status_code in {200, 503}  # and pytest-django refuses the database
 
 
-def test_readyz_says_that_all_is_well(node: Sandbox, db: None) -> None:
+def test_readyz_reports_that_everything_works(node: Sandbox, db: None) -> None:
     response = Client().get("/readyz")
 
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""After signing in one stays here, wherever `next` would lead."""
+"""Sign-in redirects only to pages of this console."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.conftest import PASSWORD
 
-ELSEWHERE = [
+OTHER_SITES = [
     "https://evil.example/keys/",
     "//evil.example/keys/",
     "http://127.0.0.1/keys/",
@@ -20,8 +20,8 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("hosts", [["testserver", "127.0.0.1"], ["*"]])
-@pytest.mark.parametrize("wanted", ELSEWHERE)
-def test_nobody_is_led_elsewhere(
+@pytest.mark.parametrize("wanted", OTHER_SITES)
+def test_next_does_not_redirect_to_another_site(
     alice: User, settings: LazySettings, hosts: list[str], wanted: str
 ) -> None:
     settings.ALLOWED_HOSTS = hosts
@@ -30,7 +30,7 @@ def test_nobody_is_led_elsewhere(
     assert Client().post("/accounts/login/", filled)["Location"] == "/"
 
 
-def test_a_page_of_ours_is_what_follows(alice: User) -> None:
+def test_next_redirects_to_a_page_of_this_console(alice: User) -> None:
     filled = {"login": "alice", "password": PASSWORD, "next": "/stats/?x=1"}
 
     assert Client().post("/accounts/login/", filled)["Location"] == "/stats/?x=1"

@@ -1,4 +1,4 @@
-"""Every route: who may use it, by which methods, and only with a CSRF token."""
+"""Every route: access, methods and CSRF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import HTMX, signed_in
 from tests.keys.evidence import last_row
 
 HASH = "x" * 43
-#: May be used by anybody; all else needs sign-in.
+#: Open to everybody; all other routes need sign-in.
 PUBLIC = {
     "healthz",
     "readyz",
@@ -29,8 +29,8 @@ PUBLIC = {
     "mfa_authenticate",
     "mfa_login_webauthn",
 }
-#: Not there without SSO_MODE=oidc; they have tests of their own.
-ELSEWHERE = {"oidc_login", "oidc_callback"}
+#: Exist only with SSO_MODE=oidc; they have their own tests.
+OIDC_ONLY = {"oidc_login", "oidc_callback"}
 ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
 GET_ONLY = {
     "home",
@@ -77,7 +77,7 @@ def path_of(route: URLPattern) -> str:
 
 every_route = pytest.mark.parametrize(
     "route",
-    [route for route in routes() if route.name not in ELSEWHERE],
+    [route for route in routes() if route.name not in OIDC_ONLY],
     ids=lambda route: str(route.name),
 )
 
@@ -94,12 +94,12 @@ def test_every_route_of_the_console_states_its_access() -> None:
 
 @every_route
 @pytest.mark.django_db
-def test_a_stranger_is_led_to_sign_in(route: URLPattern) -> None:
+def test_signed_out_requests_are_sent_to_sign_in(route: URLPattern) -> None:
     path = path_of(route)
 
     response = Client().get(path)
 
-    if route.name == "metrics":  # there for those alone whom the settings name
+    if route.name == "metrics":  # hidden unless the settings allow the address
         assert response.status_code == 404
     elif route.name in PUBLIC:
         assert response.status_code in {200, 302}
@@ -111,7 +111,7 @@ def test_a_stranger_is_led_to_sign_in(route: URLPattern) -> None:
 
 @every_route
 @pytest.mark.django_db
-def test_a_stranger_changes_nothing(route: URLPattern) -> None:
+def test_signed_out_posts_change_nothing(route: URLPattern) -> None:
     response = Client().post(path_of(route))
 
     if route.name not in PUBLIC:
@@ -120,7 +120,7 @@ def test_a_stranger_changes_nothing(route: URLPattern) -> None:
 
 
 @every_route
-def test_a_member_is_no_admin(route: URLPattern, browser: Client) -> None:
+def test_admin_routes_refuse_members(route: URLPattern, browser: Client) -> None:
     if route.name not in ADMIN_ONLY:
         return
     send = browser.post if route.name in POST_ONLY else browser.get
@@ -131,7 +131,7 @@ def test_a_member_is_no_admin(route: URLPattern, browser: Client) -> None:
 
 @every_route
 @pytest.mark.django_db
-def test_htmx_is_told_to_leave_the_page_when_signed_out(route: URLPattern) -> None:
+def test_signed_out_htmx_requests_leave_the_page(route: URLPattern) -> None:
     response = Client().get(path_of(route), headers=HTMX)
 
     if route.name not in PUBLIC:
@@ -157,11 +157,11 @@ def test_a_post_without_csrf_token_is_refused(
 
 
 @every_route
-def test_a_method_that_a_route_does_not_know_is_refused(
+def test_an_unsupported_method_is_refused(
     route: URLPattern, browser: Client, node: Sandbox
 ) -> None:
     path = path_of(route)
-    if route.name == "account_login":  # which leads those on who are signed in
+    if route.name == "account_login":  # it redirects members who are signed in
         browser.logout()
 
     assert browser.delete(path).status_code == 405
@@ -174,7 +174,7 @@ def test_a_method_that_a_route_does_not_know_is_refused(
 
 
 @every_route
-def test_head_answers_as_get_without_a_body(route: URLPattern, browser: Client) -> None:
+def test_head_answers_like_get_without_a_body(route: URLPattern, browser: Client) -> None:
     path = path_of(route)
 
     if route.name not in POST_ONLY:
@@ -183,7 +183,7 @@ def test_head_answers_as_get_without_a_body(route: URLPattern, browser: Client) 
         assert head.content == b""
 
 
-def test_the_root_leads_to_the_keys(browser: Client) -> None:
+def test_the_root_redirects_to_the_keys(browser: Client) -> None:
     response = browser.get("/")
 
     assert response["Location"] == "/keys/"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from django.template.loader import render_to_string
 
-from estuary_admin.rendering.fragments import HOLE, INDENTATION
+from estuary_admin.rendering.fragments import INDENTATION, PLACEHOLDER
 from keys.api_keys.query import Status
 from keys.api_keys.rows import TERMS, KeyRow
 from keys.templatetags.key_rows import key_rows
@@ -62,7 +62,7 @@ def test_a_row_with_a_tag_is_as_its_template_says(fact: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["", "{url}", "{0}", "}{", "%s", "<b>&'\"", HOLE.format("url"), "نسخ", "a\nb"]
+    "label", ["", "{url}", "{0}", "}{", "%s", "<b>&'\"", PLACEHOLDER.format("url"), "نسخ", "a\nb"]
 )
 def test_whatever_a_label_holds_it_is_shown_as_text(label: str) -> None:
     one = row(label)
