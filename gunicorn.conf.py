@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from estuary_admin import environment as env
-from estuary_admin.observability.metrics.multiprocess import child_exit, on_exit, on_starting
+from estuary_admin.observability.metrics_multiprocess import child_exit, on_exit, on_starting
 from estuary_admin.sso.duplicate_headers import mark_doubles
 from estuary_admin.sso.load import load as load_sso
 from estuary_admin.web.networks import with_ipv6_forms

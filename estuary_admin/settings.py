@@ -116,7 +116,7 @@ TEMPLATES = [
 DATABASES = databases.databases(DATA_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = databases.caches(DATA_DIR)
-SESSION_ENGINE = databases.session_engine(CACHES)
+SESSION_ENGINE = "estuary_admin.storage.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -208,4 +208,7 @@ LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
 SENTRY_DSN = env.text("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
 if SENTRY_DSN:
-    MIDDLEWARE = ["estuary_admin.observability.crash_reports.OwnTrailMiddleware", *MIDDLEWARE]
+    MIDDLEWARE = [
+        "estuary_admin.observability.crash_reports.RequestBreadcrumbsMiddleware",
+        *MIDDLEWARE,
+    ]

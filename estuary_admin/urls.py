@@ -6,7 +6,7 @@ from allauth.account import views as account_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from estuary_admin.observability.metrics.views import metrics
+from estuary_admin.observability.metrics import metrics
 from estuary_admin.security import factor_views as security
 from estuary_admin.security import proof_views, session_views
 from estuary_admin.security import sign_in_views as sign_in

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
-from estuary_admin.observability.metrics.registry import LIVE
+from estuary_admin.observability.metrics import LIVE_COLLECTORS
 
 
 class KeysConfig(AppConfig):
@@ -16,15 +16,16 @@ class KeysConfig(AppConfig):
     def ready(self) -> None:
         from estuary_admin.secrets.sealing import sealing_keys
         from keys import signals  # noqa: F401 - connects the receivers
-        from keys.metrics import KeyCounts, upstream_called
+        from keys.api_keys.counts import KeyCounts
+        from keys.metrics import upstream_called
         from keys.upstream import observing
 
         observing.connect(upstream_called)
-        LIVE.append(KeyCounts())
+        LIVE_COLLECTORS.append(KeyCounts())
         if settings.SENTRY_DSN:
-            from estuary_admin.observability.crash_reports import call_made
+            from estuary_admin.observability import crash_reports
 
-            observing.connect(call_made)
+            observing.connect(crash_reports.upstream_called)
         post_migrate.connect(make_cache_table, sender=self)
         if settings.TOKEN_SEALING_KEYS:
             sealing_keys()  # a wrong one stops the start, not the first member who connects

@@ -1,4 +1,4 @@
-"""What is thrown away by age, and what stays."""
+"""Deletes data that is older than its retention time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
-from estuary_admin.storage.file_cache import QuickFileCache
+from estuary_admin.storage.file_cache import FileCache
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, ExportLease
 
-AT_ONCE = 500  # rows in one transaction: nobody waits long for SQLite's only write lock
+ROWS_PER_TRANSACTION = 500  # keeps SQLite's write lock short
 
 
 def prune_audit() -> int:
-    """Remove entries older than AUDIT_DAYS, and leave one that says so; returns how many.
+    """Delete entries older than AUDIT_DAYS and record that; returns their number.
 
-    Records of creations stay: they are what is known of a key, for as long as it lives.
+    Records of creations stay: they say who made a key, and Estuary does not.
     """
     if not settings.AUDIT_DAYS:
         return 0
     old = AuditEntry.objects.filter(at__lt=timezone.now() - timedelta(days=settings.AUDIT_DAYS))
     removed = 0
-    while numbers := list(old.order_by().values_list("pk", flat=True)[:AT_ONCE]):
+    while numbers := list(old.order_by().values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
         removed += AuditEntry.objects.filter(pk__in=numbers).delete()[0]
     if removed:
         facts = {"entries": removed, "days": settings.AUDIT_DAYS}
@@ -35,12 +35,12 @@ def prune_audit() -> int:
 
 
 def prune_lists() -> None:
-    """Remove kept lists whose day is over; those in Redis go by themselves."""
+    """Delete expired key lists; those in Redis expire by themselves."""
     for cache in map(caches.__getitem__, settings.CACHES):
-        if isinstance(cache, QuickFileCache):
+        if isinstance(cache, FileCache):
             cache.prune()
 
 
 def prune_leases() -> int:
-    """Remove those of exports whose process died; returns how many."""
+    """Delete the leases of exports whose process died; returns their number."""
     return ExportLease.objects.filter(until__lt=timezone.now()).delete()[0]

@@ -1,4 +1,4 @@
-"""Reports of crashes, by mail or on the screen, without the tokens that were at hand."""
+"""Django's error reports, in mails and on the debug page, with tokens redacted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 from keys.upstream.redaction import redact
 
 
-class _Shown:
-    """A value as it is shown: redacted before long ones are wrapped or cut within a token."""
+class _RedactedValue:
+    """Redacts a variable before Django truncates it: half a token is not recognised as one."""
 
     def __init__(self, value: object) -> None:
         self._value = value
@@ -28,11 +28,11 @@ class TokenFreeFilter(SafeExceptionReporterFilter):
         self, request: HttpRequest | None, tb_frame: FrameType
     ) -> ItemsView[str, Any]:
         found = super().get_traceback_frame_variables(request, tb_frame)
-        return {name: _Shown(value) for name, value in found}.items()
+        return {name: _RedactedValue(value) for name, value in found}.items()
 
 
 class TokenFreeReporter(ExceptionReporter):
-    """What Django shows of a crash, in DEBUG, too: frames, the request, the error's own words."""
+    """Redacts the whole report: stack frames, the request and the error's message."""
 
     def get_traceback_html(self) -> SafeString:
         return SafeString(redact(super().get_traceback_html()))

@@ -1,4 +1,4 @@
-"""Log lines: one event a line, as text or JSON, and never a token in them."""
+"""Log formats: one event per line, as text or JSON, with tokens redacted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from keys.upstream.redaction import redact
 
-#: What `extra=` may add to a line; anything else a caller passes is left out.
+#: The keys of `extra=` that are written; others are dropped.
 FIELDS = (
     *("request_id", "member", "method", "route", "status", "ms", "upstream_ms", "upstream_calls"),
     *("fingerprint", "reason"),
@@ -22,7 +22,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={value}" for name, value in fields_of(record).items())
         line = f"{moment(record)} {record.levelname} {record.name} {record.getMessage()} {fields}"
-        # What follows is indented: what an error quotes must not pass for a line of its own.
+        # Indent the trace: text quoted in an error must not look like a line of its own.
         lines = [line.rstrip(), *(f"    {part}" for part in trace(self, record))]
         return redact("\n".join(printable(part) for part in lines))
 
@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class MessageFilter(logging.Filter):
-    """Redacts what Django says of an address, before handlers that are not ours see it."""
+    """Redacts the paths in Django's messages, for handlers other than ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), ()
@@ -81,7 +81,7 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True},
             "django.request": {"filters": ["tokens"]},
             "django.security.csrf": {"filters": ["tokens"]},
-            # At DEBUG it writes out whole contexts, forms and CSRF secrets among them.
+            # At DEBUG it writes whole contexts, including forms and CSRF secrets.
             "django.template": {"level": "INFO"},
             "django.server": {"handlers": [], "propagate": True},
             "gunicorn.error": {"handlers": [], "propagate": True},

@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 
 from estuary_admin.observability import upstream_time
-from estuary_admin.observability.metrics.registry import answered
+from estuary_admin.observability.metrics import count_request
 from estuary_admin.web.client_address import comes_from_proxy
 from keys.upstream.redaction import holds_token
 
@@ -32,13 +32,16 @@ class RequestLogMiddleware:
         took = time.monotonic() - started
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         line = self.line(request, response, took, upstream)
-        answered(str(request.method), line["route"], response.status_code, took)
+        count_request(str(request.method), line["route"], response.status_code, took)
         logger.info("request", extra=line)
         return response
 
     @staticmethod
     def line(
-        request: HttpRequest, response: HttpResponseBase, took: float, upstream: upstream_time.Tally
+        request: HttpRequest,
+        response: HttpResponseBase,
+        took: float,
+        upstream: upstream_time.UpstreamTime,
     ) -> dict[str, Any]:
         match = request.resolver_match
         return {

@@ -1,4 +1,4 @@
-"""What a request spends on others, added up while it is worked on, for its line in the log."""
+"""Time that a request spends waiting for Estuary, for its line in the log."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Tally:
+class UpstreamTime:
     calls: int = 0
     seconds: float = 0.0
 
 
-_current: ContextVar[Tally] = ContextVar("estuary_admin_tally")
+_current: ContextVar[UpstreamTime] = ContextVar("estuary_admin_upstream_time")
 
 
-def begin() -> Tally:
-    tally = Tally()
-    _current.set(tally)
-    return tally
+def begin() -> UpstreamTime:
+    spent = UpstreamTime()
+    _current.set(spent)
+    return spent
 
 
 def add(seconds: float) -> None:
-    """Outside of a request there is nothing to add it to."""
-    if tally := _current.get(None):
-        tally.calls += 1
-        tally.seconds += seconds
+    """Add one call; outside a request there is nothing to add it to."""
+    if spent := _current.get(None):
+        spent.calls += 1
+        spent.seconds += seconds

@@ -12,7 +12,7 @@ from keys.upstream.redaction import holds_token
 MAX_SEARCHED_CHARACTERS = 4096  # longer text is refused unread
 
 
-class TokenShyMixin(forms.Form):
+class NoTokenFieldsMixin(forms.Form):
     """Refuses a token in any declared field, and does not send it back to the page.
 
     The text is withheld before the form cleans it, so that no token reaches a log or an error

@@ -1,8 +1,8 @@
-"""Secrets at rest: AES-256-GCM, versioned, bound to what they are for, under several keys.
+"""Encrypts secrets at rest with AES-256-GCM.
 
-A sealed text reads `v1.<key id>.<base64url of nonce and ciphertext>`. The first of
-TOKEN_SEALING_KEYS seals; all of them unseal, so keys can be rotated without losing a token.
-Stored tokens are bound to their member; other secrets to a purpose, which is never a member's.
+A sealed text is `v1.<key id>.<base64url of nonce and ciphertext>`. The first of TOKEN_SEALING_KEYS
+seals and all of them unseal, so keys can be rotated without losing a token. A stored token is bound
+to its member, any other secret to a purpose: it cannot be opened for another one.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
 VERSION = "v1"
-NONCE_BYTES = 12  # what NIST SP 800-38D recommends for GCM
+NONCE_BYTES = 12  # recommended for GCM by NIST SP 800-38D
 
 
 class SealBroken(Exception):
-    """A sealed text that none of the keys opens for this member or purpose."""
+    """None of the keys opens this text for this member or purpose."""
 
 
 def seal(token: str, member_id: int) -> str:
-    """Seal a token for one member under the newest key."""
+    """Seal a token for one member with the newest key."""
     return _seal(token, f"member:{member_id}")
 
 
 def unseal(sealed: str, member_id: int) -> str:
-    """Open what `seal` made for the same member; raises SealBroken for anything else."""
+    """Open what `seal` made for this member. Raises SealBroken."""
     return _unseal(sealed, f"member:{member_id}")
 
 
 def seal_for(purpose: str, text: str) -> str:
-    """Seal what is no stored token, so that it opens for the same purpose only."""
+    """Seal a secret that is not a stored token; it opens for the same purpose only."""
     return _seal(text, f"for:{purpose}")
 
 
 def unseal_for(purpose: str, sealed: str) -> str:
-    """Open what `seal_for` made for the same purpose; raises SealBroken for anything else."""
+    """Open what `seal_for` made for this purpose. Raises SealBroken."""
     return _unseal(sealed, f"for:{purpose}")
 
 
@@ -72,7 +72,7 @@ def _unseal(sealed: str, owner: str) -> str:
 
 
 def is_newest(sealed: str) -> bool:
-    """Whether a sealed token is already under the newest key."""
+    """Whether a sealed text uses the newest key."""
     return sealed.startswith(f"{VERSION}.{newest_key_id()}.")
 
 
@@ -81,7 +81,7 @@ def newest_key_id() -> str:
 
 
 def sealing_keys() -> dict[str, bytes]:
-    """The keys by their ids, newest first; raises ImproperlyConfigured when one is no key."""
+    """The keys by id, newest first. Raises ImproperlyConfigured if one is not a key."""
     return _parsed(tuple(settings.TOKEN_SEALING_KEYS))
 
 
@@ -101,7 +101,7 @@ def _decoded(text: str) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != 32:
-        # The value stays out of the sentence: it is a secret, even when it is a wrong one.
+        # Do not quote the value: a wrong one is a secret too.
         raise ImproperlyConfigured(
             "Each of TOKEN_SEALING_KEYS must be 32 random bytes in base64, "
             "as `openssl rand -base64 32` makes."

@@ -1,4 +1,4 @@
-"""Secrets that others send us: one value, or the new and the old one while it is changed."""
+"""Secrets that other programs send us: one value, or two while it is being replaced."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import hmac
 
 from django.core.exceptions import ImproperlyConfigured
 
-SHORTEST = 16
+MIN_SECRET_LENGTH = 16
 
 
 def checked(name: str, values: list[str]) -> tuple[str, ...]:
-    if len(values) > 2 or any(len(one) < SHORTEST or not one.isascii() for one in values):
+    if len(values) > 2 or any(
+        len(value) < MIN_SECRET_LENGTH or not value.isascii() for value in values
+    ):
         raise ImproperlyConfigured(
-            f"{name} takes one value, or the new and the old one with a comma between "
-            f"them, each of at least {SHORTEST} ASCII characters; `openssl rand -hex 32` makes one."
+            f"{name} takes one value, or the new and the old one with a comma between them, each "
+            f"of at least {MIN_SECRET_LENGTH} ASCII characters; `openssl rand -hex 32` makes one."
         )
     return tuple(values)
 
 
 def is_one_of(given: str, values: tuple[str, ...]) -> bool:
-    # All of them, whatever the first says: the time taken tells nothing.
-    same = [hmac.compare_digest(given.encode(), value.encode()) for value in values]
-    return any(same)
+    # Compare with all of them: the time taken must not tell which one matches.
+    matches = [hmac.compare_digest(given.encode(), value.encode()) for value in values]
+    return any(matches)

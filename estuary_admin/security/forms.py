@@ -23,7 +23,7 @@ from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
-from estuary_admin.secrets.no_token_fields import TokenShyMixin
+from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.adapter import FactorAdapter
 from estuary_admin.sso.events import Event, tell
@@ -56,7 +56,7 @@ def record_failure(kind: str, member: Any, clean: Callable[[], Any]) -> Any:
         raise FactorAdapter().validation_error("incorrect_code") from None
 
 
-class CodeForm(TokenShyMixin, AuthenticateForm):
+class CodeForm(NoTokenFieldsMixin, AuthenticateForm):
     """A code from an app, or a recovery code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -94,7 +94,7 @@ class PasskeySignInForm(PasskeyForm, LoginWebAuthnForm):
     pass
 
 
-class AppAddForm(TokenShyMixin, ActivateTOTPForm):
+class AppAddForm(NoTokenFieldsMixin, ActivateTOTPForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.user = kwargs.pop("user")
         forms.Form.__init__(self, *args, **kwargs)  # allauth's keeps the secret unsealed
@@ -116,7 +116,7 @@ def pending_secret(*, is_new: bool) -> str:
         return secret
 
 
-class _NameMixin(TokenShyMixin):
+class _NameMixin(NoTokenFieldsMixin):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"] = forms.CharField(
@@ -143,7 +143,7 @@ class PasskeyRenameForm(_NameMixin, EditWebAuthnForm):
     pass
 
 
-class PasswordForm(TokenShyMixin, ReauthenticateForm):
+class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
     """The member's password, again."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -9,9 +9,9 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from estuary_admin.storage.prepared_queries import Prepared
+from estuary_admin.storage.prepared_queries import PreparedQuery
 
-_members = Prepared(User.objects.filter(pk=0))
+_members = PreparedQuery(User.objects.filter(pk=0))
 
 
 class _PreparedBackend(ModelBackend):

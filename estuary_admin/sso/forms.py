@@ -7,10 +7,10 @@ from typing import Any
 from allauth.account.forms import ChangePasswordForm, LoginForm
 from django import forms
 
-from estuary_admin.secrets.no_token_fields import TokenShyMixin
+from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 
 
-class SignInForm(TokenShyMixin, LoginForm):
+class SignInForm(NoTokenFieldsMixin, LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"].label = "Username"

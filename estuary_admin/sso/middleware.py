@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
-from estuary_admin.observability.metrics.registry import SIGN_INS
+from estuary_admin.observability.metrics import SIGN_INS
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.group_roles import follow_groups
 from estuary_admin.sso.header_identity import prove

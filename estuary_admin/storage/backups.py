@@ -1,4 +1,4 @@
-"""Copies of an SQLite database: taken while the console runs, put back while it does not."""
+"""Backs up an SQLite database while the console runs, and restores it while it is stopped."""
 
 from __future__ import annotations
 
@@ -17,39 +17,37 @@ from django.core.cache import caches
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 
-from estuary_admin.storage.redis_cache import RedisAway
-
-#: Holders keep it open for as long as they live; see `hold_database`.
-_holds: list[IO[bytes]] = []
+#: Locked files, open until the process ends; see `hold_database`.
+_held_locks: list[IO[bytes]] = []
 
 
-class Refused(Exception):
-    """Why nothing was done, in a sentence."""
+class BackupRefused(Exception):
+    """Nothing was done; the message says why."""
 
 
 def hold_database() -> None:
-    """Tell others that a server uses this database, until this process ends in whatever way."""
+    """Lock the database against `restore` until this process ends."""
     if connection.vendor == "sqlite":
-        hold = _lock_file()
-        fcntl.flock(hold, fcntl.LOCK_SH)  # waits while a copy is put in place
-        _holds.append(hold)
+        lock = _lock_file()
+        fcntl.flock(lock, fcntl.LOCK_SH)  # waits for a running restore
+        _held_locks.append(lock)
 
 
 def back_up(target: Path) -> Path:
-    """Copy the database as it is at one moment, without keeping anybody from writing."""
+    """Write a consistent copy of the database, without blocking writers."""
     _refuse_unless_sqlite("Use pg_dump for a copy of a PostgreSQL database: docs/install.md.")
     if target.is_dir():
         target = target / f"estuary-admin-{_now()}.sqlite3"
     try:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        raise Refused(f"{target} is there already; nothing is overwritten.") from None
+        raise BackupRefused(f"{target} is there already; nothing is overwritten.") from None
     except OSError as error:
-        raise Refused(f"{target} cannot be written: {error.strerror}.") from None
+        raise BackupRefused(f"{target} cannot be written: {error.strerror}.") from None
     try:
         with _opened(_database()) as source, _opened(target) as copy:
-            source.backup(copy)  # in one step: one moment, and no start over while others write
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without any beside it
+            source.backup(copy)  # in one step: with more it starts again after each write
+            copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a -wal
         check_backup(target)
     except BaseException:
         target.unlink()
@@ -58,16 +56,15 @@ def back_up(target: Path) -> Path:
 
 
 def restore(source: Path) -> Path:
-    """Put a copy in the database's place; returns where the database from before is now.
+    """Replace the database with a backup; returns the new place of the old database.
 
-    Sessions and what was kept in passing are left out: whoever was signed out, or switched off,
-    since the copy was made must not be signed in by it.
+    Sessions are not restored: a member who signed out after the backup stays signed out.
     """
     _refuse_unless_sqlite("Use pg_restore for a PostgreSQL database: docs/install.md.")
     check_backup(source)
     database = _database()
     connections.close_all()
-    with _nobody_else_uses_it():
+    with _exclusive_lock():
         fresh = database.with_name(f"{database.name}.restoring")
         fresh.unlink(missing_ok=True)
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -83,38 +80,37 @@ def restore(source: Path) -> Path:
                 old.execute("PRAGMA journal_mode=DELETE")  # takes in what stands beside it
             database.rename(before)
         fresh.rename(database)
-    for name in {"key_lists", "files", "sessions"} & set(settings.CACHES):
-        with contextlib.suppress(RedisAway):  # what it keeps of sessions lives a minute
-            caches[name].clear()
+    for name in {"key_lists", "files"} & set(settings.CACHES):
+        caches[name].clear()
     return before
 
 
 def check_backup(path: Path) -> None:
-    """Raise Refused unless this is a whole database of this console, of this version or older."""
+    """Raise BackupRefused unless this is a complete database of this version or an older one."""
     if not path.is_file():
-        raise Refused(f"{path} is no file.")
+        raise BackupRefused(f"{path} is no file.")
     try:
         with _opened(path, "ro") as copy:
             [verdict] = copy.execute("PRAGMA integrity_check(1)").fetchone()
             applied = set(copy.execute("SELECT app, name FROM django_migrations"))
     except sqlite3.DatabaseError:
-        raise Refused(f"{path} is no backup of Estuary Admin.") from None
+        raise BackupRefused(f"{path} is no backup of Estuary Admin.") from None
     if ("keys", "0001_initial") not in applied:
-        raise Refused(f"{path} is no backup of Estuary Admin.")
+        raise BackupRefused(f"{path} is no backup of Estuary Admin.")
     if verdict != "ok":
-        raise Refused(f"{path} is damaged: {verdict}.")
+        raise BackupRefused(f"{path} is damaged: {verdict}.")
     known = set(MigrationLoader(None).disk_migrations)
     if newer := sorted(name for app, name in applied if app == "keys" and (app, name) not in known):
-        raise Refused(f"{path} was made by a newer version, with {newer[-1]}.")
+        raise BackupRefused(f"{path} was made by a newer version, with {newer[-1]}.")
 
 
 @contextlib.contextmanager
-def _nobody_else_uses_it() -> Iterator[None]:
+def _exclusive_lock() -> Iterator[None]:
     with _lock_file() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Refused("A server uses this database. Stop it first.") from None
+            raise BackupRefused("A server uses this database. Stop it first.") from None
         yield
 
 
@@ -127,7 +123,7 @@ def _opened(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
 
 def _refuse_unless_sqlite(otherwise: str) -> None:
     if connection.vendor != "sqlite":
-        raise Refused(otherwise)
+        raise BackupRefused(otherwise)
 
 
 def _database() -> Path:

@@ -1,7 +1,7 @@
-"""Redis as the cache of all processes, and what happens while it is away.
+"""Redis as the cache of all processes, with a substitute while it is away.
 
-Nothing that must be right stands in it alone. Throttles go to a table of the database in the
-meantime, kept lists to files; sessions are in the database anyway (see `cached_sessions`).
+Nothing that must be right is in Redis alone. While it is away, throttles use a table of the
+database and key lists use files.
 """
 
 from __future__ import annotations
@@ -18,52 +18,52 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger("estuary_admin.cache")
 
-REST = 5  # seconds in which a Redis that failed is left alone
-SILENCE = 60  # seconds between two lines about it
+RETRY_SECONDS = 5  # how long a Redis that failed is left alone
+LOG_EVERY_SECONDS = 60
 
 
 class RedisAway(Exception):
-    """Redis gave no answer that can be used."""
+    """Redis gave no usable answer."""
 
 
 class Guard:
-    """Stands before Redis: one failure, and this process does without it for a moment."""
+    """Stops calls to Redis for a few seconds after one has failed."""
 
     def __init__(self) -> None:
         self.is_away = False
-        self._asked_again = 0.0
-        self._said = -float(SILENCE)
+        self._retry_at = 0.0
+        self._logged_at = -float(LOG_EVERY_SECONDS)
 
-    def call(self, ask: Callable[..., Any], *args: Any) -> Any:
+    def call(self, method: Callable[..., Any], *args: Any) -> Any:
         now = time.monotonic()
         if self.is_away:
-            if now < self._asked_again:
+            if now < self._retry_at:
                 raise RedisAway
-            self._asked_again = now + REST  # the others wait for what this one finds
+            self._retry_at = now + RETRY_SECONDS  # one thread tries, the others go on without
         try:
-            answer = ask(*args)
+            answer = method(*args)
         except (RedisError, OSError) as error:
-            self._note(error)
+            self._note_failure(type(error).__name__)
             raise RedisAway from error
         if self.is_away:
             self.is_away = False
             logger.warning("cache_recovered")
         return answer
 
-    def _note(self, error: Exception) -> None:
+    def _note_failure(self, reason: str) -> None:
         now = time.monotonic()
-        self.is_away, self._asked_again = True, now + REST
-        if now - self._said >= SILENCE:
-            self._said = now
-            logger.error("cache_degraded", extra={"reason": type(error).__name__})
+        self.is_away, self._retry_at = True, now + RETRY_SECONDS
+        if now - self._logged_at >= LOG_EVERY_SECONDS:
+            self._logged_at = now
+            logger.error("cache_degraded", extra={"reason": reason})
 
 
-#: One for the process: each thread has its own connections, but there is one Redis.
+#: One per process: threads have connections of their own, but there is one Redis.
 guard = Guard()
 
 
 class SignedSerializer(RedisSerializer):
-    """Values bear a signature by SECRET_KEY, since unpickling what others wrote runs their code."""
+    """Signs values with SECRET_KEY: unpickling foreign data runs its code."""
 
     def dumps(self, obj: Any) -> Any:
         packed = super().dumps(obj)
@@ -83,52 +83,45 @@ def _signature(packed: bytes) -> bytes:
     return salted_hmac("estuary_admin.storage.redis_cache", packed, algorithm="sha256").digest()
 
 
+GUARDED_METHODS = {"add", "get", "set", "touch", "delete", "has_key", "incr", "clear"}
+GUARDED_METHODS |= {"get_many", "set_many", "delete_many"}
+
+
 class GuardedClient(RedisCacheClient):
-    """Django's client with each of its calls behind the guard."""
+    """Django's client with each call behind the guard."""
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
-        if name in CALLS:
+        if name in GUARDED_METHODS:
             return lambda *args: guard.call(found, *args)
         return found
 
 
-CALLS = {"add", "get", "set", "touch", "delete", "has_key", "incr", "clear"}
-CALLS |= {"get_many", "set_many", "delete_many"}
-
-
-class GuardedCache(RedisCache):
-    """Raises RedisAway while Redis is away; for callers who know what to do then."""
-
-    def __init__(self, server: str, params: dict[str, Any]) -> None:
-        super().__init__(server, params)
-        self._class = GuardedClient
-
-
-def _or_by_the_substitute(name: str) -> Any:
-    def method(self: SharedCache, *args: Any, **kwargs: Any) -> Any:
+def _with_substitute(name: str) -> Any:
+    def method(self: RedisCacheWithSubstitute, *args: Any, **kwargs: Any) -> Any:
         try:
-            return getattr(super(SharedCache, self), name)(*args, **kwargs)
+            return getattr(super(RedisCacheWithSubstitute, self), name)(*args, **kwargs)
         except RedisAway:
             return getattr(caches[self.substitute], name)(*args, **kwargs)
 
     return method
 
 
-class SharedCache(GuardedCache):
-    """Has another cache do the same while Redis is away."""
+class RedisCacheWithSubstitute(RedisCache):
+    """Uses the cache named by SUBSTITUTE while Redis is away."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
+        self._class = GuardedClient
         self.substitute: str = params["SUBSTITUTE"]
 
 
-for _name in CALLS:
-    setattr(SharedCache, _name, _or_by_the_substitute(_name))
+for _name in GUARDED_METHODS:
+    setattr(RedisCacheWithSubstitute, _name, _with_substitute(_name))
 
 
 def state() -> str:
-    """How the cache is: "ok", "degraded" (others stand in for Redis), or "failed"."""
+    """How the cache is: "ok", "degraded" (the substitute is in use) or "failed"."""
     caches["default"].set("readyz", "ok", 10)
     if caches["default"].get("readyz") != "ok":
         return "failed"

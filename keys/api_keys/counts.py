@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 from django.core.cache import cache
 from django.utils import timezone
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 from keys.api_keys import key_lists
 from keys.api_keys.query import Status
@@ -64,3 +66,27 @@ def _counted() -> Counts:
 def _statuses(keys: Iterable[ApiKey], now: datetime) -> Iterable[str]:
     ends = terms_at(now)
     return (str(Status.SESSION if key.is_session else status_of(key, ends)) for key in keys)
+
+
+class KeyCounts(Collector):
+    """Gauges of the keys of all accounts, computed for each answer."""
+
+    def collect(self) -> Iterator[Metric]:
+        """An account whose list is not known counts as unseen, not as empty."""
+        counts = current_counts()
+        yield _gauge("keys", "Keys by status, as last seen", "status", counts.by_status)
+        legacy = {"": counts.legacy}
+        yield _gauge("legacy_keys", "Keys that Estuary lists in clear, as last seen", "", legacy)
+        yield _gauge(
+            "accounts",
+            "Connected members, by whether their list was seen within a day",
+            "list",
+            {"seen": counts.seen, "unseen": counts.unseen},
+        )
+
+
+def _gauge(name: str, text: str, label: str, numbers: Mapping[str, int]) -> Metric:
+    metric = Metric(f"estuary_admin_{name}", text, "gauge")
+    for value, number in sorted(numbers.items()):
+        metric.add_sample(metric.name, {label: value} if label else {}, number)
+    return metric

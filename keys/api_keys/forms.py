@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from estuary_admin.secrets.no_token_fields import TokenShyMixin
+from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from keys.upstream import KeySpec, Permission
 from keys.upstream.durations import DurationError, parse_lifetime
 
@@ -29,7 +29,7 @@ PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, 
 UNWANTED = {"Cc", "Cs", "Zl", "Zp"}
 
 
-class KeyCreateForm(TokenShyMixin):
+class KeyCreateForm(NoTokenFieldsMixin):
     label = forms.CharField(
         label="Label",
         max_length=200,

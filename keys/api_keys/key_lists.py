@@ -9,7 +9,7 @@ import msgspec
 from django.core.cache import caches
 from django.utils import timezone
 
-from estuary_admin.storage.connections import let_go_of_the_database
+from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.fetched import KEEP_FETCHED, Fetched, fetch_or_keep
 from keys.models import StoredToken
@@ -56,7 +56,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     if reuse and (recent := _recent(stored)):
         return recent
     client = client_for(stored, actor)
-    let_go_of_the_database()
+    release_connection()
     return fetch_or_keep(lambda: remember(stored, client.list_keys()), lambda: last_known(stored))
 
 

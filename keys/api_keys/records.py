@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import User
 
-from estuary_admin.storage.prepared_queries import Prepared
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.models import KeyCreation
 
 NEW_FOR = timedelta(hours=1)
@@ -38,7 +38,7 @@ def is_new(member: User, token_hash: str, now: datetime) -> bool:
 
 
 @lru_cache(maxsize=64)  # a page has at most 40 rows
-def _recorded(count: int) -> Prepared[KeyCreation]:
+def _recorded(count: int) -> PreparedQuery[KeyCreation]:
     """Our records of so many keys."""
     found = KeyCreation.objects.filter(token_hash__in=[str(number) for number in range(count)])
-    return Prepared(found.values_list(*Record._fields))
+    return PreparedQuery(found.values_list(*Record._fields))

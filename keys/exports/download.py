@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.utils import timezone
 
-from estuary_admin.storage.connections import let_go_of_the_database
+from estuary_admin.storage.connections import release_connection
 from keys import metrics
 from keys.actors import Actor
 from keys.audit.record import record_action
@@ -44,7 +44,7 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         renewed = time.monotonic()
-        let_go_of_the_database()  # the download may take long
+        release_connection()  # the download may take long
         try:
             for chunk in self._export:
                 self._digest.update(chunk)
@@ -52,7 +52,7 @@ class Download:
                 metrics.EXPORT_BYTES.inc(len(chunk))
                 if time.monotonic() - renewed > RENEWAL:
                     _renew(self._lease)
-                    let_go_of_the_database()
+                    release_connection()
                     renewed = time.monotonic()
                 yield chunk
         except UpstreamError as error:
@@ -91,7 +91,7 @@ def open_download(actor: Actor, stored: StoredToken) -> Download:
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
         client = client_for(stored, actor)
-        let_go_of_the_database()  # Estuary may think for a quarter of an hour
+        release_connection()  # Estuary may think for a quarter of an hour
         export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
     except BaseException as error:
         leases.release(lease)

@@ -6,7 +6,7 @@ import msgspec
 from django.core.cache import cache
 from django.utils import timezone
 
-from estuary_admin.storage.connections import let_go_of_the_database
+from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.fetched import KEEP_FETCHED, Fetched, fetch_or_keep
 from keys.models import StoredToken
@@ -32,7 +32,7 @@ _packed = msgspec.msgpack.Decoder(AccountStats)
 def current_stats(stored: StoredToken, actor: Actor) -> AccountStats:
     """Ask Estuary; raises UpstreamError when it gives none and none are known."""
     client = client_for(stored, actor)
-    let_go_of_the_database()
+    release_connection()
     return fetch_or_keep(lambda: _fetch(client, stored), lambda: _last_known(stored))
 
 

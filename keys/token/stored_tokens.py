@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets import sealing
-from estuary_admin.storage.prepared_queries import Prepared
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
@@ -26,7 +26,7 @@ class NotConnected(Exception):
     """The member has no stored token."""
 
 
-_of_member = Prepared(StoredToken.objects.filter(member=0))
+_of_member = PreparedQuery(StoredToken.objects.filter(member=0))
 
 
 def of_member(member: User) -> StoredToken:

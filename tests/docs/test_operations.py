@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from estuary_admin.checks.deployment import MISTAKES
-from estuary_admin.observability.metrics.registry import Everything
+from estuary_admin.observability.metrics import AllMetrics
 from keys import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,10 +22,10 @@ def test_every_metric_is_described_with_its_labels() -> None:
     rows = re.findall(r"^\| `(estuary_admin_\w+)` \| (\w+) \| (.*?) \|", PAGE, re.MULTILINE)
     written = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
-    told = {metric.name: metric.type for metric in Everything().collect()}
+    told = {metric.name: metric.type for metric in AllMetrics().collect()}
 
     assert {name: kind for name, (kind, _) in written.items()} == told
-    for metric in Everything().collect():
+    for metric in AllMetrics().collect():
         for sample in metric.samples:
             assert set(sample.labels) - {"le"} == written[metric.name][1]
 
@@ -41,7 +41,7 @@ def test_alerts_ask_for_metrics_that_are_there() -> None:
     [text] = re.findall(r"```yaml\n(groups:.*?)```", PAGE, re.DOTALL)
     rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
     asked = {name for rule in rules for name in re.findall(r"estuary_admin_\w+", rule["expr"])}
-    told = {metric.name for metric in Everything().collect()}
+    told = {metric.name for metric in AllMetrics().collect()}
 
     assert len(rules) == len({rule["alert"] for rule in rules}) > 5
     assert {re.sub(r"_(total|bucket|info)$", "", name) for name in asked} <= told

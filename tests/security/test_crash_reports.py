@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from estuary_admin.observability import crash_reports
-from estuary_admin.observability.crash_scrubbing import KEPT
+from estuary_admin.observability.crash_reports import EVENT_FIELDS
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of, observing
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 #: Without os.urandom a report has no id; what it is needed for breaks one step later.
 PLACES = [(place.replace("os.urandom", "AESGCM"), ask) for place, ask in CRASHES]
-TRAIL = "estuary_admin.observability.crash_reports.OwnTrailMiddleware"
+TRAIL = "estuary_admin.observability.crash_reports.RequestBreadcrumbsMiddleware"
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def sentry(settings: Any) -> Iterator[Sentry]:
     settings.MIDDLEWARE = [TRAIL, *settings.MIDDLEWARE]
     with Sentry() as running, sentry_sdk.isolation_scope():
         crash_reports.start(running.dsn, "testing")
-        observing.connect(crash_reports.call_made)
+        observing.connect(crash_reports.upstream_called)
         yield running
-        observing._observers.remove(crash_reports.call_made)
+        observing._observers.remove(crash_reports.upstream_called)
         sentry_sdk.get_client().close(timeout=5)
         sentry_sdk.get_global_scope().set_client(None)
         sentry_sdk.get_global_scope()._event_processors.clear()
@@ -91,7 +91,7 @@ def test_a_report_tells_the_crash_and_no_token(
     [error] = [one for one in event["exception"]["values"] if one["type"] == "RuntimeError"]
     assert error["value"] == "a fault of ours"
     assert error["stacktrace"]["frames"][-1]["function"] == "crash"
-    assert set(event) <= {*KEPT, "exception", "logentry", "tags", "breadcrumbs"}
+    assert set(event) <= {*EVENT_FIELDS, "exception", "logentry", "tags", "breadcrumbs"}
     for text in sentry.received:
         assert_holds_none(text, list(node.state.keys), place)
         for secret in (session, hand.filled["nonce"], hand.filled["label"], "vars", "testserver"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from estuary_admin.storage.backups import Refused, back_up
+from estuary_admin.storage.backups import BackupRefused, back_up
 
 
 class Command(BaseCommand):
@@ -20,6 +20,6 @@ class Command(BaseCommand):
     def handle(self, *_: Any, file: Path, **__: Any) -> None:
         try:
             made = back_up(file)
-        except Refused as refused:
+        except BackupRefused as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(f"Wrote {made}. Keep it apart from SECRET_KEY and TOKEN_SEALING_KEYS.")

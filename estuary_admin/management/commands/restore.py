@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from estuary_admin.storage.backups import Refused, restore
+from estuary_admin.storage.backups import BackupRefused, restore
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, file: Path, **__: Any) -> None:
         try:
             before = restore(file)
-        except Refused as refused:
+        except BackupRefused as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(
             f"Restored; everybody must sign in anew. The database from before is {before}. "

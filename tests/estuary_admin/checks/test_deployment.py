@@ -21,8 +21,8 @@ from tests.estuary_admin.test_start import run
 
 RANDOM = base64.b64encode(b"\x00" + secrets.token_bytes(31)).decode()
 TYPED = base64.b64encode(b"correct horse battery staple 123").decode()
-REDIS = {"sessions": {"LOCATION": "redis://:password@cache.example.com:6379/0"}}
-OPEN_REDIS = {"sessions": {"LOCATION": "redis://cache.example.com:6379/0"}}
+REDIS = {"database": {}, "default": {"LOCATION": "redis://:password@cache.example.com:6379/0"}}
+OPEN_REDIS = {"database": {}, "default": {"LOCATION": "redis://cache.example.com:6379/0"}}
 SQLITE_FILE = {"ENGINE": SQLITE, "NAME": "/var/lib/estuary-admin/estuary-admin.sqlite3"}
 POSTGRES = {"ENGINE": "django.db.backends.postgresql", "NAME": "keys"}
 HERE = urlsplit("http://localhost:8000")
@@ -71,7 +71,7 @@ def _right_settings(settings: Any, tmp_path: Path) -> None:
     settings.ESTUARY_API_URL = urlsplit("https://api.estuary.tech")
     settings.SSO = Config()
     # The tests also run on PostgreSQL with Redis; a right configuration here is one machine.
-    settings.CACHES = {name: one for name, one in settings.CACHES.items() if name != "sessions"}
+    settings.CACHES = {name: one for name, one in settings.CACHES.items() if name != "database"}
 
 
 def found() -> list[str]:

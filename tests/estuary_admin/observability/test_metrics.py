@@ -193,7 +193,7 @@ def test_while_the_database_is_away_the_rest_is_told(
     def away(*_: object) -> None:
         raise OperationalError("no database")
 
-    monkeypatch.setattr("keys.metrics.current_counts", away)
+    monkeypatch.setattr("keys.api_keys.counts.current_counts", away)
 
     told = samples()
 

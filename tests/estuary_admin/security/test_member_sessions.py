@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +9,11 @@ import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.db.models.signals import post_delete, post_save
 from django.test import Client
 from django.utils import timezone
 
 from estuary_admin.security.models import MemberSession
-from estuary_admin.storage import cached_sessions
 from keys.audit.vocabulary import Action
-from tests.backing import Backing
 from tests.conftest import PASSWORD, signed_in
 from tests.estuary_admin.security.conftest import row_of, typed_in
 from tests.estuary_admin.sso.conftest import Browser, proxied
@@ -159,40 +155,3 @@ def test_behind_a_proxy_the_page_says_to_sign_out_there(proxied: Any) -> None:
 
     assert "(this one)" in page
     assert "Single sign-on opens an ended session again" in page
-
-
-@pytest.fixture
-def told_of_changes(redis: Backing) -> Iterator[None]:
-    for signal in (post_save, post_delete):
-        signal.connect(cached_sessions.on_change, sender=Session, dispatch_uid="in-tests")
-    yield
-    for signal in (post_save, post_delete):
-        signal.disconnect(sender=Session, dispatch_uid="in-tests")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_ending_a_session_removes_it_from_the_cache(told_of_changes: None, alice: User) -> None:
-    client, other, third = typed_in(), typed_in(), typed_in()
-    assert [one.get(PAGE).status_code for one in (other, third)] == [200, 200]  # cached now
-
-    end(client, other)
-    assert other.get(PAGE).status_code == 302
-    client.post("/account/sessions/end-others/")
-
-    assert third.get(PAGE).status_code == 302
-    assert client.get(PAGE).status_code == 200
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_session_ends_while_the_cache_is_unavailable(
-    told_of_changes: None, redis: Backing, alice: User
-) -> None:
-    client, other = typed_in(), typed_in()
-    assert other.get(PAGE).status_code == 200
-    redis.stop()
-
-    end(client, other)
-
-    assert other.get(PAGE).status_code == 302
-    redis.start()
-    assert other.get(PAGE).status_code == 302

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from estuary_admin.storage.file_cache import QuickFileCache
+from estuary_admin.storage.file_cache import FileCache
 
 
-def cache_in(folder: Path, most: int = 100) -> QuickFileCache:
-    return QuickFileCache(str(folder), {"OPTIONS": {"MAX_ENTRIES": most}})
+def cache_in(folder: Path, most: int = 100) -> FileCache:
+    return FileCache(str(folder), {"OPTIONS": {"MAX_ENTRIES": most}})
 
 
 def test_what_was_kept_is_found_until_its_time_is_over(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_files_are_for_us_alone(tmp_path: Path) -> None:
 
 
 def test_the_folder_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(QuickFileCache, "CULLED_ONCE_IN", 1)
+    monkeypatch.setattr(FileCache, "WRITES_PER_CULL", 1)
     cache = cache_in(tmp_path, most=3)
 
     for number in range(10):

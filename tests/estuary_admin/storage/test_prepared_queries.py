@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.sql.compiler import SQLCompiler
 
-from estuary_admin.storage.prepared_queries import Prepared
+from estuary_admin.storage.prepared_queries import PreparedQuery
 
 BORN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def members(db: None) -> list[User]:
 
 
 def test_an_object_is_the_one_that_django_would_give(members: list[User]) -> None:
-    by_pk = Prepared(User.objects.filter(pk=0))
+    by_pk = PreparedQuery(User.objects.filter(pk=0))
 
     for member in members:
         found, expected = by_pk.first(member.pk), User.objects.get(pk=member.pk)
@@ -37,17 +37,17 @@ def test_an_object_is_the_one_that_django_would_give(members: list[User]) -> Non
 
 
 def test_nothing_is_none(members: list[User]) -> None:
-    assert Prepared(User.objects.filter(pk=0)).first(0) is None
+    assert PreparedQuery(User.objects.filter(pk=0)).first(0) is None
 
 
 def test_single_columns_come_in_the_order_they_were_asked_for(members: list[User]) -> None:
     example = User.objects.filter(username="").values_list("last_login", "username", "is_active")
 
-    assert Prepared(example).rows("alice") == [(BORN, "alice", False)]
+    assert PreparedQuery(example).rows("alice") == [(BORN, "alice", False)]
 
 
 def test_the_query_is_made_once(members: list[User]) -> None:
-    by_name = Prepared(User.objects.filter(username=""))
+    by_name = PreparedQuery(User.objects.filter(username=""))
 
     with patch.object(
         SQLCompiler, "as_sql", autospec=True, side_effect=SQLCompiler.as_sql
@@ -59,14 +59,14 @@ def test_the_query_is_made_once(members: list[User]) -> None:
 
 
 def test_too_few_values_are_a_mistake_of_ours(db: None) -> None:
-    with pytest.raises(ValueError, match="takes 1 values, and not 2"):
-        Prepared(User.objects.filter(pk=0)).rows(1, 2)
+    with pytest.raises(ValueError, match="takes 1 values, not 2"):
+        PreparedQuery(User.objects.filter(pk=0)).rows(1, 2)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_threads_have_connections_of_their_own() -> None:
     member = User.objects.create(username="alice", last_login=BORN)
-    by_pk = Prepared(User.objects.filter(pk=0))
+    by_pk = PreparedQuery(User.objects.filter(pk=0))
 
     def ask() -> tuple[User | None, int]:
         try:

@@ -18,7 +18,7 @@ from keys.sandbox import Sandbox
 
 @pytest.fixture
 def _cache_in_the_database(settings: Any) -> None:
-    settings.CACHES = settings.CACHES | {"default": databases.TABLE}
+    settings.CACHES = settings.CACHES | {"default": databases.DATABASE_CACHE}
 
 
 def test_healthz_needs_no_database() -> None:

@@ -47,7 +47,7 @@ def test_old_audit_entries_go_and_one_says_so(
     alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.AUDIT_DAYS = 90
-    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(retention, "ROWS_PER_TRANSACTION", 2)
     for days in (91, 100, 365, 400, 500):
         entry(alice, days)
     young = entry(alice, days=89.9)
@@ -85,7 +85,7 @@ def test_kept_lists_go_when_their_day_is_over(
 ) -> None:
     settings.CACHES = settings.CACHES | {
         "key_lists": {
-            "BACKEND": "estuary_admin.storage.file_cache.QuickFileCache",
+            "BACKEND": "estuary_admin.storage.file_cache.FileCache",
             "LOCATION": tmp_path / "lists",
         }
     }

@@ -1,1 +1,0 @@
-"""What a monitor may ask: numbers of this machine's processes, in Prometheus' format."""
