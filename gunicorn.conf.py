@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from estuary_admin import environment as env
 from estuary_admin.observability.metrics_multiprocess import child_exit, on_exit, on_starting
-from estuary_admin.sso.duplicate_headers import mark_doubles
-from estuary_admin.sso.load import load as load_sso
+from estuary_admin.sso.duplicate_headers import mark_duplicates
+from estuary_admin.sso.environment import read_config as read_sso_config
 from estuary_admin.web.networks import with_ipv6_forms
 
 bind = env.text("BIND", "127.0.0.1:8000")
@@ -44,6 +44,6 @@ __all__ = ["child_exit", "on_exit", "on_starting"]
 forwarder_headers = ""
 
 # Runs before gunicorn joins repeated headers; the app sees only the joined value.
-pre_request = mark_doubles(
-    load_sso(env.url("PUBLIC_URL", "http://localhost:8000")).identity_headers
+pre_request = mark_duplicates(
+    read_sso_config(env.url("PUBLIC_URL", "http://localhost:8000")).identity_headers
 )

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from estuary_admin import environment as env
 from estuary_admin.observability.logging import logging_config
 from estuary_admin.secrets import shared_secrets
-from estuary_admin.sso.load import load as load_sso
+from estuary_admin.sso.environment import read_config as read_sso_config
 from estuary_admin.storage import databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ ESTUARY_FORWARD_CLIENT_IP = env.flag("ESTUARY_FORWARD_CLIENT_IP", default=False)
 TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 
 # Single sign-on and proofs of identity
-SSO = load_sso(PUBLIC_URL)
+SSO = read_sso_config(PUBLIC_URL)
 AUTHENTICATION_BACKENDS = SSO.backends
 SUDO_MINUTES = env.count("SUDO_MINUTES", 15, least=0)
 REQUIRE_MFA = env.flag("REQUIRE_MFA", default=False)

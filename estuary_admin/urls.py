@@ -8,11 +8,10 @@ from django.views.generic import RedirectView
 
 from estuary_admin.observability.metrics import metrics
 from estuary_admin.security import factor_views as security
-from estuary_admin.security import proof_views, session_views
+from estuary_admin.security import identity_views, proof_views, session_views
+from estuary_admin.security import password_views as password
 from estuary_admin.security import sign_in_views as sign_in
-from estuary_admin.sso import admin_views as sso_admin
-from estuary_admin.sso import oidc_views
-from estuary_admin.sso import views as sso_views
+from estuary_admin.sso import views as sso
 from estuary_admin.web import health
 
 home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["get", "head"])
@@ -24,27 +23,27 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     # There is no sign-up: `manage.py createmember` creates local accounts.
-    path("accounts/login/", sso_views.sign_in, name="account_login"),
-    path("accounts/local/", sso_views.sign_in_locally, name="account_local"),
+    path("accounts/login/", sso.sign_in, name="account_login"),
+    path("accounts/local/", sso.sign_in_locally, name="account_local"),
     path("accounts/login/code/", sign_in.code_after_password, name="mfa_authenticate"),
     path("accounts/login/passkey/", sign_in.passkey_alone, name="mfa_login_webauthn"),
-    path("accounts/logout/", sso_views.sign_out, name="account_logout"),
-    path("accounts/signed-out/", sso_views.signed_out, name="account_signed_out"),
+    path("accounts/logout/", sso.sign_out, name="account_logout"),
+    path("accounts/signed-out/", sso.signed_out, name="account_signed_out"),
     path(
         "accounts/signed-out/everywhere/",
-        sso_views.signed_out,
+        sso.signed_out,
         {"everywhere": True},
         name="account_signed_out_everywhere",
     ),
-    path("accounts/oidc/<slug:provider_id>/login/", oidc_views.oidc_login, name="oidc_login"),
+    path("accounts/oidc/<slug:provider_id>/login/", sso.provider_login, name="oidc_login"),
     path(
         "accounts/oidc/<slug:provider_id>/callback/",
-        oidc_views.oidc_callback,
+        sso.provider_callback,
         name="oidc_callback",
     ),
     path("accounts/inactive/", account_views.account_inactive, name="account_inactive"),
     path("accounts/reauthenticate/", proof_views.confirm, name="account_reauthenticate"),
-    path("accounts/password/change/", sso_views.password_change, name="account_change_password"),
+    path("accounts/password/change/", password.password_change, name="account_change_password"),
     path("accounts/security/", security.overview, name="mfa_index"),
     path("accounts/security/app/add/", security.app_add, name="mfa_activate_totp"),
     path("accounts/security/app/remove/", security.app_remove, name="mfa_deactivate_totp"),
@@ -71,16 +70,16 @@ urlpatterns = [
         session_views.sessions_end_others,
         name="sessions_end_others",
     ),
-    path("admin-tools/sso/", sso_admin.sso_doctor, name="sso_doctor"),
-    path("admin-tools/sso/identities/", sso_admin.identities, name="sso_identities"),
+    path("admin-tools/sso/", sso.sso_doctor, name="sso_doctor"),
+    path("admin-tools/sso/identities/", identity_views.identities, name="sso_identities"),
     path(
         "admin-tools/sso/identities/<int:pk>/link/",
-        sso_admin.identity_link,
+        identity_views.identity_link,
         name="sso_identity_link",
     ),
     path(
         "admin-tools/sso/identities/<int:pk>/remove/",
-        sso_admin.identity_remove,
+        identity_views.identity_remove,
         name="sso_identity_remove",
     ),
 ]

@@ -127,6 +127,16 @@ def test_the_frame_imports_nothing_of_keys_but_the_redaction_of_tokens() -> None
     assert {name for name in inner if not name.startswith("keys.upstream.redaction.")} == set()
 
 
+def test_single_sign_on_imports_nothing_of_account_security() -> None:
+    inner = {
+        name
+        for _, name in breaches("estuary_admin/sso/", "django", *sys.stdlib_module_names)
+        if name.startswith("estuary_admin.security")
+    }
+
+    assert inner == set()
+
+
 def test_a_stored_token_is_unsealed_in_one_place() -> None:
     users = [path.name for path in MODULES if re.search(r"\bunseal\(", path.read_text("utf-8"))]
 

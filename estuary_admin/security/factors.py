@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from estuary_admin.secrets.sealing import SealBroken, is_newest, seal_for, unseal_for
-from estuary_admin.sso.middleware import is_local_session
+from estuary_admin.sso.sessions import is_local_session
 
 Type = Authenticator.Type
 HAS_FACTOR = "has_factor"  # session key

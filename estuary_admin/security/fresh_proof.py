@@ -19,12 +19,12 @@ from django.urls import reverse
 
 from estuary_admin.security import interrupted_forms
 from estuary_admin.sso.events import Event, tell
+from estuary_admin.sso.sessions import PROVED_AT
 from estuary_admin.web.redirects import go_to
 from keys.upstream.redaction import holds_token
 
 View = Callable[..., HttpResponseBase]
 
-PROVED_AT = "proved_at"  # session key; seconds
 CLOCK_LEEWAY_SECONDS = 30  # the clock of a proxy or provider may be ahead of ours
 
 

@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from estuary_admin.security.factors import Factors, factors_of
-from estuary_admin.sso.middleware import IDENTITY, OIDC, is_local_session
+from estuary_admin.sso.config import Provider
 from estuary_admin.sso.models import Identity
-from estuary_admin.sso.oidc_config import Provider
+from estuary_admin.sso.sessions import IDENTITY, OIDC, is_local_session
 
 SIGNED_IN_AT = "signed_in_at"  # session key; seconds
 

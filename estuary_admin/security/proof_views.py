@@ -26,6 +26,7 @@ from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
 def confirm(request: HttpRequest) -> HttpResponseBase:
     next_page = get_next_redirect_url(request) or reverse(settings.ACCOUNT_PAGE)
     if is_fresh(request):
+        tell_of_interruption(request, next_page)  # After a proof at the provider.
         return redirect(next_page)
     methods = proof_methods_of(request)
     proof_forms = _forms(request, methods)

@@ -21,11 +21,10 @@ from django.http import HttpRequest
 
 from estuary_admin.security import member_sessions
 from estuary_admin.security.factors import HAS_FACTOR
-from estuary_admin.security.fresh_proof import PROVED_AT
 from estuary_admin.security.models import MemberSession
 from estuary_admin.security.proof_methods import SIGNED_IN_AT
 from estuary_admin.sso.events import Event, tell
-from estuary_admin.sso.middleware import OIDC, PROXY
+from estuary_admin.sso.sessions import OIDC, PROVED_AT, PROXY
 
 #: Names in the audit.
 FACTOR_NAMES = {"totp": "app", "webauthn": "passkey", "recovery_codes": "recovery codes"}

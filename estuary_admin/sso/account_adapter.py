@@ -1,4 +1,4 @@
-"""How django-allauth behaves here: closed sign-up, addresses from named proxies only."""
+"""Settings of django-allauth as code: no sign-up, client addresses from named proxies only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LocalAccountAdapter(DefaultAccountAdapter):
         return False
 
     def is_safe_url(self, url: str) -> bool:
-        # allauth's own takes every name in ALLOWED_HOSTS, which has the loopback in it.
+        # allauth accepts every name in ALLOWED_HOSTS, which includes localhost.
         request = context.request
         return url_has_allowed_host_and_scheme(
             url, {request.get_host()}, require_https=request.is_secure()
@@ -33,21 +33,21 @@ class LocalAccountAdapter(DefaultAccountAdapter):
         return client_address(request)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
-        # allauth's own has the Host header in it: another port there would be another allowance.
+        # allauth includes the Host header, so each port would allow further attempts.
         return str(credentials.get("username", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
             super().pre_authenticate(request, **credentials)
         except ValidationError:
-            # Throttled: no password is compared, but somebody tried, and the audit must say so.
+            # Throttled: no password is compared, but the audit records the attempt.
             name = {"username": credentials.get("username", "")}
             user_login_failed.send(__name__, credentials=name, request=request)
             raise
 
     def is_reauthentication_required(self, *, app: str, **_: object) -> bool:  # noqa: ARG002
-        """Never by allauth, which keeps typed secrets in clear: `security/fresh_proof.py` asks."""
+        """Never: allauth would store typed secrets in clear. `security/fresh_proof.py` asks."""
         return False
 
     def add_message(self, *args: object, **kwargs: object) -> None:
-        """Say nothing in allauth's words: the page that follows shows it, or our views say it."""
+        """Drop allauth's messages: our views say what happened."""

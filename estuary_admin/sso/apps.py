@@ -1,4 +1,4 @@
-"""Who is this: sign-in by accounts, by a provider, or by the proxy in front."""
+"""Sign-in by local accounts, by an OpenID provider, or by a proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifying a signed assertion: who signed it, for whom, and whether it is about a person."""
+"""Verifies a signed assertion (JWT) and reads the person's identity from its claims."""
 
 from __future__ import annotations
 
@@ -8,61 +8,60 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
-from jwt import exceptions as wrong
+from jwt import exceptions as jwt_errors
 
-from estuary_admin.sso.admission_errors import NotAdmitted
-from estuary_admin.sso.config import Signed
-from estuary_admin.sso.identity_errors import NotBelieved
+from estuary_admin.sso.config import AssertionRules, Config
+from estuary_admin.sso.identity_values import ProvedIdentity, checked, username_of
 from estuary_admin.sso.key_sets import key_set
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.refusals import NotAdmitted, NotBelieved, Reason, Refused
 
-COMPACT = re.compile(r"(?:Bearer )?([\w-]+\.[\w-]+\.[\w-]*)", re.ASCII)
-LEEWAY = 30  # seconds by which two clocks may differ
-REQUIRED = ["exp", "iat", "aud", "iss"]
-ROBOTS = (".gserviceaccount.com",)
+COMPACT_TOKEN = re.compile(r"(?:Bearer )?([\w-]+\.[\w-]+\.[\w-]*)", re.ASCII)
+CLOCK_LEEWAY_SECONDS = 30
+REQUIRED_CLAIMS = ["exp", "iat", "aud", "iss"]
+SERVICE_ACCOUNT_DOMAINS = (".gserviceaccount.com",)
 
-#: The first that fits names the reason; the order goes from the special to the general.
+#: The first match gives the reason, so special errors come before general ones.
 REASONS: list[tuple[type[Exception], Reason]] = [
-    (wrong.ExpiredSignatureError, NotBelieved.EXPIRED),
-    (wrong.ImmatureSignatureError, NotBelieved.NOT_YET_VALID),
-    (wrong.InvalidAudienceError, NotBelieved.WRONG_AUDIENCE),
-    (wrong.InvalidIssuerError, NotBelieved.WRONG_ISSUER),
-    (wrong.MissingRequiredClaimError, NotBelieved.INCOMPLETE),
-    (wrong.InvalidAlgorithmError, NotBelieved.WRONG_ALGORITHM),
-    (wrong.InvalidSignatureError, NotBelieved.WRONG_SIGNATURE),
-    (wrong.PyJWKClientConnectionError, NotBelieved.KEYS_AWAY),
-    (wrong.PyJWKClientError, NotBelieved.UNKNOWN_KEY),
-    (wrong.InvalidKeyError, NotBelieved.WRONG_ALGORITHM),
+    (jwt_errors.ExpiredSignatureError, NotBelieved.EXPIRED),
+    (jwt_errors.ImmatureSignatureError, NotBelieved.NOT_YET_VALID),
+    (jwt_errors.InvalidAudienceError, NotBelieved.WRONG_AUDIENCE),
+    (jwt_errors.InvalidIssuerError, NotBelieved.WRONG_ISSUER),
+    (jwt_errors.MissingRequiredClaimError, NotBelieved.INCOMPLETE),
+    (jwt_errors.InvalidAlgorithmError, NotBelieved.WRONG_ALGORITHM),
+    (jwt_errors.InvalidSignatureError, NotBelieved.WRONG_SIGNATURE),
+    (jwt_errors.PyJWKClientConnectionError, NotBelieved.KEYS_AWAY),
+    (jwt_errors.PyJWKClientError, NotBelieved.UNKNOWN_KEY),
+    (jwt_errors.InvalidKeyError, NotBelieved.WRONG_ALGORITHM),
 ]
 
 
 def token_in(text: str) -> str:
-    if not (found := COMPACT.fullmatch(text)):
+    if not (found := COMPACT_TOKEN.fullmatch(text)):
         raise Refused(NotBelieved.NOT_AN_ASSERTION)
     return found[1]
 
 
-def verified(token: str, signed: Signed) -> dict[str, Any]:
-    """The claims of an assertion, or Refused with the reason."""
+def verified_claims(token: str, rules: AssertionRules) -> dict[str, Any]:
+    """Return the claims of a valid assertion, or raise Refused with the reason."""
     try:
         header = jwt.get_unverified_header(token)
-        if header.get("alg") not in signed.algorithms:
+        if header.get("alg") not in rules.algorithms:
             raise Refused(NotBelieved.WRONG_ALGORITHM)
         if str(header.get("typ", "JWT")).upper() != "JWT":  # an access token, a logout token
             raise Refused(NotBelieved.NOT_AN_ASSERTION)
-        # By its id from the configured address alone: what the assertion itself says about keys
-        # (`jku`, `x5u`, `jwk`, `x5c`) is its sender's word.
-        key = key_set(signed.jwks_url).key(str(header.get("kid", "")))
+        # Keys come from the configured address only. `jku`, `x5u`, `jwk` and `x5c` are ignored:
+        # the sender of the assertion chooses them.
+        key = key_set(rules.jwks_url).key(str(header.get("kid", "")))
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
-            algorithms=list(signed.algorithms),
-            audience=list(signed.audience),
-            issuer=signed.issuer,
-            leeway=LEEWAY,
-            options={"require": REQUIRED},
+            algorithms=list(rules.algorithms),
+            audience=list(rules.audience),
+            issuer=rules.issuer,
+            leeway=CLOCK_LEEWAY_SECONDS,
+            options={"require": REQUIRED_CLAIMS},
         )
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:  # the last: [[[[[…
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:  # RecursionError: [[[[[…
         raise Refused(_reason_of(error)) from None
     return claims
 
@@ -74,13 +73,31 @@ def _reason_of(error: Exception) -> Reason:
     )
 
 
+def identity_from_claims(claims: Mapping[str, Any], sso: Config) -> ProvedIdentity:
+    refuse_programs(claims, sso.user_claim)
+    username = username_of(claims.get(sso.user_claim, ""))
+    if not username:
+        raise Refused(NotBelieved.INCOMPLETE)
+    if sso.user_claim == "email" and claims.get("email_verified") is False:
+        raise Refused(NotBelieved.INCOMPLETE)
+    return ProvedIdentity(
+        source=str(claims["iss"]),
+        stable_id=checked(claims["sub"]),
+        username=username,
+        name=checked(claims.get("name") or "", allow_commas=True),
+        email=checked(claims.get("email") or ""),
+        groups=groups_claimed(claims, sso.groups_claim),
+        at=signed_in_at(claims, made_at_sign_in=sso.asserts_at_sign_in),
+    )
+
+
 def refuse_programs(claims: Mapping[str, Any], user_claim: str) -> None:
-    """Service tokens are signed as well as any other, but nobody sits behind them."""
+    """Refuse service tokens: their signature is valid, but no person is using them."""
     email = str(claims.get("email", ""))
     is_program = (
         not claims.get("sub")
         or ("common_name" in claims and not email)  # Cloudflare Access
-        or email.endswith(ROBOTS)  # Google IAP
+        or email.endswith(SERVICE_ACCOUNT_DOMAINS)  # Google IAP
         or claims.get("gty") == "client-credentials"
         or (not claims.get(user_claim) and not email)
     )
@@ -88,10 +105,22 @@ def refuse_programs(claims: Mapping[str, Any], user_claim: str) -> None:
         raise Refused(NotAdmitted.NO_PERSON)
 
 
-def proved_at(claims: Mapping[str, Any], *, made_at_sign_in: bool) -> datetime | None:
-    """When the person last proved to be themselves, as far as the assertion tells.
+def groups_claimed(claims: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    found = claims.get(name) if name else None
+    if found is None:
+        return None
+    if isinstance(found, str):
+        found = [found] if found else []
+    if not isinstance(found, list):
+        raise Refused(NotBelieved.MALFORMED)
+    return frozenset(checked(group, allow_commas=True) for group in found)
 
-    Many are made anew for each request or out of an old session: when that was tells nothing.
+
+def signed_in_at(claims: Mapping[str, Any], *, made_at_sign_in: bool) -> datetime | None:
+    """When the person last signed in at the source, if the assertion says so.
+
+    `iat` counts only if the assertion is made at sign-in: most proxies make a new one for each
+    request, so its age says nothing about the person.
     """
     at = claims.get("auth_time", claims["iat"] if made_at_sign_in else "")
     try:

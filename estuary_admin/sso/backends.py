@@ -1,4 +1,4 @@
-"""What a session says of how its member signed in."""
+"""Authentication backends: a session names the one by which its member signed in."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ _members = PreparedQuery(User.objects.filter(pk=0))
 
 
 class _PreparedBackend(ModelBackend):
-    """Django believes a session only while its backend stands in AUTHENTICATION_BACKENDS, so a
-    change of SSO_MODE ends all sessions begun in another way.
+    """Reads the member by a prepared query.
+
+    Django accepts a session only while its backend is in AUTHENTICATION_BACKENDS, so a change of
+    SSO_MODE ends the sessions of the other modes.
     """
 
     def get_user(self, user_id: int) -> User | None:
-        """The member of a session, unless they are switched off: asked with every request."""
+        """Return the session's member unless they are switched off. Runs with each request."""
         member = _members.first(user_id)
         return member if member and self.user_can_authenticate(member) else None
 
 
 class LocalBackend(_PreparedBackend, AuthenticationBackend):
-    """Signs in by password, and marks sessions begun that way."""
+    """Signs in by password or passkey."""
 
 
 class ProxyBackend(_PreparedBackend):
-    """Marks sessions begun on a proxy's word; nobody signs in to it with a password."""
+    """Marks sessions that the proxy began; accepts no password."""
 
     def authenticate(
         self,
@@ -43,4 +45,4 @@ class ProxyBackend(_PreparedBackend):
 
 
 class OidcBackend(ProxyBackend):
-    """Marks sessions begun at a provider."""
+    """Marks sessions that began at a provider; accepts no password."""

@@ -1,23 +1,23 @@
-"""What the SSO_* variables say, as typed values; `load.py` reads them."""
+"""The single sign-on settings as typed values; `environment.py` reads them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from estuary_admin.sso.oidc_config import Provider
 from estuary_admin.sso.trusted_proxies import Peers
 
 BACKENDS = "estuary_admin.sso.backends"
 LOCAL_BACKEND = f"{BACKENDS}.LocalBackend"
-#: Presets whose `iat` is that of the sign-in; the others sign anew for each request, or when they
-#: renew what they have.
+#: Presets whose `iat` is the time of the sign-in. The others sign a new assertion for each request
+#: or each time they renew a session.
 ASSERTED_AT_SIGN_IN = {"cloudflare-access"}
 PROXY_SECRET_HEADER = "X-Proxy-Secret"  # noqa: S105 - the name of a header
+DEFAULT_SCOPES = "openid profile email"
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """Names of the plain headers of `proxy-header`; "" for those that are not sent."""
+    """Names of the headers in mode `proxy-header`; "" for a header that the proxy does not send."""
 
     user: str
     stable_id: str
@@ -28,8 +28,8 @@ class Headers:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """Where the assertion of `proxy-jwt` stands and what it must bear."""
+class AssertionRules:
+    """Which header holds the assertion in mode `proxy-jwt`, and what it must contain."""
 
     header: str
     jwks_url: str
@@ -39,13 +39,25 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """An OpenID provider in mode `oidc`."""
+
+    id: str
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    scopes: str = DEFAULT_SCOPES
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     mode: str = "local"
     preset: str = ""
     peers: Peers = field(default_factory=Peers)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     headers: Headers | None = None
-    signed: Signed | None = None
+    assertion: AssertionRules | None = None
     providers: tuple[Provider, ...] = ()
     user_claim: str = "preferred_username"
     groups_claim: str = ""
@@ -57,7 +69,7 @@ class Config:
 
     @property
     def is_proxy(self) -> bool:
-        return self.headers is not None or self.signed is not None
+        return self.headers is not None or self.assertion is not None
 
     @property
     def is_local(self) -> bool:
@@ -65,9 +77,9 @@ class Config:
 
     @property
     def identity_headers(self) -> list[str]:
-        """The headers that say who somebody is; the one without which nobody is, first."""
-        if self.signed:
-            return [self.signed.header]
+        """Names of all headers that identify a person; the required one comes first."""
+        if self.assertion:
+            return [self.assertion.header]
         if not self.headers:
             return []
         found = self.headers
@@ -76,17 +88,17 @@ class Config:
 
     @property
     def asserts_at_sign_in(self) -> bool:
-        """Whether an assertion is made when somebody comes in, and kept for the whole session."""
-        return self.signed is not None and self.preset in ASSERTED_AT_SIGN_IN
+        """Whether the proxy makes one assertion at sign-in and sends it for the whole session."""
+        return self.assertion is not None and self.preset in ASSERTED_AT_SIGN_IN
 
     @property
     def source(self) -> str:
-        """Whose word the identities are: the issuer, or the kind of proxy."""
-        return self.signed.issuer if self.signed else f"proxy:{self.preset or 'headers'}"
+        """The source of proxy identities: the issuer, or the kind of proxy."""
+        return self.assertion.issuer if self.assertion else f"proxy:{self.preset or 'headers'}"
 
     @property
     def backends(self) -> list[str]:
-        """The ways of signing in whose sessions are believed; all others end by a restart."""
+        """The backends whose sessions are valid; a restart ends all other sessions."""
         own = {"oidc": [f"{BACKENDS}.OidcBackend"], "local": [LOCAL_BACKEND]}
         found = own.get(self.mode, [f"{BACKENDS}.ProxyBackend"])
         return [*found, LOCAL_BACKEND] if self.local_fallback else found

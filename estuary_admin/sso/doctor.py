@@ -1,4 +1,4 @@
-"""What is wrong with single sign-on, step by step, each failure with its fix."""
+"""Checks single sign-on step by step; each failure comes with its fix."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import Any
 import jwt
 
 from estuary_admin.sso import header_identity
-from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config
-from estuary_admin.sso.header_values import header_of, masked, meta_key
-from estuary_admin.sso.identity_errors import NotBelieved
+from estuary_admin.sso.identity_values import ProvedIdentity, header_of, masked, meta_key
 from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
-from estuary_admin.sso.provisioning import find, may_come_in
-from estuary_admin.sso.reasons import Refused
+from estuary_admin.sso.provisioning import find, may_sign_in
+from estuary_admin.sso.refusals import NotAdmitted, NotBelieved, Refused
 
 Meta = Mapping[str, Any]
-SECRET_CLAIMS = {"sub", "email", "name", "preferred_username", "nickname", "given_name"}
+MASKED_CLAIMS = {"sub", "email", "name", "preferred_username", "nickname", "given_name"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     title: str
-    is_well: bool
+    is_ok: bool
     sentence: str
     fix: str = ""
 
@@ -38,7 +36,7 @@ class Arrived:
 
 
 def arrived(meta: Meta, sso: Config) -> list[Arrived]:
-    """The headers that we look for, and others of well-known proxies if they came."""
+    """The expected headers, and headers of other well-known proxies if the request has them."""
     wanted = [*sso.identity_headers, *([PROXY_SECRET_HEADER] if sso.secrets else [])]
     presets = [*HEADER_PRESETS.values(), *JWT_PRESETS.values()]
     known = {
@@ -56,13 +54,13 @@ def arrived(meta: Meta, sso: Config) -> list[Arrived]:
 
 
 def diagnose(meta: Meta, sso: Config) -> list[Finding]:
-    """The steps of a sign-in up to the first that fails."""
+    """Run the steps of a sign-in up to the first that fails."""
     if not sso.is_proxy:
         return [Finding("Mode", True, f"SSO_MODE is {sso.mode}: identity headers are ignored.")]
     findings: list[Finding] = []
     try:
         for finding in _steps(meta, sso):
-            findings.append(finding)  # noqa: PERF402 - those before a refusal are kept
+            findings.append(finding)  # noqa: PERF402 - keeps those before a refusal
     except Refused as refusal:
         reason = refusal.reason
         findings.append(Finding("Refused", False, reason.sentence, reason.fix))
@@ -78,7 +76,7 @@ def _steps(meta: Meta, sso: Config) -> Iterator[Finding]:
     if sso.secrets:
         header_identity.check_secret(meta, sso)
         yield Finding("Secret", True, f"{PROXY_SECRET_HEADER} is right.")
-    if sso.signed:
+    if sso.assertion:
         yield from _assertion(meta, sso)
     proved = header_identity.prove(meta, sso)
     yield Finding("Identity", True, f"{proved.username} of {proved.source}.")
@@ -87,8 +85,8 @@ def _steps(meta: Meta, sso: Config) -> Iterator[Finding]:
 
 
 def _assertion(meta: Meta, sso: Config) -> Iterator[Finding]:
-    assert sso.signed is not None  # noqa: S101 - for the types
-    text = header_of(meta, sso.signed.header)
+    assert sso.assertion is not None  # noqa: S101 - for the types
+    text = header_of(meta, sso.assertion.header)
     if not text:
         raise Refused(NotBelieved.MISSING)
     token = token_in(text)
@@ -100,32 +98,32 @@ def _assertion(meta: Meta, sso: Config) -> Iterator[Finding]:
     said = ", ".join(f"{name} {header.get(name, 'absent')}" for name in ("alg", "kid", "typ"))
     yield Finding("Assertion header", True, f"{said} (not proved by itself).")
     yield Finding("Assertion claims", True, f"{', '.join(_shown(claims))} (not proved yet).")
-    header_identity.claims_in(meta, sso.signed)
+    header_identity.claims_in(meta, sso.assertion)
     yield Finding("Assertion", True, "Signature, issuer, audience and times are right.")
 
 
 def _shown(claims: Mapping[str, Any]) -> Iterator[str]:
     for name, value in claims.items():
-        yield f"{name} {masked(str(value)) if name in SECRET_CLAIMS else value}"
+        yield f"{name} {masked(str(value)) if name in MASKED_CLAIMS else value}"
 
 
-def _groups(proved: header_identity.Proved, sso: Config) -> Finding:
+def _groups(proved: ProvedIdentity, sso: Config) -> Finding:
     if proved.groups is None:
-        said, role = "Nothing was said about groups", "the role stays as it is"
+        said, role = "The source says nothing about groups", "the role stays as it is"
     else:
         said = f"Groups: {', '.join(sorted(proved.groups)) or 'none'}"
         is_admin = bool(proved.groups & sso.admin_groups)
         role = "admin" if is_admin else "member" if sso.admin_groups else "the role stays as it is"
-    if not may_come_in(proved.groups, sso):
+    if not may_sign_in(proved.groups, sso):
         reason = NotAdmitted.NOT_IN_GROUPS
         return Finding("Groups", False, f"{said}: {reason.sentence}", reason.fix)
     return Finding("Groups", True, f"{said}: {role}.")
 
 
-def _member(proved: header_identity.Proved) -> Finding:
+def _member(proved: ProvedIdentity) -> Finding:
     identity = find(proved)
     if identity is None:
-        return Finding("Member", True, "This identity has not been here yet.")
+        return Finding("Member", True, "This identity has not signed in yet.")
     if identity.is_pending:
         return Finding("Member", False, NotAdmitted.PENDING.sentence, NotAdmitted.PENDING.fix)
     if not identity.member.is_active:

@@ -1,4 +1,4 @@
-"""The forms of local accounts, in our words."""
+"""The forms of local accounts, with our labels."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class PasswordChangeForm(ChangePasswordForm):
 
 
 def drop_placeholders(form: forms.Form) -> None:
-    """allauth's say once more what the labels say."""
+    """Remove allauth's placeholders, which repeat the labels."""
     for field in form.fields.values():
         field.widget.attrs.pop("placeholder", None)

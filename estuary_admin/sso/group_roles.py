@@ -1,4 +1,4 @@
-"""Member or admin, from the groups of each request."""
+"""Gives and takes the admin role by the groups that the source names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from estuary_admin.members import ADMINS, is_admin
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.events import Event, tell
 
-KEPT = "sso_last_admin_kept"  # in the session: told once, not with each request
+LAST_ADMIN_KEPT = "sso_last_admin_kept"  # in the session: recorded once, not with each request
 
 
 def follow_groups(
     request: HttpRequest, member: User, groups: frozenset[str] | None, sso: Config
 ) -> None:
-    """Nothing said about groups keeps the role; otherwise the groups decide, with this request."""
+    """Without groups the role stays; with groups they decide at once."""
     if groups is None or not sso.admin_groups:
         return
     wanted = bool(groups & sso.admin_groups)
@@ -24,9 +24,9 @@ def follow_groups(
         return
     event = _give(member) if wanted else _take(member)
     if event is Event.LAST_ADMIN_KEPT:
-        if request.session.get(KEPT):
+        if request.session.get(LAST_ADMIN_KEPT):
             return
-        request.session[KEPT] = True
+        request.session[LAST_ADMIN_KEPT] = True
     tell(request, event, member)
 
 
@@ -38,7 +38,7 @@ def _give(member: User) -> Event:
 
 def _take(member: User) -> Event:
     with transaction.atomic():
-        # One at a time, lest two admins take each other for the one who is left.
+        # The lock prevents two admins from losing the role at once, each counting on the other.
         group = Group.objects.select_for_update().get(name=ADMINS)
         if not group.user_set.filter(is_active=True).exclude(pk=member.pk).exists():
             return Event.LAST_ADMIN_KEPT

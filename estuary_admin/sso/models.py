@@ -1,4 +1,4 @@
-"""Who somebody is at the place that vouches for them, and which member that is here."""
+"""Links an identity of single sign-on to a member."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class Identity(models.Model):
-    """A stable id given by a source (an issuer, a proxy); name and e-mail are mere attributes."""
+    """A stable id from a source (an issuer or a proxy). Name and e-mail decide nothing."""
 
     class State(models.TextChoices):
         LINKED = "linked", "Linked"
@@ -16,7 +16,7 @@ class Identity(models.Model):
 
     source = models.CharField(max_length=255)
     stable_id = models.CharField(max_length=255)
-    # While pending: the member whose name it came with, who may be somebody else.
+    # While pending: the member of the same name, who may be another person.
     member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="identities")
     name = models.CharField(max_length=255, blank=True)
     email = models.CharField(max_length=254, blank=True)

@@ -1,10 +1,6 @@
-"""What well-known proxies send: defaults for our variables, none of which an admin must look up."""
+"""The headers, claims and addresses of well-known proxies, as defaults for the SSO_* variables."""
 
 from __future__ import annotations
-
-from django.core.exceptions import ImproperlyConfigured
-
-from estuary_admin import environment as env
 
 #: `SSO_PRESET` of `proxy-header`.
 HEADER_PRESETS: dict[str, dict[str, str]] = {
@@ -82,12 +78,3 @@ JWT_PRESETS: dict[str, dict[str, str]] = {
 }
 
 PRESETS = {"proxy-header": HEADER_PRESETS, "proxy-jwt": JWT_PRESETS}
-
-
-def preset_of(mode: str) -> str:
-    known = sorted(PRESETS.get(mode, {}))
-    preset = env.text("SSO_PRESET", "")
-    if preset and preset not in known:
-        right = f"give one of {', '.join(known)}" if known else "there is none for this mode"
-        raise ImproperlyConfigured(f"SSO_PRESET is {preset!r}, SSO_MODE {mode!r}: {right}.")
-    return preset

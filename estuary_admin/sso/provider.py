@@ -1,4 +1,4 @@
-"""OpenID Connect by allauth, made strict; allauth finds this module by its name."""
+"""Makes allauth's OpenID Connect strict. allauth finds this module by its name."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from estuary_admin.environment import checked_url
-from estuary_admin.sso import assertion
-from estuary_admin.sso.config import Signed
-from estuary_admin.sso.identity_errors import NotBelieved
+from estuary_admin.sso.assertion import token_in, verified_claims
+from estuary_admin.sso.config import AssertionRules
+from estuary_admin.sso.environment import ALGORITHMS
 from estuary_admin.sso.provider_sign_in import ASKED_AT
-from estuary_admin.sso.reading import ALGORITHMS
-from estuary_admin.sso.reasons import Refused
+from estuary_admin.sso.refusals import NotBelieved, Refused
 
-NEEDED = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
-OPTIONAL = ["userinfo_endpoint", "end_session_endpoint"]
+REQUIRED_ENDPOINTS = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
+OPTIONAL_ENDPOINTS = ["userinfo_endpoint", "end_session_endpoint"]
 
 
 def nonce_of(verifier: str) -> str:
-    """Bound to this one sign-in, for the verifier never leaves our session."""
+    """The nonce of this one sign-in: the PKCE verifier never leaves our session."""
     return hashlib.sha256(f"nonce of {verifier}".encode()).hexdigest()
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):
-    """Verifies what allauth leaves out: the signature, the nonce, whose answers these are."""
+    """Verifies what allauth does not: the signature, the nonce, and that both answers agree."""
 
     nonce = ""
 
@@ -46,10 +45,13 @@ class Adapter(OpenIDConnectOAuth2Adapter):
     def openid_config(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = super().openid_config
-            for name in [*NEEDED, *(name for name in OPTIONAL if name in found)]:
+            for name in [
+                *REQUIRED_ENDPOINTS,
+                *(name for name in OPTIONAL_ENDPOINTS if name in found),
+            ]:
                 checked_url(name, found[name].partition("?")[0])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImproperlyConfigured):
-            # Those of the network are OSErrors. None of them is chained: they quote addresses.
+            # Network errors are OSErrors. They are not chained, because they quote addresses.
             raise OAuth2Error("discovery") from None
         if found.get("issuer") != self.issuer:
             raise OAuth2Error("issuer")
@@ -80,7 +82,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         **kwargs: Any,
     ) -> SocialLogin:
         id_token = str(kwargs["response"].get("id_token") or "")
-        claims = self.verified(id_token, app.client_id)
+        claims = self.verified_id_token(id_token, app.client_id)
         if "userinfo_endpoint" in self.openid_config:
             claims = {**self.userinfo(token.token, claims["sub"]), **claims}
         account = SocialAccount(provider=self.provider_id, uid=str(claims["sub"])[:191])
@@ -89,15 +91,15 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         login.end_session = self.openid_config.get("end_session_endpoint", "")
         return login
 
-    def verified(self, id_token: str, client_id: str) -> dict[str, Any]:
-        signed = Signed(
+    def verified_id_token(self, id_token: str, client_id: str) -> dict[str, Any]:
+        rules = AssertionRules(
             header="",
             jwks_url=self.openid_config["jwks_uri"],
             issuer=self.issuer,
             audience=(client_id,),
             algorithms=tuple(sorted(ALGORITHMS)),
         )
-        claims = assertion.verified(assertion.token_in(id_token), signed)
+        claims = verified_claims(token_in(id_token), rules)
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), self.nonce.encode()):
             raise Refused(NotBelieved.WRONG_NONCE)
         if claims.get("azp", client_id) != client_id:
@@ -121,11 +123,11 @@ class Provider(OpenIDConnectProvider):
     pkce_enabled_default = True
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
-        """Where to go then, if that is here, and whether to ask anew; nothing else decides."""
+        """Read the next page and whether a fresh proof is wanted; ignore all other parameters."""
         found = {"process": "login", "next_url": get_next_redirect_url(request)}
         if not request.POST.get("proof"):
             return found
-        # An open session there is not enough; when it was asked tells how old the answer may be.
+        # The provider must ask the person again. The time of asking limits the answer's age.
         again = {**self.get_auth_params(), "prompt": "login", "max_age": "0"}
         return {**found, "auth_params": again, ASKED_AT: time.time()}
 

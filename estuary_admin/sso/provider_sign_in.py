@@ -1,4 +1,4 @@
-"""What follows a sign-in at a provider: the same rules as for proxies, and our own session."""
+"""Signs a member in after the provider's answer, by the same rules as behind a proxy."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ from allauth.socialaccount.models import SocialApp
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from estuary_admin.security.fresh_proof import CLOCK_LEEWAY_SECONDS, PROVED_AT
-from estuary_admin.security.interrupted_forms import tell_of_interruption
-from estuary_admin.sso import header_identity
+from estuary_admin.sso.assertion import CLOCK_LEEWAY_SECONDS, identity_from_claims
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.group_roles import follow_groups
-from estuary_admin.sso.identity_errors import NotBelieved
-from estuary_admin.sso.middleware import IDENTITY, OIDC, begin_session, refusal_page, refused
+from estuary_admin.sso.identity_values import ProvedIdentity
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.provisioning import admitted
-from estuary_admin.sso.reasons import Reason, Refused
+from estuary_admin.sso.refusal_views import refusal_page, refused
+from estuary_admin.sso.refusals import NotBelieved, Reason, Refused
+from estuary_admin.sso.sessions import (
+    END_SESSION,
+    ID_TOKEN,
+    IDENTITY,
+    OIDC,
+    PROVED_AT,
+    begin_session,
+)
 
-ID_TOKEN = "sso_id_token"  # noqa: S105 - in the session; tells the provider whom to sign out
-END_SESSION = "sso_end_session"
-ASKED_AT = "proof_asked_at"  # in the flow's state, when somebody signed in is to prove it anew
+ASKED_AT = "proof_asked_at"  # in the flow's state: when a signed-in member was sent to prove again
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
@@ -36,7 +41,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         provider: str | None = None,
         client_id: str | None = None,  # noqa: ARG002
     ) -> list[SocialApp]:
-        """Those of the environment; rows of the database are never asked for."""
+        """Return the providers of the environment; allauth's database rows are never used."""
         return [
             SocialApp(
                 provider="openid_connect",
@@ -55,7 +60,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         ]
 
     def get_requests_session(self) -> Any:
-        """Straight to the provider: no proxies or passwords of the environment, no redirects."""
+        """Connect to the provider directly: no proxy, no .netrc, no redirects."""
         session = super().get_requests_session()
         session.trust_env = False
         session.max_redirects = 0
@@ -65,33 +70,33 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(refusal_page(request, NotBelieved.PROVIDER))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
-        """Sign in here and now; allauth's own accounts by e-mail are not used."""
+        """Sign the member in here: allauth's own accounts, found by e-mail, are not used."""
         sso = settings.SSO
         try:
-            proved = header_identity.from_claims(sociallogin.claims, sso)
+            proved = identity_from_claims(sociallogin.claims, sso)
             identity = admitted(request, proved, sso)
         except Refused as refusal:
-            # Whoever is not admitted now is not kept in by a session of before.
+            # A member who asked for a fresh proof and is no longer admitted loses the session.
             page = refused if sociallogin.state.get(ASKED_AT) else refusal_page
             raise ImmediateHttpResponse(page(request, refusal.reason)) from None
         if asked := sociallogin.state.get(ASKED_AT):
-            raise ImmediateHttpResponse(proved_anew(request, sociallogin, identity, proved, asked))
+            raise ImmediateHttpResponse(renew_proof(request, sociallogin, identity, proved, asked))
         begin_session(request, identity, OIDC)
         request.session[ID_TOKEN] = sociallogin.id_token
         request.session[END_SESSION] = sociallogin.end_session
         request.session[PROVED_AT] = proved.at.timestamp() if proved.at else None
         follow_groups(request, identity.member, proved.groups, sso)
-        raise ImmediateHttpResponse(redirect(here(request, sociallogin.state.get("next"))))
+        raise ImmediateHttpResponse(redirect(own_page(request, sociallogin.state.get("next"))))
 
 
-def proved_anew(
+def renew_proof(
     request: HttpRequest,
     sociallogin: Any,
     identity: Identity,
-    proved: header_identity.Proved,
+    proved: ProvedIdentity,
     asked: float,
 ) -> HttpResponse:
-    """The session goes on, with a young proof in it; or as it was, and the page says why."""
+    """Store the fresh proof in the open session, or leave the session alone and say why."""
     at = proved.at.timestamp() if proved.at else 0
     if not request.user.is_authenticated or request.session.get(IDENTITY) != identity.pk:
         return no_proof_page(request, NotBelieved.SOMEBODY_ELSE)
@@ -101,9 +106,9 @@ def proved_anew(
     request.session[ID_TOKEN] = sociallogin.id_token
     tell(request, Event.PROOF_GIVEN, way="provider")
     follow_groups(request, identity.member, proved.groups, settings.SSO)
-    there = here(request, sociallogin.state.get("next"))
-    tell_of_interruption(request, there)
-    return redirect(there)
+    # Back to the page that asked for the proof: it leads on, and says what was interrupted.
+    query = urlencode({"next": own_page(request, sociallogin.state.get("next"))})
+    return redirect(f"{reverse('account_reauthenticate')}?{query}")
 
 
 def no_proof_page(request: HttpRequest, reason: Reason) -> HttpResponse:
@@ -111,15 +116,16 @@ def no_proof_page(request: HttpRequest, reason: Reason) -> HttpResponse:
     return render(request, "sso/no_proof.html", {"reason": reason}, status=403)
 
 
-def here(request: HttpRequest, url: str | None) -> str:
+def own_page(request: HttpRequest, url: str | None) -> str:
+    """Return `url` if it is a page of this console, else the home page."""
     hosts = {request.get_host()}
     if url and url_has_allowed_host_and_scheme(url, hosts, require_https=request.is_secure()):
         return url
-    return "home"
+    return reverse("home")
 
 
 def provider_sign_out(session: Any, back: str) -> str:
-    """Where the provider ends its own session (RP-initiated logout), or "" if it does not."""
+    """The address that ends the provider's session (RP-initiated logout), or "" without one."""
     if not session.get(END_SESSION):
         return ""
     query = {"id_token_hint": session[ID_TOKEN], "post_logout_redirect_uri": back}

@@ -1,4 +1,4 @@
-"""Which member a proved identity is here: known, made now, or waiting for an admin."""
+"""Finds or creates the member of a proved identity; a taken name waits for an admin."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.events import Event, tell
-from estuary_admin.sso.header_identity import Proved
+from estuary_admin.sso.identity_values import ProvedIdentity
 from estuary_admin.sso.models import Identity
-from estuary_admin.sso.reasons import Refused
+from estuary_admin.sso.refusals import NotAdmitted, Refused
 
-SEEN_EVERY = timedelta(minutes=5)  # a row written with each request would cost more than it tells
+LAST_SEEN_INTERVAL = timedelta(minutes=5)  # saves a write with each request
 
 
-def admitted(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
-    """The linked identity of somebody who may come in, or Refused."""
-    if not may_come_in(proved.groups, sso):
+def admitted(request: HttpRequest, proved: ProvedIdentity, sso: Config) -> Identity:
+    """Return the linked identity of a person who may sign in, or raise Refused."""
+    if not may_sign_in(proved.groups, sso):
         raise Refused(NotAdmitted.NOT_IN_GROUPS)
     identity = find(proved) or make(request, proved, sso)
     keep_current(identity, proved)
@@ -32,14 +31,14 @@ def admitted(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
     return identity
 
 
-def may_come_in(groups: frozenset[str] | None, sso: Config) -> bool:
-    """With SSO_MEMBER_GROUPS set, who brings no groups at all stays out as well."""
+def may_sign_in(groups: frozenset[str] | None, sso: Config) -> bool:
+    """With SSO_MEMBER_GROUPS set, a person without groups is refused as well."""
     if not sso.member_groups:
         return True
     return bool((groups or frozenset()) & (sso.member_groups | sso.admin_groups))
 
 
-def find(proved: Proved) -> Identity | None:
+def find(proved: ProvedIdentity) -> Identity | None:
     return (
         Identity.objects.select_related("member")
         .filter(source=proved.source, stable_id=proved.stable_id)
@@ -47,8 +46,8 @@ def find(proved: Proved) -> Identity | None:
     )
 
 
-def make(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
-    """A name that is taken already is no proof of being that member: an admin must link it."""
+def make(request: HttpRequest, proved: ProvedIdentity, sso: Config) -> Identity:
+    """Create the identity. If its name is taken, an admin must link it: a name proves nothing."""
     namesake = User.objects.filter(username__iexact=proved.username).first()
     if namesake is None and not sso.auto_create:
         raise Refused(NotAdmitted.UNKNOWN_MEMBER)
@@ -63,7 +62,7 @@ def make(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
                 email=proved.email,
                 state=Identity.State.PENDING if namesake else Identity.State.LINKED,
             )
-    except IntegrityError:  # another request of the same person was faster
+    except IntegrityError:  # another request of the same person came first
         if identity_made := find(proved):
             return identity_made
         raise Refused(NotAdmitted.PENDING) from None
@@ -72,10 +71,10 @@ def make(request: HttpRequest, proved: Proved, sso: Config) -> Identity:
     return identity
 
 
-def keep_current(identity: Identity, proved: Proved) -> None:
-    """Attributes follow the source; they never decide which member this is."""
-    told = {"name": proved.name, "email": proved.email}
-    changed = {name: value for name, value in told.items() if getattr(identity, name) != value}
+def keep_current(identity: Identity, proved: ProvedIdentity) -> None:
+    """Update name and e-mail from the source; they never decide which member this is."""
+    current = {"name": proved.name, "email": proved.email}
+    changed = {name: value for name, value in current.items() if getattr(identity, name) != value}
     now = timezone.now()
-    if changed or now - identity.last_seen > SEEN_EVERY:
+    if changed or now - identity.last_seen > LAST_SEEN_INTERVAL:
         Identity.objects.filter(pk=identity.pk).update(last_seen=now, **changed)

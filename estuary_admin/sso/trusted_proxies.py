@@ -1,4 +1,4 @@
-"""Who may bring identities: the addresses of the proxies, or the unix socket we listen on."""
+"""The proxies whose identity headers are believed: addresses, networks, or our unix socket."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from estuary_admin.web.networks import Network, is_within, unmapped
 
-WIDEST = {4: 8, 6: 16}  # fewer bits than these mean everyone, or nearly
+MIN_PREFIX_LENGTHS = {4: 8, 6: 16}  # a shorter prefix means almost everyone
 
 
 class MeansEveryone(ValueError):
-    """A network that nobody would call a proxy."""
+    """The network is far too wide to be a proxy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Peers:
 
     @classmethod
     def of(cls, words: list[str]) -> Peers:
-        """From addresses, networks and the word `unix`; ValueError for anything else."""
+        """Read addresses, networks and the word `unix`; raise ValueError for anything else."""
         found = [unmapped(ip_network(word)) for word in words if word != "unix"]
-        for network in _joined(found):
-            if network.prefixlen < WIDEST[network.version]:
+        for network in _merged(found):
+            if network.prefixlen < MIN_PREFIX_LENGTHS[network.version]:
                 raise MeansEveryone(str(network))
         return cls(tuple(found), "unix" in words)
 
@@ -32,14 +32,14 @@ class Peers:
         return self.unix or bool(self.networks)
 
     def __contains__(self, peer: str) -> bool:
-        """Whether a REMOTE_ADDR is one of ours; a unix socket leaves it empty."""
+        """Whether this REMOTE_ADDR is a trusted proxy. With a unix socket it is empty."""
         if not peer:
             return self.unix
         return is_within(peer, self.networks)
 
 
-def _joined(networks: list[Network]) -> list[Network]:
-    """Halves put together, so that 0.0.0.0/1,128.0.0.0/1 is seen for what it is."""
+def _merged(networks: list[Network]) -> list[Network]:
+    """Merge adjacent networks, so that 0.0.0.0/1,128.0.0.0/1 counts as 0.0.0.0/0."""
     four = [network for network in networks if isinstance(network, IPv4Network)]
     six = [network for network in networks if isinstance(network, IPv6Network)]
     return [*collapse_addresses(four), *collapse_addresses(six)]

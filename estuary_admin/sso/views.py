@@ -1,28 +1,34 @@
-"""Coming and leaving: the page depends on who vouches for members here."""
+"""Sign-in and sign-out pages, the way to a provider and back, and the diagnosis for admins."""
 
 from __future__ import annotations
 
 from allauth.account import views as account_views
+from allauth.account.utils import get_next_redirect_url
+from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from estuary_admin.security.fresh_proof import fresh_proof
-from estuary_admin.security.proof_methods import has_password_here
-from estuary_admin.sso.middleware import is_local_session
-from estuary_admin.sso.oidc_views import choose_provider
+from estuary_admin.members import admins_only
+from estuary_admin.sso.doctor import arrived, diagnose
+from estuary_admin.sso.provider import Adapter
 from estuary_admin.sso.provider_sign_in import provider_sign_out
+from estuary_admin.sso.refusal_views import refusal_page
+from estuary_admin.sso.refusals import NotBelieved, Refused
+from estuary_admin.sso.sessions import is_local_session
 
-ANY_FORM = ["GET", "HEAD", "POST"]
+FORM_METHODS = ["GET", "HEAD", "POST"]
 
 
-@require_http_methods(ANY_FORM)
+@require_http_methods(FORM_METHODS)
 @login_not_required
 def sign_in(request: HttpRequest) -> HttpResponseBase:
-    """By password or at a provider; proxies have signed members in before they get here."""
+    """Sign in by password or at a provider. Behind a proxy everybody here is signed in already."""
     if settings.SSO.is_proxy and not request.user.is_authenticated:
         raise Http404
     if settings.SSO.providers and not request.user.is_authenticated:
@@ -31,10 +37,10 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-@require_http_methods(ANY_FORM)
+@require_http_methods(FORM_METHODS)
 @login_not_required
 def sign_in_locally(request: HttpRequest) -> HttpResponseBase:
-    """For the day on which single sign-on is broken; SSO_LOCAL_FALLBACK opens it."""
+    """Sign in by password while single sign-on is broken; needs SSO_LOCAL_FALLBACK."""
     if settings.SSO.is_local:
         return redirect("account_login")
     if not settings.SSO.local_fallback:
@@ -43,48 +49,87 @@ def sign_in_locally(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-@require_http_methods(ANY_FORM)
-@login_not_required  # who is signed out already has nothing to sign in for
+@require_http_methods(FORM_METHODS)
+@login_not_required  # A member who is signed out already must not be sent to sign in.
 def sign_out(request: HttpRequest) -> HttpResponseBase:
-    """End our session on the server; the browser drops what it kept."""
-    was_local, there = is_local_session(request), where_the_other_session_ends(request)
+    """End the session on the server and clear what the browser stored."""
+    was_local, address = is_local_session(request), other_sign_out(request)
     response: HttpResponseBase = account_views.logout(request)
     if request.method != "POST":
         return response
     if not settings.SSO.is_local:
-        response = redirect("account_local") if was_local else lead_on(request, there)
+        response = redirect("account_local") if was_local else leave(request, address)
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
-def where_the_other_session_ends(request: HttpRequest) -> str:
+def other_sign_out(request: HttpRequest) -> str:
+    """The address that ends the session at the proxy or the provider, or ""."""
     if settings.SSO.logout_url or settings.SSO.is_local:
         return str(settings.SSO.logout_url)
     path = reverse("account_signed_out_everywhere")
     return provider_sign_out(request.session, f"{settings.PUBLIC_URL.geturl()}{path}")
 
 
-def lead_on(request: HttpRequest, there: str) -> HttpResponseBase:
-    # A page that leads on, not a redirect: `form-action 'self'` holds for where a form leads in
-    # the end, and the pages of single sign-on go through several hosts.
-    if not there:
+def leave(request: HttpRequest, address: str) -> HttpResponseBase:
+    # A page instead of a redirect: the policy `form-action 'self'` also applies to redirects
+    # after a form, and single sign-on leads through several hosts.
+    if not address:
         return redirect("account_signed_out")
-    return render(request, "sso/onward.html", {"there": there})
+    return render(request, "sso/onward.html", {"there": address})
 
 
 @require_safe
 @login_not_required
 def signed_out(request: HttpRequest, *, everywhere: bool = False) -> HttpResponseBase:
-    """Says honestly whether the other session is still open; leads nowhere by itself."""
+    """Say whether the other session is still open. The page does not lead on by itself."""
     if settings.SSO.is_local:
         return redirect("account_login")
     return render(request, "sso/signed_out.html", {"everywhere": everywhere})
 
 
-@require_http_methods(ANY_FORM)
-@fresh_proof(when=has_password_here)
-def password_change(request: HttpRequest) -> HttpResponseBase:
-    if not has_password_here(request):
-        raise Http404
-    response: HttpResponseBase = account_views.password_change(request)
+def choose_provider(request: HttpRequest) -> HttpResponseBase:
+    context = {"providers": settings.SSO.providers, "next": get_next_redirect_url(request)}
+    return render(request, "sso/choose.html", context)
+
+
+@require_POST
+@login_not_required
+def provider_login(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    """Lead to the provider by a page: `form-action` forbids a form that ends at another host."""
+    response = _provider_flow(OAuth2LoginView, request, provider_id)
+    if response.status_code != 302:
+        return response
+    context = {"there": response["Location"], "is_arriving": True}
+    return render(request, "sso/onward.html", context)
+
+
+@require_safe
+@login_not_required
+def provider_callback(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    try:
+        return _provider_flow(OAuth2CallbackView, request, provider_id)
+    except Refused as refusal:
+        return refusal_page(request, refusal.reason)
+
+
+def _provider_flow(view: type, request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    try:
+        response: HttpResponseBase = view.adapter_view(Adapter(request, provider_id))(request)  # type: ignore[attr-defined]
+    except SocialApp.DoesNotExist:
+        raise Http404 from None
+    except OAuth2Error:  # The provider's description of its endpoints is missing or wrong.
+        return refusal_page(request, NotBelieved.PROVIDER)
     return response
+
+
+@require_safe
+@admins_only
+def sso_doctor(request: HttpRequest) -> HttpResponseBase:
+    """Show an admin what their own request contains and how each step of the sign-in goes."""
+    context = {
+        "sso": settings.SSO,
+        "findings": diagnose(request.META, settings.SSO),
+        "headers": arrived(request.META, settings.SSO),
+    }
+    return render(request, "sso/sso_doctor.html", context)

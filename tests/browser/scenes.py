@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from estuary_admin.sso.identity_errors import NotBelieved
+from estuary_admin.sso.refusals import NotBelieved
 from keys.sandbox import Fault
 from tests.browser import plays
 from tests.browser.factor_plays import confirmation, second_factor, with_a_passkey

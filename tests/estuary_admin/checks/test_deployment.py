@@ -15,7 +15,7 @@ from django.core import checks
 from estuary_admin.checks import deployment
 from estuary_admin.checks.deployment import MISTAKES, deployment_mistakes
 from estuary_admin.sso.config import Config
-from estuary_admin.sso.load import load
+from estuary_admin.sso.environment import read_config
 from estuary_admin.storage.databases import SQLITE
 from tests.estuary_admin.test_start import run
 
@@ -99,7 +99,7 @@ def test_a_mistake_with_single_sign_on_is_named(
 ) -> None:
     for variable, value in values.items():
         monkeypatch.setenv(variable, value)
-    settings.SSO = load(settings.PUBLIC_URL)
+    settings.SSO = read_config(settings.PUBLIC_URL)
 
     assert found() == [name]
 
@@ -109,7 +109,7 @@ def test_an_open_provider_is_accepted_when_an_admin_creates_the_members(
 ) -> None:
     for variable, value in {**GOOGLE, "SSO_AUTO_CREATE": "false"}.items():
         monkeypatch.setenv(variable, value)
-    settings.SSO = load(settings.PUBLIC_URL)
+    settings.SSO = read_config(settings.PUBLIC_URL)
 
     assert found() == []
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from estuary_admin.sso.config import Config
-from estuary_admin.sso.load import load
+from estuary_admin.sso.environment import read_config
 from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
 
 PROXY_HEADER = {"SSO_MODE": "proxy-header", "SSO_PRESET": "authelia"}
@@ -26,7 +26,7 @@ CLOUDFLARE = {
 def read(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> Config:
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    return load(urlsplit("https://keys.example.com"))
+    return read_config(urlsplit("https://keys.example.com"))
 
 
 def test_without_a_word_accounts_are_local(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_every_jwt_preset_needs_only_what_is_ones_own(
     if preset == "oauth2-proxy":  # its provider's address cannot be known
         own["SSO_JWT_JWKS_URL"] = "https://id.example/jwks"
 
-    found = read(monkeypatch, {**CLOUDFLARE, **own, "SSO_PRESET": preset}).signed
+    found = read(monkeypatch, {**CLOUDFLARE, **own, "SSO_PRESET": preset}).assertion
 
     assert found
     assert found.jwks_url.startswith("https://")
@@ -77,7 +77,7 @@ def test_every_jwt_preset_needs_only_what_is_ones_own(
 def test_pomerium_signs_for_our_own_host(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"SSO_MODE": "proxy-jwt", "SSO_PRESET": "pomerium", "SSO_TRUSTED_PROXIES": "unix"}
 
-    found = read(monkeypatch, values).signed
+    found = read(monkeypatch, values).assertion
 
     assert found
     assert found.jwks_url == "https://keys.example.com/.well-known/pomerium/jwks.json"

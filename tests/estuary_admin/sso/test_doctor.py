@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from estuary_admin.sso.config import Config, Signed
+from estuary_admin.sso.config import AssertionRules, Config
 from estuary_admin.sso.doctor import arrived, diagnose
 from estuary_admin.sso.trusted_proxies import Peers
 from tests.conftest import signed_in
@@ -22,7 +22,7 @@ KEY = SigningKey("first")
 
 
 def titles(meta: dict[str, str], sso: Config) -> list[tuple[str, bool]]:
-    return [(finding.title, finding.is_well) for finding in diagnose(meta, sso)]
+    return [(finding.title, finding.is_ok) for finding in diagnose(meta, sso)]
 
 
 def test_the_page_shows_what_arrived_with_values_masked(proxied: Config) -> None:
@@ -107,7 +107,7 @@ def jwt_config(url: str) -> Config:
     return Config(
         mode="proxy-jwt",
         peers=Peers.of(["unix"]),
-        signed=Signed("Cf-Access-Jwt-Assertion", url, ISSUER, (AUDIENCE,), ("RS256",)),
+        assertion=AssertionRules("Cf-Access-Jwt-Assertion", url, ISSUER, (AUDIENCE,), ("RS256",)),
         user_claim="email",
     )
 

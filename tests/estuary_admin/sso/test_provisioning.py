@@ -10,15 +10,15 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from estuary_admin.sso import provisioning
-from estuary_admin.sso.admission_errors import NotAdmitted
 from estuary_admin.sso.backends import ProxyBackend
 from estuary_admin.sso.config import Config
-from estuary_admin.sso.header_identity import Proved, prove
+from estuary_admin.sso.header_identity import prove
+from estuary_admin.sso.identity_values import ProvedIdentity
 from estuary_admin.sso.models import Identity
-from estuary_admin.sso.reasons import Refused
+from estuary_admin.sso.refusals import NotAdmitted, Refused
 from tests.estuary_admin.sso.conftest import Browser
 
-PROVED = Proved("proxy:authelia", "alice", "alice", "", "", None)
+PROVED = ProvedIdentity("proxy:authelia", "alice", "alice", "", "", None)
 
 
 def test_the_slower_of_two_first_requests_finds_what_the_faster_made(

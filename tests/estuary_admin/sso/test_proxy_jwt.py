@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 
-from estuary_admin.sso.config import Config, Signed
+from estuary_admin.sso.config import AssertionRules, Config
 from estuary_admin.sso.key_sets import key_set
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.trusted_proxies import Peers
@@ -45,7 +45,7 @@ def signed(settings: LazySettings, db: None, keys: KeyServer) -> Config:
             mode="proxy-jwt",
             preset="cloudflare-access",
             peers=Peers.of([PROXY]),
-            signed=Signed(HEADER, keys.url, ISSUER, (AUDIENCE,), ("RS256", "ES256")),
+            assertion=AssertionRules(HEADER, keys.url, ISSUER, (AUDIENCE,), ("RS256", "ES256")),
             user_claim="email",
             groups_claim="groups",
             admin_groups=frozenset({"console-admins"}),
@@ -232,8 +232,8 @@ def test_one_group_may_come_as_a_word(settings: Any) -> None:
 
 
 def test_the_keys_of_an_address_are_shared_by_the_process(signed: Config) -> None:
-    assert signed.signed
-    assert key_set(signed.signed.jwks_url) is key_set(signed.signed.jwks_url)
+    assert signed.assertion
+    assert key_set(signed.assertion.jwks_url) is key_set(signed.assertion.jwks_url)
 
 
 @pytest.mark.parametrize("at", ["long ago", 1e300, None])

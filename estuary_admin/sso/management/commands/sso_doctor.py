@@ -1,4 +1,4 @@
-"""Say what single sign-on is set to, whether it can work, and why a request would be refused."""
+"""Shows the mode of single sign-on, whether it can work, and why a request would be refused."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jwt import PyJWTError
 
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.doctor import Finding, arrived, diagnose
-from estuary_admin.sso.header_values import meta_key
-from estuary_admin.sso.identity_errors import NotBelieved
+from estuary_admin.sso.identity_values import meta_key
 from estuary_admin.sso.key_sets import KeySet, usable
+from estuary_admin.sso.refusals import NotBelieved
 
 
 class Command(BaseCommand):
-    help = "Look at single sign-on; with --peer and --header, try a request without sending one."
+    help = "Check single sign-on; with --peer and --header, try a request without sending one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--peer", help="the address the request comes from, or unix")
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Mode: {sso.mode}, preset: {sso.preset or 'none'}")
         if sso.is_proxy:
             self.stdout.write(f"Headers looked for: {', '.join(sso.identity_headers)}")
-        findings = [_keys(sso)] if sso.signed else []
+        findings = [_keys(sso)] if sso.assertion else []
         if options["peer"] is not None:
             meta = meta_of(options["peer"], options["header"])
             for header in arrived(meta, sso):
@@ -39,24 +39,24 @@ class Command(BaseCommand):
         if sso.is_proxy:
             self.stdout.write("Proof that it is closed, from a machine that is no proxy of yours:")
             self.stdout.write(f"  {proof_by_curl(sso)}    # must print 403, or not connect")
-        if not all(finding.is_well for finding in findings):
+        if not all(finding.is_ok for finding in findings):
             raise CommandError("Single sign-on does not work like this; see above.")
 
     def say(self, finding: Finding) -> None:
-        mark = "ok    " if finding.is_well else "FAILED"
+        mark = "ok    " if finding.is_ok else "FAILED"
         self.stdout.write(f"{mark} {finding.title}: {finding.sentence}")
         if finding.fix:
             self.stdout.write(f"       Fix: {finding.fix}")
 
 
 def _keys(sso: Config) -> Finding:
-    assert sso.signed is not None  # noqa: S101 - for the types
+    assert sso.assertion is not None  # noqa: S101 - for the types
     try:
-        keys = usable(KeySet(sso.signed.jwks_url).get_jwk_set())
+        keys = usable(KeySet(sso.assertion.jwks_url).get_jwk_set())
     except (PyJWTError, ValueError):
         return Finding("Keys", False, NotBelieved.KEYS_AWAY.sentence, NotBelieved.KEYS_AWAY.fix)
     names = ", ".join(f"{key.key_id or 'one without an id'} ({key.algorithm_name})" for key in keys)
-    return Finding("Keys", True, f"{sso.signed.jwks_url} lists {names}.")
+    return Finding("Keys", True, f"{sso.assertion.jwks_url} lists {names}.")
 
 
 def meta_of(peer: str, headers: list[str]) -> dict[str, str]:

@@ -11,9 +11,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from estuary_admin.sso.config import Config
+from estuary_admin.sso.config import Config, Provider
 from estuary_admin.sso.key_sets import key_set
-from estuary_admin.sso.oidc_config import Provider
 from tests.estuary_admin.sso.conftest import use
 from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
 from tests.keys.evidence import words_of

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from django.conf import LazySettings
 
-from estuary_admin.sso.config import Config
-from estuary_admin.sso.oidc_config import Provider
+from estuary_admin.sso.config import Config, Provider
 from keys.audit.vocabulary import Action
 from tests.estuary_admin.sso.conftest import use
 from tests.estuary_admin.sso.oidc.conftest import sign_in

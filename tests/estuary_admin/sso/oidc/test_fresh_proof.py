@@ -32,7 +32,10 @@ def prove(provider: ScriptedProvider, client: Client, **claims: Any) -> Any:
     asked = begin(client, proof="yes", next=CONNECT)
     assert (asked["prompt"], asked["max_age"]) == ("login", "0")
     provider.answers(**{"nonce": asked["nonce"], "auth_time": int(time.time()), **claims})
-    return come_back(client, asked)
+    response = come_back(client, asked)
+    if response.status_code == 302:  # by way of the page that asked
+        response = client.get(response["Location"])
+    return response
 
 
 def test_signing_in_does_not_ask_for_the_password_there(provider: ScriptedProvider) -> None:

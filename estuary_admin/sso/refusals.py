@@ -1,11 +1,28 @@
-"""Why it is not believed who somebody is: neither proxy nor provider proves it."""
+"""Why a sign-in is refused: a code, a sentence for the person, a fix for the operator."""
 
 from __future__ import annotations
 
-from estuary_admin.sso.reasons import Reason
+from enum import Enum
+
+
+class Reason(Enum):
+    """The base of `NotBelieved` and `NotAdmitted`."""
+
+    def __init__(self, code: str, sentence: str, fix: str) -> None:
+        self.code, self.sentence, self.fix = code, sentence, fix
+
+
+class Refused(Exception):
+    """The sign-in is refused for this reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
 
 
 class NotBelieved(Reason):
+    """The proxy or the provider did not prove who this is."""
+
     UNTRUSTED_PEER = (
         "untrusted-peer",
         "This request did not come through the sign-in proxy, so nothing in it was believed.",
@@ -115,4 +132,43 @@ class NotBelieved(Reason):
             "It must heed prompt=login and max_age, and state auth_time in its ID tokens. If it "
             "cannot, members add a passkey or an app right after signing in; see docs/sso.md."
         ),
+    )
+
+
+class NotAdmitted(Reason):
+    """It is proved who this is, but this person may not use the console."""
+
+    NO_PERSON = (
+        "no-person",
+        "The assertion is about a program, not about a person.",
+        "Service tokens cannot use this console: sign in as a person.",
+    )
+    NOT_IN_GROUPS = (
+        "not-in-groups",
+        "You are in none of the groups that may use this console.",
+        (
+            "Add the person to one of SSO_MEMBER_GROUPS or SSO_ADMIN_GROUPS, and see that the "
+            "proxy sends the groups."
+        ),
+    )
+    UNKNOWN_MEMBER = (
+        "unknown-member",
+        "You have no account here.",
+        (
+            "SSO_AUTO_CREATE is false: make the member with “manage.py createmember”, let the "
+            "person come once more, and link the identity."
+        ),
+    )
+    PENDING = (
+        "pending",
+        (
+            "There is an account with your name already. Before you can use it, an admin must "
+            "confirm that it is yours."
+        ),
+        "An admin links it at /admin-tools/sso/identities/.",
+    )
+    SWITCHED_OFF = (
+        "switched-off",
+        "Your account here is switched off.",
+        "Ask an admin of this console if you think that is a mistake.",
     )

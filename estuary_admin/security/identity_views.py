@@ -1,8 +1,7 @@
-"""For admins: what single sign-on sees, and which identity is which member."""
+"""Admin pages that link identities of single sign-on to members, and remove them."""
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,22 +9,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from estuary_admin.members import admins_only
 from estuary_admin.security.fresh_proof import fresh_proof
-from estuary_admin.sso.doctor import arrived, diagnose
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.models import Identity
 
-SHOWN = 100
-
-
-@require_safe
-@admins_only
-def sso_doctor(request: HttpRequest) -> HttpResponseBase:
-    context = {
-        "sso": settings.SSO,
-        "findings": diagnose(request.META, settings.SSO),
-        "headers": arrived(request.META, settings.SSO),
-    }
-    return render(request, "sso/sso_doctor.html", context)
+MAX_ROWS_SHOWN = 100
 
 
 @require_safe
@@ -33,9 +20,9 @@ def sso_doctor(request: HttpRequest) -> HttpResponseBase:
 def identities(request: HttpRequest) -> HttpResponseBase:
     known = Identity.objects.select_related("member").order_by("-last_seen")
     context = {
-        "pending": known.filter(state=Identity.State.PENDING)[:SHOWN],
-        "linked": known.filter(state=Identity.State.LINKED)[:SHOWN],
-        "shown": SHOWN,
+        "pending": known.filter(state=Identity.State.PENDING)[:MAX_ROWS_SHOWN],
+        "linked": known.filter(state=Identity.State.LINKED)[:MAX_ROWS_SHOWN],
+        "shown": MAX_ROWS_SHOWN,
     }
     return render(request, "sso/identities.html", context)
 
@@ -44,11 +31,11 @@ def identities(request: HttpRequest) -> HttpResponseBase:
 @admins_only
 @fresh_proof(back="sso_identities")
 def identity_link(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """From now on this identity is that member, with all that the member has connected."""
+    """Let this identity sign in as the member, with everything the member has connected."""
     identity = get_object_or_404(Identity, pk=pk, state=Identity.State.PENDING)
     identity.state = Identity.State.LINKED
     identity.save(update_fields=["state"])
-    tell(request, Event.IDENTITY_LINKED, None, **_named(identity))
+    tell(request, Event.IDENTITY_LINKED, None, **_detail_of(identity))
     messages.success(request, f"Linked to {identity.member.get_username()}.")
     return redirect("sso_identities")
 
@@ -57,18 +44,18 @@ def identity_link(request: HttpRequest, pk: int) -> HttpResponseBase:
 @admins_only
 @fresh_proof(back="sso_identities")
 def identity_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Forget it; who brings it again is somebody new. Sessions begun with it end."""
+    """Remove the identity and end its sessions; it counts as new when it comes again."""
     identity = get_object_or_404(Identity, pk=pk)
     if identity.member == request.user and not identity.is_pending:
         messages.error(request, "This is your own identity: another admin must remove it.")
         return redirect("sso_identities")
-    tell(request, Event.IDENTITY_REMOVED, None, **_named(identity))
+    tell(request, Event.IDENTITY_REMOVED, None, **_detail_of(identity))
     identity.delete()
     messages.success(request, "Identity removed.")
     return redirect("sso_identities")
 
 
-def _named(identity: Identity) -> dict[str, str]:
+def _detail_of(identity: Identity) -> dict[str, str]:
     return {
         "name": identity.member.get_username(),
         "source": identity.source,
