@@ -16,7 +16,7 @@ from keys.sandbox.estuary.handlers import PERMANENT
 from keys.sandbox.estuary.journal import Journal
 from keys.sandbox.estuary.state import ERAS, LEVELS, Key, State, User
 from keys.sandbox.wire.background import Background
-from keys.sandbox.wire.golang import nanoseconds
+from keys.sandbox.wire.golang import SECOND, nanoseconds
 from keys.sandbox.wire.parsing import Request
 from keys.sandbox.wire.server import Server
 
@@ -27,7 +27,8 @@ class Sandbox:
     `listen` is HOST:PORT, port 0 for any free one. `latency` in seconds, before every answer.
     `rate_limit` in requests a second, None for none. `seed` drives the tokens made here (not
     those made over the API). `state_file` keeps users and keys over a restart. `clock` gives
-    seconds, `wall` nanoseconds since 1970: tests move them instead of waiting.
+    seconds, `wall` nanoseconds since 1970: tests move them instead of waiting. `clock_offset`
+    in seconds makes the node's clock differ from that of the machine; it may change at any time.
     Raises ValueError for an unknown generation.
     """
 
@@ -41,10 +42,12 @@ class Sandbox:
         state_file: str | Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = time.time_ns,
+        clock_offset: float = 0.0,
     ) -> None:
         if generation not in GENERATIONS:
             raise ValueError(f"generation is one of {', '.join(GENERATIONS)}, not {generation!r}")
-        self._wall = wall
+        self.clock_offset = clock_offset
+        self._machine_wall = wall
         self._random = random.Random(seed)  # noqa: S311 - made-up tokens that must repeat
         self.state = State()
         if state_file:
@@ -55,10 +58,14 @@ class Sandbox:
             rate_limit=rate_limit,
             latency=latency,
             clock=clock,
-            wall=wall,
+            wall=self._wall,
         )
         host, _, port = listen.rpartition(":")
         self._background = Background(self._server, host.strip("[]") or "127.0.0.1", int(port))
+
+    def _wall(self) -> int:
+        """The node's clock, in nanoseconds since 1970."""
+        return self._machine_wall() + int(self.clock_offset * SECOND)
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .export import Export
-from .observing import Endpoint
+from .observing import Endpoint, LastSeen, last_seen
 from .redaction import redact
 from .types import (
     PERMANENT_FROM,
@@ -25,6 +25,7 @@ from .types import (
     CreatedKey,
     KeyList,
     KeySpec,
+    NodeClock,
     Permission,
     Stats,
     fingerprint_of,
@@ -41,6 +42,8 @@ __all__ = [
     "Export",
     "KeyList",
     "KeySpec",
+    "LastSeen",
+    "NodeClock",
     "NotPermitted",
     "Permission",
     "RateLimited",
@@ -56,6 +59,7 @@ __all__ = [
     "describe",
     "fingerprint_of",
     "hash_of",
+    "last_seen",
     "parse_lifetime",
     "redact",
     "to_go",

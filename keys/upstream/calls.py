@@ -18,9 +18,10 @@ from .errors import (
 )
 from .export import Export, begin
 from .http import Node, Reply
-from .observing import Endpoint, observed
+from .observing import Endpoint, Exchange, observed
 from .redaction import Secret
 from .refusals import refusal
+from .types import NodeClock
 
 T = TypeVar("T")
 Read = Callable[[Reply], T | Problem]  # a good reply's meaning, or what is wrong with it
@@ -40,8 +41,8 @@ class Calls:
         """GET, at most twice more after a broken connection, 429 with a time, 502, 503, 504."""
         for pause in (*_PAUSES, None):
             try:
-                with observed(endpoint):
-                    return self._get_once(path, most, read)
+                with observed(endpoint) as exchange:
+                    return self._get_once(path, most, read, exchange)
             except (UpstreamUnavailable, UpstreamFailed, RateLimited) as error:
                 failure = error
             wait = _wait_before_retry(failure, pause)
@@ -50,8 +51,9 @@ class Calls:
             time.sleep(wait)
         raise failure
 
-    def _get_once(self, path: str, most: int, read: Read[T]) -> T:
+    def _get_once(self, path: str, most: int, read: Read[T], exchange: Exchange) -> T:
         reply = self._node.fetch("GET", Secret(path), Patience(self._ends()), most)
+        exchange.clock = reply.clock
         if reply.status != 200:
             raise refusal(reply, is_change=False)
         return _understood(reply, read, is_change=False)
@@ -60,8 +62,9 @@ class Calls:
         self, endpoint: Endpoint, method: str, target: Secret, most: int, read: Read[T]
     ) -> T:
         """POST or DELETE, once."""
-        with observed(endpoint):
+        with observed(endpoint) as exchange:
             reply = self._node.fetch(method, target, Patience(self._change_ends()), most)
+            exchange.clock = reply.clock
             if reply.status != 200:
                 raise refusal(reply, is_change=True)
             return _understood(reply, read, is_change=True)
@@ -74,16 +77,18 @@ class Calls:
         """GET a long stream, once, with a patience of its own (seconds)."""
         now = time.monotonic()
         patience = Patience(now + first_byte, connect_until=now + self._timeout)
-        with observed(Endpoint.EXPORT):
+        with observed(Endpoint.EXPORT) as exchange:
             begun = attempt(
                 lambda: begin(self._node.send("GET", Secret(path), patience), patience, idle),
                 "GET",
                 patience,
             )
             if isinstance(begun, Export):
+                exchange.clock = begun.clock
                 return begun
             if isinstance(begun, str):
                 raise UnexpectedReply(begun)
+            exchange.clock = begun.clock
             raise refusal(begun, is_change=False)
 
     def _ends(self) -> float:
@@ -97,9 +102,9 @@ class Calls:
         return min(self._ends() - self._timeout / 4, time.monotonic() + self._timeout * 0.6)
 
 
-def json_of(read: Callable[[bytes], T | Problem]) -> Read[T]:
+def json_of(read: Callable[[bytes, NodeClock | None], T | Problem]) -> Read[T]:
     """Read a body, which must say that it is JSON."""
-    return lambda reply: read(reply.body) if reply.is_json else "content-type"
+    return lambda reply: read(reply.body, reply.clock) if reply.is_json else "content-type"
 
 
 def nothing_else(reply: Reply) -> Literal[True] | Problem:

@@ -98,7 +98,7 @@ class EstuaryClient:
         return self._calls.open_export("/user/export", first_byte_timeout, idle_timeout)
 
     def _list(self, wanted: Collection[str] = ()) -> Listing:
-        read = json_of(lambda body: read_keys(body, wanted))
+        read = json_of(lambda body, clock: read_keys(body, clock, wanted))
         return self._calls.get(Endpoint.LIST, "/user/api-keys", _LIST_MOST, read)
 
     def _revoke(self, listing: Listing, token_hash: str) -> bool:

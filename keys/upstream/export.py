@@ -18,7 +18,7 @@ from .deadlines import Patience
 from .diagnosis import attempt
 from .errors import Problem, UnexpectedReply, UpstreamUnavailable
 from .export_text import Depth, Utf8
-from .http import READ, Reply, is_json, read_reply
+from .http import READ, Reply, is_json, node_clock, read_reply
 
 _START = 64  # bytes to tell an export by
 #: Each piece costs the same few calls, from here to the browser, but a slow one is to arrive, too.
@@ -40,6 +40,7 @@ class Export:
         self._first = first
         self._text = text
         self._patience = patience
+        self.clock = node_clock(response)
         self._is_closed = False
         self._amount = _LEAST
         is_framed = response.chunked or response.length_remaining is not None

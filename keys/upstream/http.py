@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from urllib3 import BaseHTTPResponse
 from urllib3.util import parse_url
@@ -17,9 +19,11 @@ from .diagnosis import attempt
 from .errors import TokenRejected, UnexpectedReply
 from .pool import pool_for, send
 from .redaction import Secret
+from .types import NodeClock
 
 READ = 256 * 1024
 _REFUSAL_MOST = 64 * 1024
+_LONGEST_DATE = 64
 _is_sendable = re.compile(r"[!-~]{1,4096}").fullmatch
 
 
@@ -32,6 +36,7 @@ class Reply:
     retry_after: str
     is_whole: bool
     body: bytes = field(repr=False)
+    clock: NodeClock | None = None
 
 
 class Node:
@@ -107,6 +112,7 @@ def read_reply(response: BaseHTTPResponse, most: int) -> Reply:
     """
     if response.status != 200:
         most = min(most, _REFUSAL_MOST)
+    clock = node_clock(response)
     pieces: list[bytes] = []
     announced = response.length_remaining or 0
     size = announced if announced > most else 0
@@ -124,4 +130,15 @@ def read_reply(response: BaseHTTPResponse, most: int) -> Reply:
         retry_after=response.headers.get("Retry-After", "").strip(),
         body=b"".join(pieces) if is_whole else b"",
         is_whole=is_whole,
+        clock=clock,
     )
+
+
+def node_clock(response: BaseHTTPResponse) -> NodeClock | None:
+    """The node's clock by the `Date` header of a reply whose head has just arrived."""
+    try:
+        time = parsedate_to_datetime(response.headers.get("Date", "")[:_LONGEST_DATE])
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)  # `-0000` names no zone
+        return NodeClock(time.astimezone(UTC), time - datetime.now(UTC))
+    except (ValueError, OverflowError):
+        return None

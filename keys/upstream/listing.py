@@ -18,7 +18,7 @@ from . import documents
 from .documents import UNREADABLE, Row, problem_of
 from .errors import Problem
 from .redaction import Secret, holds_token, redact
-from .types import ApiKey, KeyList, hash_of
+from .types import ApiKey, KeyList, NodeClock, hash_of
 
 HASH_LENGTH = 43
 _HASH_LETTERS = f"{string.ascii_letters}{string.digits}-_".encode()
@@ -34,7 +34,9 @@ class Listing(NamedTuple):
     tokens: dict[str, Secret]
 
 
-def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
+def read_keys(
+    body: bytes, clock: NodeClock | None = None, wanted: Container[str] = ()
+) -> Listing | Problem:
     """The list of keys; `wanted` are the hashes of those that are to be revoked.
 
     A row that cannot be trusted is counted and left out; when no row can, neither can the list.
@@ -46,7 +48,7 @@ def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
     try:
         rows = _each(body)
         if isinstance(rows, list) and (current := _current(rows)):
-            return Listing(KeyList(current), {})
+            return Listing(KeyList(current, clock=clock), {})
         for row in rows:
             key = key_of(row)
             if key is None:
@@ -59,7 +61,7 @@ def read_keys(body: bytes, wanted: Container[str] = ()) -> Listing | Problem:
         return problem_of(error)
     if unreadable and not keys:
         return "shape"
-    return Listing(KeyList(tuple(keys.values()), unreadable), tokens)
+    return Listing(KeyList(tuple(keys.values()), unreadable, clock), tokens)
 
 
 def _each(body: bytes) -> Iterable[Row | None]:

@@ -14,7 +14,7 @@ from . import documents
 from .documents import UNREADABLE, Row, problem_of
 from .errors import Problem
 from .listing import key_of
-from .types import CreatedKey, Stats
+from .types import CreatedKey, NodeClock, Stats
 
 
 def loads(body: bytes) -> object:
@@ -25,7 +25,7 @@ def loads(body: bytes) -> object:
         return None
 
 
-def read_created(body: bytes) -> CreatedKey | Problem:
+def read_created(body: bytes, clock: NodeClock | None = None) -> CreatedKey | Problem:
     """The key just made, with its token."""
     try:
         made = documents.made.decode(body)
@@ -33,7 +33,9 @@ def read_created(body: bytes) -> CreatedKey | Problem:
     except UNREADABLE as error:
         return problem_of(error)
     key = key_of(row) if row.token else None
-    return CreatedKey(key.token_hash, key.label, key.expiry, row.token) if key else "shape"
+    if key is None:
+        return "shape"
+    return CreatedKey(key.token_hash, key.label, key.expiry, row.token, clock)
 
 
 def _moment(text: str) -> datetime:
@@ -47,10 +49,10 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def read_stats(body: bytes) -> Stats | Problem:
+def read_stats(body: bytes, clock: NodeClock | None = None) -> Stats | Problem:
     """The two numbers, which go beyond 2^53 but not beyond 63 bits."""
     try:
         figures = documents.figures.decode(body)
     except UNREADABLE as error:
         return problem_of(error)
-    return Stats(figures.total_size, figures.num_pins)
+    return Stats(figures.total_size, figures.num_pins, clock)

@@ -55,15 +55,34 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
+class NodeClock:
+    """The node's clock at the moment of one answer: its `Date` header, in whole seconds.
+
+    `ahead` is the node's time minus ours at that moment, so `our_now + ahead` is the node's time
+    later on. It is negative when the node is behind.
+    """
+
+    time: datetime
+    ahead: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class KeyList:
     """All keys of the account in Estuary's order, expired and session keys included.
 
     `unreadable` counts the rows that could not be trusted and are not among `keys`: while it is
-    not 0, that a key is missing from the list proves nothing.
+    not 0, that a key is missing from the list proves nothing. `clock` is None when the answer
+    had no `Date` header that could be read.
     """
 
     keys: tuple[ApiKey, ...]
     unreadable: int = 0
+    clock: NodeClock | None = field(default=None, compare=False)
+
+    @property
+    def node_time(self) -> datetime | None:
+        """What the node's clock showed when it answered; None when it did not say."""
+        return self.clock.time if self.clock else None
 
     def find(self, token_hash: str) -> ApiKey | None:
         """The key with that hash, or None."""
@@ -100,6 +119,7 @@ class CreatedKey:
     label: str
     expiry: datetime
     token: str = field(repr=False)
+    clock: NodeClock | None = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -113,6 +133,7 @@ class Stats:
 
     total_size: int
     pin_count: int
+    clock: NodeClock | None = field(default=None, compare=False)
 
 
 def hash_of(token: str) -> str:

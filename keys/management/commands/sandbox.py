@@ -25,6 +25,12 @@ class Command(BaseCommand):
         parser.add_argument("--listen", default="127.0.0.1:3004", help="HOST:PORT (%(default)s)")
         parser.add_argument("--generation", default="current", choices=list(GENERATIONS))
         parser.add_argument("--latency", default=0.0, type=seconds, help="before answers: 20ms")
+        parser.add_argument(
+            "--clock-offset",
+            default=0.0,
+            type=seconds,
+            help="the node's clock is ahead by: =1h, =-5m",
+        )
         parser.add_argument("--rate-limit", default=200, type=int, help="a second; 0 for none")
         parser.add_argument("--seed", default=1, type=int, help="makes the same keys again")
         parser.add_argument("--token", help="the first user's own full key, labelled main")
@@ -69,6 +75,7 @@ def _node(options: dict[str, Any]) -> Sandbox:
         listen=options["listen"],
         generation=options["generation"],
         latency=options["latency"],
+        clock_offset=options["clock_offset"],
         rate_limit=options["rate_limit"] or None,
         seed=options["seed"],
         state_file=options["state_file"],

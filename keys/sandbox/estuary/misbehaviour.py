@@ -51,7 +51,7 @@ async def _spoil(fault: Fault, connection: Connection, request: Request, reply: 
         connection.reset()
     elif kind in {"cut", "truncated"}:
         request.status = reply.status
-        await connection.write(_broken_off(fault, request, reply))
+        await connection.write(_broken_off(fault, request, reply, connection.now()))
         connection.open = False
     elif kind in {"drip", "drip-body"}:
         request.status = reply.status
@@ -61,13 +61,13 @@ async def _spoil(fault: Fault, connection: Connection, request: Request, reply: 
         await connection.send(request, changed(fault, reply))
 
 
-def _broken_off(fault: Fault, request: Request, reply: Reply) -> Iterator[bytes]:
+def _broken_off(fault: Fault, request: Request, reply: Reply, now: int) -> Iterator[bytes]:
     part = cut(reply.body, fault.size)
     if fault.kind == "truncated" and isinstance(reply.body, bytes):
         reply.sized = True
-        return chain([render_head(request, reply)], part)
+        return chain([render_head(request, reply, now)], part)
     reply.body = part
-    return _all_but_last(wire_pieces(request, reply))
+    return _all_but_last(wire_pieces(request, reply, now))
 
 
 def _all_but_last(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -78,11 +78,10 @@ def _all_but_last(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 async def _drip(fault: Fault, connection: Connection, request: Request, reply: Reply) -> None:
+    pieces = wire_pieces(request, reply, connection.now())
     if fault.kind == "drip-body":
-        head, _, rest = next(pieces := wire_pieces(request, reply)).partition(b"\r\n\r\n")
+        head, _, rest = next(pieces).partition(b"\r\n\r\n")
         await connection.write([head + b"\r\n\r\n"])
         pieces = chain([rest], pieces)
-    else:
-        pieces = wire_pieces(request, reply)
     single = (bytes((byte,)) for piece in pieces for byte in piece)
     await connection.write(single, pause=fault.seconds)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from keys.sandbox.wire.framing import closes_after, wire_pieces
 from keys.sandbox.wire.parsing import Malformed, Reply, Request, read_request
@@ -16,11 +17,20 @@ _LAST_WORDS = 0.5  # seconds Go leaves a client to read its 400 or 431
 
 
 class Connection:
-    """Reads requests and writes answers; `open` turns false when nothing more may be sent."""
+    """Reads requests and writes answers; `open` turns false when nothing more may be sent.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    `now` gives the time for `Date` headers, in nanoseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self.now = now
         self.peer: str = (writer.get_extra_info("peername") or [""])[0]  # none if it left already
         self.open = True
 
@@ -45,7 +55,7 @@ class Connection:
     async def send(self, request: Request, reply: Reply) -> None:
         """Answer; the connection stays open if both sides want that."""
         request.status = reply.status
-        await self.write(wire_pieces(request, reply))
+        await self.write(wire_pieces(request, reply, self.now()))
         self.open = not closes_after(request, reply)
 
     async def write(self, pieces: Iterable[bytes], pause: float | None = None) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 
+from keys.sandbox.wire.golang import SECOND
 from keys.sandbox.wire.parsing import Reply, Request
 
 _BUFFERED = 2048  # Go's write buffer: what does not fit goes chunked
 
 
-def wire_pieces(request: Request, reply: Reply) -> Iterator[bytes]:
-    """The answer as it goes over the wire; head and body of a short one in one piece."""
-    head = render_head(request, reply)
+def wire_pieces(request: Request, reply: Reply, now: int) -> Iterator[bytes]:
+    """The answer as it goes over the wire; head and body of a short one in one piece.
+
+    `now` (nanoseconds since 1970) is the time in its `Date`.
+    """
+    head = render_head(request, reply, now)
     if request.method == "HEAD":
         yield head
         return
@@ -29,7 +32,7 @@ def wire_pieces(request: Request, reply: Reply) -> Iterator[bytes]:
         yield chunk(b"")
 
 
-def render_head(request: Request, reply: Reply) -> bytes:
+def render_head(request: Request, reply: Reply, now: int) -> bytes:
     """The status line and headers, in Go's order."""
     old, chunked = request.version == "HTTP/1.0", _is_chunked(reply)
     lines = [f"HTTP/1.{int(not old)} {reply.status} {HTTPStatus(reply.status).phrase}"]
@@ -37,7 +40,7 @@ def render_head(request: Request, reply: Reply) -> bytes:
     if reply.body:
         headers.append(("Content-Type", reply.content_type))
     lines += [f"{name}: {value}" for name, value in sorted(headers, key=lambda pair: pair[0])]
-    lines.append(f"Date: {_http_date(int(time.time()))}")
+    lines.append(f"Date: {_http_date(now // SECOND)}")
     if isinstance(reply.body, bytes) and not chunked and reply.status != HTTPStatus.NO_CONTENT:
         lines.append(f"Content-Length: {len(reply.body)}")
     closes = closes_after(request, reply)

@@ -41,6 +41,7 @@ class Server:
         self.faults = FaultBook()
         self.requests: deque[Request] = deque(maxlen=_LOGGED)
         self.latency = latency
+        self._wall = wall
         self._generation = generation
         self._limiter = Limiter(rate_limit if generation.rate_limited else None, clock)
         self._control = Control(self.faults, lambda: tuple(self.requests))
@@ -61,7 +62,7 @@ class Server:
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(_WRITE_AHEAD)
-        connection = Connection(reader, writer)
+        connection = Connection(reader, writer, self._wall)
         task = asyncio.create_task(self._serve(connection))
         self._open[task] = connection
         task.add_done_callback(self._open.pop)

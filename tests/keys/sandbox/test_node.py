@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -190,3 +191,24 @@ def test_http_1_0_may_keep_its_connection_if_the_length_is_known(
 
 def test_a_whole_url_may_be_asked_for(account: Account) -> None:
     assert account.ask("GET", "http://anything/health").body == b'{"status":"ok"}\n'
+
+
+def test_its_clock_can_differ_from_that_of_the_machine() -> None:
+    with Sandbox(clock_offset=3600) as node:
+        assert node_time(node) - datetime.now(UTC) > timedelta(minutes=59)
+        node.clock_offset = -3600
+        assert datetime.now(UTC) - node_time(node) > timedelta(minutes=59)
+
+
+def test_a_key_ends_by_the_clock_of_the_node() -> None:
+    with Sandbox(rate_limit=None) as node:
+        token = node.add_key(node.add_user("alice"), lifetime=timedelta(minutes=30))
+        assert ask(node, "GET", "/user/stats", token).status == 200
+        node.clock_offset = 3600
+        assert ask(node, "GET", "/user/stats", token).status == 401
+
+
+def node_time(node: Sandbox) -> datetime:
+    date = ask(node, "GET", "/health").header("Date")
+    assert date
+    return parsedate_to_datetime(date)
