@@ -19,7 +19,7 @@ from bench.pages import READ
 from bench.plan import Plan, of_keys
 from bench.stage import Console, Stage
 from bench.wire import Wire
-from tests.browser.chromium import launched
+from tests.support.chromium import launched
 
 SCRIPT = Path(__file__).with_name("paint.js").read_text()
 ROW_PAINTED = "window.bench.painted"  # a promise: what Playwright waits with needs `eval`

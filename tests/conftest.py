@@ -17,7 +17,7 @@ from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.token.stored_tokens import connect_token
-from tests.browser.chromium import chromium
+from tests.support.chromium import chromium
 
 __all__ = ["chromium"]
 

@@ -16,7 +16,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 
 import pytest
 
-from tests.browser.console import ROOT, free_port
+from tests.support.console import ROOT, free_port
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
-from tests.browser.console import PASSWORD, Console
 from tests.browser.stage import Stage, set_stage
+from tests.support.console import PASSWORD, Console
 
 # Tests take one each, so that they cannot disturb one another; one process may run nearly all.
 NEW = [f"newcomer-{number}" for number in range(20)]

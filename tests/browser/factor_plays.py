@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from estuary_admin.security.forms import CodeForm, PasswordForm
-from tests.browser.console import PASSWORD
 from tests.browser.plays import Play, rendered
 from tests.browser.stage import Stage
+from tests.support.console import PASSWORD
 
 SECURITY = "/accounts/security/"
 DEVICE = {

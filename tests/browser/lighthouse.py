@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from tests.browser.chromium import ARGUMENTS, QUIET
-from tests.browser.console import ROOT
 from tests.browser.screenshots import stage_set
 from tests.browser.stage import Stage
+from tests.support.chromium import ARGUMENTS, QUIET
+from tests.support.console import ROOT
 
 FOLDER = ROOT / "var/lighthouse"
 PROGRAM = FOLDER / "node_modules/.bin/lighthouse"

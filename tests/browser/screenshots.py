@@ -16,10 +16,10 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # some scenes render templates here, with forms of Django's
 
-from tests.browser.chromium import launched  # noqa: E402
-from tests.browser.console import ROOT  # noqa: E402
 from tests.browser.scenes import SCENES, Scene  # noqa: E402
 from tests.browser.stage import Stage, set_stage  # noqa: E402
+from tests.support.chromium import launched  # noqa: E402
+from tests.support.console import ROOT  # noqa: E402
 
 WIDTHS = {390: 844, 768: 1024, 1280: 800, 1920: 1080}
 SCHEMES = ("light", "dark")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.seeding import seed_keys, seed_showcase
-from tests.browser.console import PASSWORD, Console
+from tests.support.console import PASSWORD, Console
 
 #: What a small team's list looks like: label, days to live (None for ever), permission.
 TEAM = [

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.axe import Finding, examine
-from tests.browser.console import ROOT
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
+from tests.support.console import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from keys.sandbox.estuary.seeding import seed_keys
 from tests.browser.conftest import Member, settled, sign_in
-from tests.browser.console import Console
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 

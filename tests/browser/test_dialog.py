@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from keys.sandbox import Fault
 from tests.browser.conftest import Member, settled, sign_in
-from tests.browser.console import Console
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 

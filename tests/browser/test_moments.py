@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import Member, sign_in
-from tests.browser.console import Console
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.browser.conftest import Member, sign_in
-from tests.browser.console import PASSWORD, Console
 from tests.estuary_admin.security.conftest import code_of
+from tests.support.console import PASSWORD, Console
 
 pytestmark = pytest.mark.browser
 

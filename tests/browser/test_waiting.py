@@ -9,7 +9,7 @@ from playwright.sync_api import Error, Page, Route, expect
 
 from keys.sandbox import Fault
 from tests.browser.conftest import Member, sign_in
-from tests.browser.console import Console
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from keys.sandbox import Fault
 from tests.browser.conftest import Member, sign_in
-from tests.browser.console import Console
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http.server import BaseHTTPRequestHandler
 
-from tests.serving import Quiet, Serving
+from tests.support.serving import Quiet, Serving
 
 
 class Echo(Serving):

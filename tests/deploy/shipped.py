@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.browser.console import ROOT
-from tests.proxies.programs import Running, program
+from tests.support.console import ROOT
+from tests.support.programs import Running, program
 
 DEPLOY = ROOT / "deploy"
 NGINX = """

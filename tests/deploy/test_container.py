@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.browser.console import ROOT, free_port
-from tests.proxies.programs import program
+from tests.support.console import ROOT, free_port
+from tests.support.programs import program
 
 DEPLOY = ROOT / "deploy"
 ENGINES = ("docker", "podman")

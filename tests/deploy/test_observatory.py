@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from keys.sandbox import Sandbox
-from tests.browser.console import ROOT, Console, free_port
 from tests.deploy.shipped import nginx_with_tls
+from tests.support.console import ROOT, Console, free_port
 
 SCANNER = ROOT / "var/observatory/node_modules/@mdn/mdn-http-observatory/src/scan.js"
 

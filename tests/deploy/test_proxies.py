@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.browser.console import free_port
 from tests.deploy.echo import Echo
 from tests.deploy.shipped import DEPLOY, caddy, nginx
-from tests.proxies.programs import Running, program
+from tests.support.console import free_port
+from tests.support.programs import Running, program
 
 Front = Callable[[Path, int, int], Running]
 

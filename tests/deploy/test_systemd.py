@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.console import ROOT
-from tests.proxies.programs import program
+from tests.support.console import ROOT
+from tests.support.programs import program
 
 UNITS = ROOT / "deploy" / "systemd"
 SERVICES = ["estuary-admin.service", "estuary-admin-daily.service"]

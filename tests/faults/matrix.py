@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from django.test import Client
 
 from keys.sandbox import Fault, Sandbox
-from tests.browser.console import free_port
 from tests.keys.evidence import words_of
 from tests.security.spellings import assert_holds_none
+from tests.support.console import free_port
 
 TIMEOUT = 0.7  # seconds, as ESTUARY_TIMEOUT
 

@@ -15,7 +15,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 import pytest
 
 from keys.sandbox import Fault, Sandbox
-from tests.browser.console import PASSWORD, Console
+from tests.support.console import PASSWORD, Console
 
 CONTENTS = 170_000  # about 200 MB
 MOST_GROWTH = 16 * 1024  # KiB

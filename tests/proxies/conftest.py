@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.console import Console
+from tests.support.console import Console
 
 
 @pytest.fixture

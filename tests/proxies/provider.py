@@ -7,8 +7,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from tests.browser.console import free_port
-from tests.proxies.programs import Running
+from tests.support.console import free_port
+from tests.support.programs import Running
 
 
 class Provider(Running):

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
-from tests.browser.console import Console, free_port
-from tests.proxies.programs import Running, program
 from tests.proxies.provider import Provider
-from tests.proxies.wire import ask
+from tests.support.console import Console, free_port
+from tests.support.programs import Running, program
+from tests.support.raw_requests import ask
 
 pytestmark = pytest.mark.browser
 

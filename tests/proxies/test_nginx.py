@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
-from tests.browser.console import Console, free_port
 from tests.estuary_admin.security.conftest import code_of
-from tests.proxies.programs import Running, program
 from tests.proxies.verifier import Verifier
-from tests.proxies.wire import Headers, ask
+from tests.support.console import Console, free_port
+from tests.support.programs import Running, program
+from tests.support.raw_requests import Headers, ask
 
 pytestmark = pytest.mark.browser
 

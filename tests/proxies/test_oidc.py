@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
-from tests.browser.console import Console
 from tests.proxies.provider import Provider
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from keys.sandbox import Sandbox
-from tests.browser.console import Console
-from tests.proxies.wire import Headers, ask
+from tests.support.console import Console
+from tests.support.raw_requests import Headers, ask
 
 SECRET = "the-secret-between-proxy-and-console"
 PROVED = ("X-Proxy-Secret", SECRET)

@@ -6,7 +6,7 @@ from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
-from tests.serving import Quiet, Serving
+from tests.support.serving import Quiet, Serving
 
 FORM = """<!doctype html><title>Company sign-in</title>
 <form action="/sso/enter"><label>Name <input name="user"></label><button>Enter</button></form>"""

@@ -10,7 +10,7 @@ from typing import Any
 
 import brotli
 
-from tests.serving import Quiet, Serving
+from tests.support.serving import Quiet, Serving
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,

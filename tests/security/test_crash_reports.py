@@ -23,11 +23,11 @@ from estuary_admin.observability.crash_reports import EVENT_FIELDS
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of, observing
-from tests.browser.console import Console
 from tests.keys.api_keys.test_key_create import form_of
 from tests.security.sentry import Sentry
 from tests.security.spellings import assert_holds_none
 from tests.security.test_error_reports import CRASHES, Hand, crash
+from tests.support.console import Console
 
 # What crashes in the middle of a call leaves its socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keys.sandbox import Sandbox
-from tests.browser.console import Console
+from tests.support.console import Console
 
 TOKEN = "the-token-of-the-monitor"
 

@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from tests.serving import Quiet, Serving
+from tests.support.serving import Quiet, Serving
 
 ISSUER = "https://team.cloudflareaccess.com"
 AUDIENCE = "this-application"

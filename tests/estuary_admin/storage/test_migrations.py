@@ -12,7 +12,7 @@ from django.db import connection
 
 from keys.models import Preferences
 from tests.backing import PostgreSQL, need
-from tests.browser.console import ROOT
+from tests.support.console import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import jwt
 
 from tests.estuary_admin.sso.signer import SigningKey
-from tests.serving import Quiet, Serving
+from tests.support.serving import Quiet, Serving
 
 KEY = SigningKey("of-the-provider")
 

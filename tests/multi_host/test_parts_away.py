@@ -13,8 +13,8 @@ import pytest
 
 from keys.sandbox import Fault
 from tests.backing import need
-from tests.machines.team import Team, team
-from tests.machines.visitor import Answer, Visitor
+from tests.multi_host.team import Team, team
+from tests.support.visitor import Answer, Visitor
 
 KEY = {"lifetime": "30d", "permission": "upload"}
 TOKEN = re.compile(r"EST[0-9a-f-]{36}ARY")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from keys.sandbox import Sandbox
-from tests.browser.console import ROOT, Console
-from tests.machines.team import seat
-from tests.machines.visitor import Visitor
+from tests.multi_host.team import seat
+from tests.support.console import ROOT, Console
+from tests.support.visitor import Visitor
 
 MEMBERS = [f"member-{number}" for number in range(12)]
 KEYS_EACH = 4

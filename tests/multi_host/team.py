@@ -11,8 +11,8 @@ from pathlib import Path
 
 from keys.sandbox import Sandbox
 from tests.backing import Backing, PostgreSQL, Redis, running
-from tests.browser.console import Console, free_port
 from tests.deploy.shipped import nginx
+from tests.support.console import Console, free_port
 
 
 @dataclass

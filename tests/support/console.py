@@ -42,7 +42,7 @@ class Console:
         self._members = members
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.browser.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.support.console_settings",
             "SECRET_KEY": secrets.token_urlsafe(64),
             "TOKEN_SEALING_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
             "DATA_DIR": str(data_dir),
@@ -59,7 +59,7 @@ class Console:
 
     def __enter__(self) -> Self:
         wanted = json.dumps({"password": PASSWORD, "members": self._members})
-        self._run("-m", "tests.browser.prepare", standard_input=wanted)
+        self._run("-m", "tests.support.prepare", standard_input=wanted)
         self.start()
         return self
 
@@ -105,7 +105,7 @@ class Console:
 
     def age_proofs(self) -> None:
         """As if everybody had proved long ago to be themselves."""
-        self._run("-m", "tests.browser.age_proofs", standard_input="")
+        self._run("-m", "tests.support.age_proofs", standard_input="")
 
     def _wait(self) -> None:
         for _ in range(200):
