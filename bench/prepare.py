@@ -20,7 +20,7 @@ def main() -> None:
     from django.test import Client
     from django.utils.crypto import get_random_string
 
-    from keys.account.preferences import COOKIE
+    from keys.account.preferences import TIME_ZONE_COOKIE
     from keys.actors import Actor
     from keys.token.stored_tokens import connect_token
 
@@ -37,7 +37,7 @@ def main() -> None:
             [
                 f"{settings.SESSION_COOKIE_NAME}={browser.session.session_key}",
                 f"{settings.CSRF_COOKIE_NAME}={get_random_string(32)}",
-                f"{COOKIE}=Europe%2FBerlin",
+                f"{TIME_ZONE_COOKIE}=Europe%2FBerlin",
             ]
         )
     print(json.dumps(cookies))

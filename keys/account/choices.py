@@ -11,3 +11,9 @@ THEMES = [("system", "System"), ("light", "Light"), ("dark", "Dark")]
 @cache
 def time_zones() -> frozenset[str]:
     return frozenset(available_timezones())  # reading the list from disk takes milliseconds
+
+
+@cache
+def offered_time_zones() -> tuple[str, ...]:
+    """The zones named after places, and UTC, in the order of the alphabet."""
+    return tuple(sorted(zone for zone in time_zones() if "/" in zone or zone == "UTC"))

@@ -1,4 +1,4 @@
-"""The member's own page: how the stored token is, and how the console should look."""
+"""The account page: the health of the stored token, and preferences."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from estuary_admin.security.member_sessions import living
 from estuary_admin.web.redirects import go_to
 from keys.access import signed_in
 from keys.account.forms import PreferencesForm
-from keys.account.preferences import detected_time_zone, preferences_of, take_into_session
+from keys.account.preferences import (
+    PREFERENCES,
+    detected_time_zone,
+    preferences_of,
+    save_preferences,
+    take_into_session,
+)
 from keys.actors import actor_of
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.health import health_of
-
-PREFERENCES = ("theme", "time_zone", "shortcuts")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,9 +35,7 @@ def account(request: AppRequest) -> HttpResponse:
         detected=detected_time_zone(request),
     )
     if request.method == "POST" and form.is_valid():
-        for name in PREFERENCES:
-            setattr(kept, name, form.cleaned_data[name])
-        kept.save()
+        save_preferences(actor_of(request), kept, form.cleaned_data)
         take_into_session(request, request.user)
         messages.success(request, "Preferences saved.")
         return go_to(request, "keys:account")

@@ -11,7 +11,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from estuary_admin import VERSION
-from keys.models import Preferences
+from keys.audit.vocabulary import Action
+from keys.models import AuditEntry, Preferences
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
@@ -126,10 +127,33 @@ def test_preferences_can_be_changed_again(browser: Client, alice: User) -> None:
     assert (kept.theme, kept.time_zone) == ("light", "")
 
 
+def test_the_audit_names_what_was_changed_and_nothing_else(browser: Client) -> None:
+    browser.post(URL, {"theme": "dark", "time_zone": "Asia/Tokyo", "shortcuts": "on"})
+    browser.post(URL, {"theme": "dark", "time_zone": "Asia/Tokyo", "shortcuts": "on"})
+
+    [entry] = AuditEntry.objects.filter(action=Action.PREFERENCES_CHANGED)
+    assert (entry.actor_name, entry.detail) == ("alice", {"changed": "theme, time_zone"})
+
+
+def test_the_chosen_zone_is_selected_in_the_form(browser: Client) -> None:
+    browser.post(URL, {"theme": "dark", "time_zone": "Asia/Tokyo"})
+
+    page = browser.get(URL).content.decode()
+    assert page.count(" selected>") == 1
+    assert '<option value="Asia/Tokyo" selected>Asia/Tokyo</option>' in page
+
+
+def test_without_a_choice_the_first_option_is_selected(browser: Client) -> None:
+    assert '<option value="" selected>As my browser says</option>' in (
+        browser.get(URL).content.decode()
+    )
+
+
 def test_wrong_preferences_change_nothing(browser: Client) -> None:
     response = browser.post(URL, {"theme": "pink", "time_zone": "Mars/Olympus"})
 
     assert "Select a valid choice" in words_of(response)
+    assert "Choose a time zone from the list." in words_of(response)
     assert not Preferences.objects.exists()
 
 

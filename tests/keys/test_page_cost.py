@@ -1,0 +1,53 @@
+"""No page costs more than three times the page of a key.
+
+Counted in function calls, which unlike seconds are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from keys.upstream import hash_of
+
+PAGES = [
+    "/keys/",
+    "/keys/?q=console",
+    "/keys/new/",
+    "/keys/{hash}/revoke/",
+    "/keys/revoke-expired/",
+    "/stats/",
+    "/exports/",
+    "/account/",
+    "/account/token/",
+    "/account/token/disconnect/",
+]
+
+
+def calls_of(client: Client, path: str) -> int:
+    """How many functions run for the second of two requests: the first fills caches."""
+    assert client.get(path).status_code == 200
+    count = 0
+
+    def note(_frame: Any, event: str, _: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        client.get(path)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_costs_more_than_three_times_the_key_page(
+    browser: Client, token: str, page: str
+) -> None:
+    key_page = calls_of(browser, f"/keys/{hash_of(token)}/")
+
+    assert calls_of(browser, page.format(hash=hash_of(token))) <= 3 * key_page
