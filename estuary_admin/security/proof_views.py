@@ -10,7 +10,7 @@ from allauth.mfa.webauthn.internal import auth
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -19,6 +19,7 @@ from estuary_admin.security.forms import CodeForm, PasskeyForm, PasswordForm, pa
 from estuary_admin.security.fresh_proof import is_fresh, proof_given
 from estuary_admin.security.interrupted_forms import tell_of_interruption
 from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
+from estuary_admin.web.redirects import go_to
 
 
 @sensitive_post_parameters("password", "code", "credential")
@@ -26,8 +27,8 @@ from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
 def confirm(request: HttpRequest) -> HttpResponseBase:
     next_page = get_next_redirect_url(request) or reverse(settings.ACCOUNT_PAGE)
     if is_fresh(request):
-        tell_of_interruption(request, next_page)  # After a proof at the provider.
-        return redirect(next_page)
+        tell_of_interruption(request, next_page)  # after a proof at the provider
+        return go_to(request, next_page)
     methods = proof_methods_of(request)
     proof_forms = _forms(request, methods)
     if request.method == "POST":
@@ -61,7 +62,7 @@ def _accept(request: HttpRequest, way: str, form: Any, next_page: str) -> HttpRe
         form.save()  # records the use of the factor
     proof_given(request, way)
     tell_of_interruption(request, next_page)
-    return redirect(next_page)
+    return go_to(request, next_page)
 
 
 def _context(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core import context
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from estuary_admin.web.client_address import client_address
+from estuary_admin.web.redirects import can_visit
 
 
 class LocalAccountAdapter(DefaultAccountAdapter):
@@ -23,11 +22,7 @@ class LocalAccountAdapter(DefaultAccountAdapter):
         return False
 
     def is_safe_url(self, url: str) -> bool:
-        # allauth accepts every name in ALLOWED_HOSTS, which includes localhost.
-        request = context.request
-        return url_has_allowed_host_and_scheme(
-            url, {request.get_host()}, require_https=request.is_secure()
-        )
+        return can_visit(url)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)

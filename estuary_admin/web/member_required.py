@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponseRedirect
+from django.shortcuts import resolve_url
 
-from estuary_admin.web.redirects import go_to
-from keys.upstream.redaction import holds_token
+from estuary_admin.web.redirects import go_to, page_of
 
 
 class MemberRequiredMiddleware(LoginRequiredMiddleware):
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
-        # Without `next` for htmx, which asked for a part, and for an address that holds a token.
-        if getattr(request, "htmx", False) or holds_token(request.get_full_path()):
-            return go_to(request, self.get_login_url(view_func))  # type: ignore[return-value]
-        return super().handle_no_permission(request, view_func)
+        address = resolve_url(self.get_login_url(view_func))
+        if page := page_of(request):
+            address = f"{address}?{urlencode({'next': page}, safe='/')}"
+        return go_to(request, address)  # type: ignore[return-value]

@@ -1,13 +1,22 @@
-"""Redirects: to another page, for browsers and for htmx, and to an address with its slash."""
+"""Redirects: to another page, to a `next` that is safe, and to an address with its slash."""
 
 from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import resolve_url
+from django.urls import Resolver404, get_script_prefix, resolve
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.upstream.redaction import with_hashes
+from keys.upstream.redaction import holds_token, with_hashes
+
+MAX_NEXT_LENGTH = 2000  # proxies refuse longer Location headers
 
 
 def go_to(request: HttpRequest, to: str) -> HttpResponse:
@@ -19,6 +28,52 @@ def go_to(request: HttpRequest, to: str) -> HttpResponse:
     if getattr(request, "htmx", False):
         return HttpResponseClientRedirect(address)
     return HttpResponseRedirect(address)
+
+
+def can_visit(address: str) -> bool:
+    """Whether `address` is a path of this console that a browser can open with GET.
+
+    Every `next` passes through here. It holds no token, since it is repeated in pages and logs.
+    """
+    is_path = address.startswith("/") and url_has_allowed_host_and_scheme(address, None)
+    if not is_path or len(address) > MAX_NEXT_LENGTH or holds_token(address):
+        return False
+    path, prefix = unquote(urlsplit(address).path), get_script_prefix()
+    if not path.startswith(prefix):
+        return False
+    inner = "/" + path.removeprefix(prefix)
+    return _answers_get(inner) or _answers_get(f"{inner}/")
+
+
+def _answers_get(path: str) -> bool:
+    try:
+        view: Callable[..., Any] | None = resolve(path).func
+    except Resolver404:
+        return False
+    while view is not None:
+        # `require_http_methods` keeps its list in a closure and nowhere else.
+        methods = inspect.getclosurevars(view).nonlocals.get("request_method_list")
+        if methods is not None:
+            return "GET" in methods
+        view = getattr(view, "__wrapped__", None)
+    return True
+
+
+def page_of(request: HttpRequest) -> str:
+    """Return the page to come back to after sign-in, or "" if there is none.
+
+    This is the requested address if GET opens it, else the page that the form or part is on.
+    """
+    is_part = bool(getattr(request, "htmx", False))
+    if not is_part:
+        own = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
+        if can_visit(own):
+            return own
+    page = urlsplit(request.headers.get("HX-Current-URL" if is_part else "Referer", ""))
+    if (page.scheme, page.netloc) != (request.scheme, request.get_host()):
+        return ""
+    address = page._replace(scheme="", netloc="", fragment="").geturl()
+    return address if can_visit(address) else ""
 
 
 class TokenFreeCommonMiddleware(CommonMiddleware):
