@@ -26,6 +26,7 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{PUBLIC_URL.hostname},localhost,127
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"]
 AUDIT_DAYS = env.count("AUDIT_DAYS", 0, least=0)
+AUDIT_STREAM = env.one_of("AUDIT_STREAM", ["", "stdout", "syslog"], "")
 MEMBER_CHANGES_PER_MINUTE = env.count("MEMBER_CHANGES_PER_MINUTE", 30)
 METRICS_ALLOWED = env.networks("METRICS_ALLOWED")
 METRICS_TOKENS = shared_secrets.checked("METRICS_TOKEN", env.words("METRICS_TOKEN"))
@@ -202,7 +203,7 @@ if TIME_ZONE not in available_timezones():
     raise ImproperlyConfigured(f"TIME_ZONE is {TIME_ZONE!r}; give a name such as Europe/Berlin.")
 LOG_LEVEL = env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO")
 LOG_FORMAT = env.one_of("LOG_FORMAT", ["text", "json"], "text")
-LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
+LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT, AUDIT_STREAM)
 
 # Crash reports
 SENTRY_DSN = env.text("SENTRY_DSN", "")

@@ -10,11 +10,10 @@ from django.utils import timezone
 
 from estuary_admin.storage.file_cache import FileCache
 from keys.actors import Actor
+from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, ExportLease
-
-ROWS_PER_TRANSACTION = 500  # keeps SQLite's write lock short
 
 
 def prune_audit() -> int:
@@ -24,14 +23,31 @@ def prune_audit() -> int:
     """
     if not settings.AUDIT_DAYS:
         return 0
-    old = AuditEntry.objects.filter(at__lt=timezone.now() - timedelta(days=settings.AUDIT_DAYS))
-    removed = 0
-    while numbers := list(old.order_by().values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
-        removed += AuditEntry.objects.filter(pk__in=numbers).delete()[0]
-    if removed:
-        facts = {"entries": removed, "days": settings.AUDIT_DAYS}
-        record_action(Actor.for_job("prune"), Action.AUDIT_PRUNED, detail=facts)
+    chain.cut(chain.pruned_through())  # what a run that was killed has left
+    newest = _newest_older_than(timedelta(days=settings.AUDIT_DAYS))
+    if newest is None or newest.sequence is None:
+        return 0
+    through = newest.sequence
+    removed = AuditEntry.objects.filter(sequence__lte=through).count()
+    # First the anchor, then the cut: the chain can be proved at every moment.
+    facts: dict[str, str | int] = {
+        "entries": removed,
+        "days": settings.AUDIT_DAYS,
+        "through": through,
+        "hash": newest.row_hash,
+    }
+    record_action(Actor.for_job("prune"), Action.AUDIT_PRUNED, detail=facts)
+    chain.cut(through)
     return removed
+
+
+def _newest_older_than(age: timedelta) -> AuditEntry | None:
+    """The last row before the first young one; clocks may have been changed between rows."""
+    rows = AuditEntry.objects.filter(sequence__isnull=False)
+    first_young = rows.filter(at__gte=timezone.now() - age).order_by("sequence").first()
+    if first_young:
+        rows = rows.filter(sequence__lt=first_young.sequence)
+    return rows.order_by("-sequence").first()
 
 
 def prune_lists() -> None:

@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from keys.account import views as account
 from keys.api_keys.query import HASH
 from keys.api_keys.views import key_create, key_list, key_revoke
+from keys.audit import views as audit
 from keys.exports import views as exports
 from keys.stats import views as stats
 from keys.token import views as token
@@ -36,6 +37,8 @@ urlpatterns = [
     path("stats/", stats.stats, name="stats"),
     path("exports/", exports.exports, name="exports"),
     path("exports/download/", exports.export_download, name="export_download"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/download/", audit.audit_download, name="audit_download"),
     path("account/", account.account, name="account"),
     path("account/token/", token.token_connect, name="token_connect"),
     path("account/token/disconnect/", token.token_disconnect, name="token_disconnect"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 from keys.upstream.redaction import redact
 
+SYSLOG = "/dev/log"  # the socket of the local syslog daemon
 #: The keys of `extra=` that are written; others are dropped.
 FIELDS = (
     *("request_id", "member", "method", "route", "status", "ms", "upstream_ms", "upstream_calls"),
@@ -68,14 +72,31 @@ def trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
     return formatter.formatException(record.exc_info).splitlines() if record.exc_info else []
 
 
-def logging_config(level: str, style: str) -> dict[str, Any]:
+def audit_handler(stream: str) -> dict[str, Any]:
+    """Where audit rows go as JSON lines: standard output or the machine's syslog."""
+    handler: dict[str, Any] = {"formatter": "bare", "filters": ["tokens"]}
+    if stream == "stdout":
+        return handler | {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    if stream == "syslog":
+        if not Path(SYSLOG).exists():
+            raise ImproperlyConfigured(
+                f"AUDIT_STREAM is 'syslog', but there is no {SYSLOG} here; set it to stdout."
+            )
+        return handler | {"class": "logging.handlers.SysLogHandler", "address": SYSLOG}
+    return {"class": "logging.NullHandler"}
+
+
+def logging_config(level: str, style: str, audit_stream: str = "") -> dict[str, Any]:
     formatter = JsonFormatter if style == "json" else LineFormatter
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": formatter}},
+        "formatters": {"line": {"()": formatter}, "bare": {"format": "%(message)s"}},
         "filters": {"tokens": {"()": MessageFilter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "audit": audit_handler(audit_stream),
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
@@ -84,6 +105,7 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
             # At DEBUG it writes whole contexts, including forms and CSRF secrets.
             "django.template": {"level": "INFO"},
             "django.server": {"handlers": [], "propagate": True},
+            "estuary_admin.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
             "gunicorn.error": {"handlers": [], "propagate": True},
         },
     }

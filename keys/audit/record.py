@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from keys.actors import Actor
+from keys.audit import chain, stream
 from keys.audit.vocabulary import Outcome, default_outcome
 from keys.models import AuditEntry
 
@@ -29,7 +32,7 @@ def record_action(
     """
     acting = None if actor.job else actor.member
     served = on_behalf_of or (actor.member if actor.job else None)
-    return AuditEntry.objects.create(
+    entry = AuditEntry(
         action=str(action),
         outcome=outcome or default_outcome(action),
         actor=acting,
@@ -42,3 +45,6 @@ def record_action(
         request_id=actor.request_id,
         detail=dict(detail or {}),
     )
+    chain.append(entry)
+    transaction.on_commit(partial(stream.send, entry))
+    return entry

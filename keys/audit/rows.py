@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from keys.audit.vocabulary import Action, action_words, outcome_words
+from keys.audit.vocabulary import Action, Outcome, action_words, known_action, outcome_words
 from keys.models import AuditEntry
+from keys.upstream import fingerprint_of
 
+OUTCOME_LEADS: dict[str, str] = {
+    Outcome.STARTED: "Started",
+    Outcome.REFUSED: "Refused",
+    Outcome.FAILED: "Failed",
+    Outcome.UNKNOWN: "Outcome unknown",
+}
 ROWS_PER_KEY = 50
 ROWS_OF_EXPORTS = 20
 ENDS_OF_EXPORTS = [Action.EXPORT_FINISHED, Action.EXPORT_FAILED, Action.EXPORT_CANCELLED]
@@ -28,6 +36,14 @@ class AuditRow:
     address: str
     bytes: int | None  # of an export
     sha256: str
+    sentence: str
+    token_hash: str
+    outcome: str
+    facts: list[tuple[str, str]]  # what the row holds beside its sentence
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.token_hash)
 
 
 def of_key(token_hash: str) -> list[AuditRow]:
@@ -39,26 +55,62 @@ def of_key(token_hash: str) -> list[AuditRow]:
     # isnull must be asked for: SQL's comparison with a missing value is neither true nor false.
     held_it = Q(detail__result__isnull=True) | ~Q(detail__result="gone")
     rows = AuditEntry.objects.filter(held_it, token_hash=token_hash)
-    return _rows(rows.exclude(action=Action.KEY_REVOKE_REQUESTED)[:ROWS_PER_KEY])
+    return as_rows(rows.exclude(action=Action.KEY_REVOKE_REQUESTED)[:ROWS_PER_KEY])
 
 
 def of_exports(member: User) -> list[AuditRow]:
     """The last ended exports by a member or of the member's data, newest first."""
     ended = AuditEntry.objects.filter(action__in=ENDS_OF_EXPORTS)
-    return _rows((ended.filter(actor=member) | ended.filter(on_behalf_of=member))[:ROWS_OF_EXPORTS])
+    return as_rows(
+        (ended.filter(actor=member) | ended.filter(on_behalf_of=member))[:ROWS_OF_EXPORTS]
+    )
 
 
-def _rows(entries: QuerySet[AuditEntry]) -> list[AuditRow]:
+def as_rows(entries: Iterable[AuditEntry]) -> list[AuditRow]:
     return [
         AuditRow(
             at=entry.at,
             action_text=action_words(entry.action),
             outcome_text=outcome_words(entry.outcome),
-            actor=f"Worker ({entry.job})" if entry.job else entry.actor_name,
+            actor=_actor(entry),
             on_behalf_of=entry.on_behalf_of_name,
             address=entry.address,
             bytes=entry.detail.get("bytes"),
             sha256=entry.detail.get("sha256", ""),
+            sentence=_sentence(entry),
+            token_hash=entry.token_hash,
+            outcome=entry.outcome,
+            facts=_facts(entry),
         )
         for entry in entries
     ]
+
+
+def _actor(entry: AuditEntry) -> str:
+    return f"Worker ({entry.job})" if entry.job else entry.actor_name
+
+
+def _sentence(entry: AuditEntry) -> str:
+    """“Key created by alice”; what is not known to be done is never told as done."""
+    action, actor = known_action(entry.action), _actor(entry) or "somebody not signed in"
+    served = f" for {entry.on_behalf_of_name}" if entry.on_behalf_of_name else ""
+    is_told_as_it_is = entry.outcome == Outcome.DONE or bool(action and action.is_refusal)
+    if is_told_as_it_is:
+        return f"{action_words(entry.action)}: {actor}{served}"
+    lead = OUTCOME_LEADS.get(entry.outcome, outcome_words(entry.outcome))
+    return f"{lead}: “{action_words(entry.action)}”, {actor}{served}"
+
+
+def _facts(entry: AuditEntry) -> list[tuple[str, str]]:
+    action = known_action(entry.action)
+    facts = [
+        ("Action", entry.action),
+        ("OWASP name", action.owasp if action else ""),
+        ("Address", entry.address),
+        ("Request", entry.request_id),
+        ("Token hash", entry.token_hash),
+        *((str(name), str(value)) for name, value in sorted(entry.detail.items())),
+        ("Number", str(entry.sequence or "")),
+        ("Hash", entry.row_hash),
+    ]
+    return [(name, value) for name, value in facts if value]

@@ -151,6 +151,8 @@ class Action(StrEnum):
     EXPORT_FINISHED = "export:finished", "Export finished", NOTICE, "sensitive_read"
     EXPORT_FAILED = "export:failed", "Export failed", WARNING
     EXPORT_CANCELLED = "export:cancelled", "Export stopped", INFO
+    AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
+    AUDIT_ADOPTED = "audit:adopted", "Entries of an older version chained", NOTICE
     AUDIT_PRUNED = "audit:pruned", "Old entries removed", NOTICE, "sensitive_delete"
 
 

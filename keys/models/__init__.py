@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
-from keys.models.audit import AuditEntry
+from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.exports import ExportLease
 from keys.models.token import StoredToken
 
-__all__ = ["AuditEntry", "ExportLease", "KeyCreation", "Preferences", "StoredToken"]
+__all__ = [
+    "AppendOnly",
+    "AuditEntry",
+    "AuditHead",
+    "ExportLease",
+    "KeyCreation",
+    "Preferences",
+    "StoredToken",
+]

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from keys.audit.vocabulary import Outcome
 from keys.upstream import fingerprint_of
+
+
+class AppendOnly(Exception):
+    """Audit rows are written once; only `prune` removes them, from the oldest on."""
+
+    def __init__(self) -> None:
+        super().__init__(str(self.__doc__))
+
+
+class AppendOnlyQuerySet(models.QuerySet["AuditEntry"]):
+    def update(self, **_: Any) -> NoReturn:
+        raise AppendOnly
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_update(self, *_: Any, **__: Any) -> NoReturn:
+        raise AppendOnly
+
+
+AppendOnlyManager = models.Manager.from_queryset(AppendOnlyQuerySet)
 
 
 class AuditEntry(models.Model):
@@ -32,6 +55,11 @@ class AuditEntry(models.Model):
     address = models.CharField(max_length=45, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     detail = models.JSONField(default=dict)
+    # The place in the chain (see keys/audit/chain.py); null when an older version wrote the row.
+    sequence = models.BigIntegerField(null=True, unique=True, editable=False)
+    row_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+
+    objects = AppendOnlyManager()
 
     class Meta:
         ordering = ["-at", "-pk"]
@@ -39,6 +67,26 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.action} {self.outcome}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
+        raise AppendOnly
+
     @property
     def fingerprint(self) -> str:
         return fingerprint_of(self.token_hash)
+
+
+class AuditHead(models.Model):
+    """The newest link of the chain: one row, whose lock puts concurrent writers in order."""
+
+    SINGLE = 1  # its primary key
+
+    sequence = models.BigIntegerField(default=0)
+    row_hash = models.CharField(max_length=64, blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"{self.sequence}:{self.row_hash}"

@@ -14,8 +14,8 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.utils import timezone
 
-from keys import retention
 from keys.actors import Actor
+from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, ExportLease, KeyCreation
@@ -24,9 +24,8 @@ pytestmark = pytest.mark.django_db
 
 
 def entry(member: User, days: float) -> AuditEntry:
-    made = record_action(Actor(member, "", ""), Action.SIGNED_IN)
-    AuditEntry.objects.filter(pk=made.pk).update(at=timezone.now() - timedelta(days=days))
-    return made
+    with time_machine.travel(timezone.now() - timedelta(days=days), tick=False):
+        return record_action(Actor(member, "", ""), Action.SIGNED_IN)
 
 
 def pruned(capsys: pytest.CaptureFixture[str]) -> str:
@@ -47,8 +46,8 @@ def test_old_audit_entries_go_and_one_says_so(
     alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.AUDIT_DAYS = 90
-    monkeypatch.setattr(retention, "ROWS_PER_TRANSACTION", 2)
-    for days in (91, 100, 365, 400, 500):
+    monkeypatch.setattr(chain, "ROWS_PER_DELETE", 2)
+    for days in (500, 400, 365, 100, 91):
         entry(alice, days)
     young = entry(alice, days=89.9)
 
@@ -56,7 +55,8 @@ def test_old_audit_entries_go_and_one_says_so(
     told, kept = AuditEntry.objects.all()
     assert kept == young
     assert (told.action, told.actor) == (Action.AUDIT_PRUNED, None)
-    assert told.detail == {"entries": 5, "days": 90}
+    assert (told.detail["entries"], told.detail["days"], told.detail["through"]) == (5, 90, 5)
+    assert chain.verify().holds
     assert "Removed 0 audit entries" in pruned(capsys)
     assert AuditEntry.objects.count() == 2
 

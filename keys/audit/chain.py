@@ -1,0 +1,203 @@
+"""The chain of audit rows: each row's hash covers the row and the hash of its predecessor.
+
+A row that is changed, removed, inserted or moved no longer fits its neighbours. A rewrite of the
+whole chain fits itself; it shows against a head that was kept outside (metrics, log, webhook).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from django.db import connection, transaction
+
+from keys.audit.vocabulary import Action
+from keys.models import AuditEntry, AuditHead
+
+#: What the hash covers. Not the links to members: they become null when a member is deleted.
+HASHED_FIELDS = (
+    *("sequence", "action", "outcome", "actor_name", "job", "on_behalf_of_name"),
+    *("token_hash", "address", "request_id", "detail"),
+)
+ROWS_PER_DELETE = 500  # in one transaction: SQLite has one write lock
+# In SQL, since the model refuses both.
+DELETE_OLDEST = """
+    DELETE FROM keys_auditentry WHERE id IN (
+        SELECT id FROM keys_auditentry WHERE sequence <= %s ORDER BY sequence LIMIT %s
+    )
+"""
+WRITE_LINK = """
+    UPDATE keys_auditentry SET sequence = %s, row_hash = %s WHERE id = %s AND sequence IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A place where the chain does not hold, in words."""
+
+    sequence: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a walk along the chain found."""
+
+    rows: int
+    head: str  # "sequence:hash" of the newest row
+    breaks: list[Break]
+
+    @property
+    def holds(self) -> bool:
+        return not self.breaks
+
+
+def append(entry: AuditEntry) -> AuditEntry:
+    """Save a new row as the next link; concurrent writers wait for each other's commit."""
+    with transaction.atomic():
+        head = _locked_head()
+        entry.sequence = head.sequence + 1
+        entry.row_hash = row_hash(entry, head.row_hash)
+        entry.save(force_insert=True)
+        _move_head(entry.sequence, entry.row_hash)
+    return entry
+
+
+def row_hash(entry: AuditEntry, previous: str) -> str:
+    """SHA-256 over the canonical row and the hash of its predecessor ("" for the first)."""
+    facts: dict[str, Any] = {name: getattr(entry, name) for name in HASHED_FIELDS}
+    facts["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
+    canonical = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(f"{previous}\n{canonical}".encode(errors="surrogatepass")).hexdigest()
+
+
+def current_head() -> str:
+    """The newest link as `sequence:hash`, to be kept where the database's owner cannot write."""
+    return str(AuditHead.objects.filter(pk=AuditHead.SINGLE).first() or AuditHead())
+
+
+def verify(known_head: str = "") -> Verdict:
+    """Walk the whole chain in constant memory.
+
+    `known_head` is a `sequence:hash` that was kept outside: the row of that number must still
+    have that hash, unless `prune` has removed it since.
+    """
+    start, previous = _anchor()
+    breaks: list[Break] = []
+    rows, expected, known = 0, start + 1, _parsed_head(known_head)
+    for entry in _links(after=start):
+        sequence = entry.sequence or 0
+        if sequence > expected:
+            breaks.append(Break(expected, _missing(expected, sequence - 1)))
+        elif row_hash(entry, previous) != entry.row_hash:
+            breaks.append(Break(sequence, f"Row {sequence} was changed or moved."))
+        if known and sequence == known[0] and entry.row_hash != known[1]:
+            breaks.append(Break(sequence, f"Row {sequence} is not the one of the known head."))
+        rows, expected, previous = rows + 1, sequence + 1, entry.row_hash
+    if known and known[0] >= expected:
+        breaks.append(Break(known[0], f"Row {known[0]}, the known head, is missing."))
+    return Verdict(rows, current_head(), breaks + _outside_the_chain(expected - 1, previous))
+
+
+def cut(through: int) -> int:
+    """Remove all rows up to a sequence number; an anchor row must be in the chain already."""
+    removed = 0
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":  # its trigger refuses any other deletion
+                cursor.execute("SET LOCAL estuary_admin.prune = 'on'")
+            cursor.execute(DELETE_OLDEST, [through, ROWS_PER_DELETE])
+            count = cursor.rowcount
+        if count < 1:
+            return removed
+        removed += count
+
+
+def pruned_through() -> int:
+    """The newest sequence number that an anchor says is removed; 0 when nothing is."""
+    return _anchor()[0]
+
+
+def adopt() -> int:
+    """Chain rows that an older version wrote during a rolling upgrade; returns how many."""
+    with transaction.atomic():
+        head = _locked_head()
+        sequence, previous = head.sequence, head.row_hash
+        found = AuditEntry.objects.filter(sequence=None).order_by("at", "pk")
+        for entry in found.iterator(chunk_size=500):
+            sequence += 1
+            entry.sequence = sequence
+            previous = entry.row_hash = row_hash(entry, previous)
+            _write_link(entry)
+        _move_head(sequence, previous)
+    return sequence - head.sequence
+
+
+def _write_link(entry: AuditEntry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_LINK, [entry.sequence, entry.row_hash, entry.pk])
+
+
+def _locked_head() -> AuditHead:
+    locked = AuditHead.objects.select_for_update().filter(pk=AuditHead.SINGLE)
+    head = locked.first()
+    if head is None:  # after a flush of the tables
+        AuditHead.objects.get_or_create(pk=AuditHead.SINGLE)
+        head = locked.get()
+    return head
+
+
+def _move_head(sequence: int, newest_hash: str) -> None:
+    AuditHead.objects.filter(pk=AuditHead.SINGLE).update(sequence=sequence, row_hash=newest_hash)
+
+
+def _anchor() -> tuple[int, str]:
+    """Where the chain begins: behind what the newest anchor row says was removed."""
+    anchors = AuditEntry.objects.filter(action=Action.AUDIT_PRUNED, detail__through__isnull=False)
+    newest = anchors.order_by("-sequence").first()
+    if newest is None:
+        return 0, ""
+    return int(newest.detail["through"]), str(newest.detail.get("hash", ""))
+
+
+def _links(after: int) -> Iterator[AuditEntry]:
+    rows = AuditEntry.objects.filter(sequence__gt=after).order_by("sequence")
+    return rows.iterator(chunk_size=1000)
+
+
+def _missing(first: int, last: int) -> str:
+    return f"Row {first} is missing." if first == last else f"Rows {first} to {last} are missing."
+
+
+def _outside_the_chain(last: int, newest_hash: str) -> list[Break]:
+    found = []
+    head = AuditHead.objects.filter(pk=AuditHead.SINGLE).first() or AuditHead()
+    if head.sequence > last:
+        found.append(Break(last + 1, _missing(last + 1, head.sequence)))
+    elif head.sequence < last:
+        found.append(Break(last, f"Row {last} was inserted behind the newest row."))
+    elif head.row_hash != newest_hash:
+        found.append(Break(last, "The newest row is not the one that was written last."))
+    if count := AuditEntry.objects.filter(sequence=None).count():
+        found.append(
+            Break(
+                None,
+                f"{count} rows are not in the chain: inserted by hand, or written "
+                "by an older version (see --adopt).",
+            )
+        )
+    return found
+
+
+def _parsed_head(text: str) -> tuple[int, str] | None:
+    """`12:3fa…` as number and hash; raises ValueError for anything else but ""."""
+    if not text:
+        return None
+    sequence, _, known_hash = text.partition(":")
+    if not sequence.isdecimal() or len(known_hash) != 64:
+        raise ValueError("A head looks like 12:3fa…, with 64 hexadecimal digits.")
+    return int(sequence), known_hash

@@ -1,0 +1,66 @@
+"""The audit as a file: CSV, NDJSON or JSON, streamed row by row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+
+from keys.audit.stream import as_facts
+from keys.models import AuditEntry
+
+ROWS_PER_READ = 1000
+#: A spreadsheet takes text that begins like this for a formula (OWASP, CSV injection).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+COLUMNS = tuple(as_facts(AuditEntry()))
+
+
+class _Line:
+    """What `csv.writer` needs of a file: `write`, which hands the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
+    """RFC 4180 with a header row; text that could be a formula gets an apostrophe before it."""
+    writer = csv.writer(_Line(), lineterminator="\r\n")
+    yield writer.writerow(COLUMNS)
+    for facts in _all(rows):
+        detail = json.dumps(facts["detail"], ensure_ascii=False) if facts["detail"] else ""
+        yield writer.writerow([_safe(value) for value in (facts | {"detail": detail}).values()])
+
+
+def ndjson_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
+    """One JSON object a line."""
+    for facts in _all(rows):
+        yield json.dumps(facts, ensure_ascii=False) + "\n"
+
+
+def json_text(rows: QuerySet[AuditEntry]) -> Iterator[str]:
+    """One JSON array."""
+    lead = "["
+    for facts in _all(rows):
+        yield f"{lead}\n{json.dumps(facts, ensure_ascii=False)}"
+        lead = ","
+    yield "[]\n" if lead == "[" else "\n]\n"
+
+
+FORMS: dict[str, tuple[str, Callable[[QuerySet[AuditEntry]], Iterator[str]]]] = {
+    "csv": ("text/csv; charset=utf-8", csv_lines),
+    "ndjson": ("application/x-ndjson", ndjson_lines),
+    "json": ("application/json", json_text),
+}
+
+
+def _all(rows: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
+    return (as_facts(entry) for entry in rows.iterator(chunk_size=ROWS_PER_READ))
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value

@@ -1,0 +1,43 @@
+"""Audit rows as JSON lines for a collector: `AUDIT_STREAM` is stdout or syslog."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC
+from typing import Any
+
+from django.conf import settings
+
+from keys.audit.vocabulary import action_words, known_action
+from keys.models import AuditEntry
+
+logger = logging.getLogger("estuary_admin.audit")
+
+
+def send(entry: AuditEntry) -> None:
+    """Send one committed row; nothing is sent while `AUDIT_STREAM` is not set."""
+    if settings.AUDIT_STREAM:
+        logger.info(json.dumps(as_facts(entry), ensure_ascii=False))
+
+
+def as_facts(entry: AuditEntry) -> dict[str, Any]:
+    """A row as collectors and downloads get it; the member names, no links."""
+    action = known_action(entry.action)
+    return {
+        "sequence": entry.sequence,
+        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "action": entry.action,
+        "words": action_words(entry.action),
+        "owasp": action.owasp if action else "",
+        "severity": str(action.severity) if action else "",
+        "outcome": entry.outcome,
+        "actor": entry.actor_name,
+        "job": entry.job,
+        "member": entry.on_behalf_of_name,
+        "key": entry.token_hash,
+        "address": entry.address,
+        "request_id": entry.request_id,
+        "detail": entry.detail,
+        "hash": entry.row_hash,
+    }

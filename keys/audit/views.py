@@ -1,0 +1,70 @@
+"""The audit page and its download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
+
+from estuary_admin.members import is_admin
+from keys.access import signed_in
+from keys.actors import actor_of
+from keys.audit import chain
+from keys.audit.download import FORMS
+from keys.audit.query import AuditQuery
+from keys.audit.record import record_action
+from keys.audit.rows import as_rows
+from keys.audit.vocabulary import Action, Outcome
+from keys.http import AppRequest, render_page
+
+ROWS_PER_PAGE = 50
+
+
+@require_safe
+@signed_in
+def audit(request: AppRequest) -> HttpResponse:
+    query, sees_all = AuditQuery.from_params(request.GET.dict()), is_admin(request.user)
+    entries = query.page_for(request.user, sees_all=sees_all, size=ROWS_PER_PAGE)
+    shown = entries[:ROWS_PER_PAGE]
+    here = reverse("keys:audit")
+    context: dict[str, Any] = {
+        "audit_query": query,
+        "rows": as_rows(shown),
+        "sees_all": sees_all,
+        "actions": sorted(Action, key=lambda action: action.words),
+        "outcomes": Outcome.choices,
+        "first_url": query.address(here) if query.after is not None else "",
+        "next_url": query.address(here, after=shown[-1].pk) if len(entries) > len(shown) else "",
+        "downloads": [
+            (form, query.address(reverse("keys:audit_download")) + ("&" if query.filters else "?"))
+            for form in FORMS
+        ],
+        "head": chain.current_head() if sees_all else "",
+        "clear_url": here if query.filters else "",
+    }
+    return render_page(request, "keys/audit.html", context)
+
+
+@require_safe
+@signed_in
+def audit_download(request: AppRequest) -> HttpResponseBase:
+    form = request.GET.get("form", "")
+    if form not in FORMS:
+        raise Http404("No such form of the audit.")
+    query = AuditQuery.from_params(request.GET.dict())
+    rows = query.rows_for(request.user, sees_all=is_admin(request.user))
+    if request.method == "HEAD":
+        rows = rows.none()
+    else:
+        # Before the first line: the download itself is not in the file.
+        newest = rows.values_list("pk", flat=True).first() or 0
+        rows = rows.filter(pk__lte=newest)
+        record_action(actor_of(request), Action.AUDIT_DOWNLOADED, detail={"form": form})
+    content_type, lines = FORMS[form]
+    name = f"estuary-admin-audit-{timezone.now():%Y%m%d-%H%M%S}.{form}"
+    headers = {"Content-Disposition": content_disposition_header(True, name) or ""}
+    return StreamingHttpResponse(lines(rows), content_type=content_type, headers=headers)

@@ -1,0 +1,277 @@
+"""The chain shows every change to the audit, and only those."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.audit import chain
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
+from keys.models import AppendOnly, AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+
+def written(count: int, member: User | None = None) -> list[AuditEntry]:
+    actor = Actor(member, "192.0.2.1", "request-1")
+    return [record_action(actor, Action.KEY_CREATED, detail={"n": n}) for n in range(count)]
+
+
+def tamper(sql: str, *values: Any) -> None:
+    """Write to the table as somebody with access to the database can."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET session_replication_role = 'replica'")  # no trigger runs
+        cursor.execute(sql, values)
+        if connection.vendor == "postgresql":
+            cursor.execute("SET session_replication_role = 'origin'")
+
+
+def sentences() -> list[str]:
+    return [found.sentence for found in chain.verify().breaks]
+
+
+def test_an_untouched_audit_holds(alice: User, capsys: pytest.CaptureFixture[str]) -> None:
+    written(5, alice)
+
+    call_command("verify_audit")
+
+    assert "The chain of 5 audit rows holds. Head: 5:" in capsys.readouterr().out
+
+
+def test_an_empty_audit_holds() -> None:
+    assert chain.verify().holds
+
+
+def test_deleting_a_member_breaks_nothing(alice: User) -> None:
+    written(2, alice)
+
+    alice.delete()
+
+    assert chain.verify().holds
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("action", "key:revoked"),
+        ("outcome", "failed"),
+        ("actor_name", "mallory"),
+        ("job", "prune"),
+        ("on_behalf_of_name", "bob"),
+        ("token_hash", "x"),
+        ("address", "192.0.2.9"),
+        ("request_id", "other"),
+        ("detail", "{}"),
+        ("at", "2001-01-01 00:00:00+00:00"),
+    ],
+)
+def test_a_changed_row_is_named(column: str, value: str) -> None:
+    written(3)
+
+    tamper(f"UPDATE keys_auditentry SET {column} = %s WHERE sequence = 2", value)  # noqa: S608
+
+    assert sentences() == ["Row 2 was changed or moved."]
+    with pytest.raises(CommandError, match="does not hold"):
+        call_command("verify_audit")
+
+
+def test_a_row_whose_hash_was_made_to_fit_breaks_its_successor() -> None:
+    rows = written(3)
+    rows[1].outcome = "failed"
+
+    tamper(
+        "UPDATE keys_auditentry SET outcome = 'failed', row_hash = %s WHERE sequence = 2",
+        chain.row_hash(rows[1], rows[0].row_hash),
+    )
+
+    assert sentences() == ["Row 3 was changed or moved."]
+
+
+@pytest.mark.parametrize(
+    ("removed", "sentence"),
+    [
+        ("= 1", "Row 1 is missing."),
+        ("= 2", "Row 2 is missing."),
+        ("BETWEEN 2 AND 3", "Rows 2 to 3 are missing."),
+        ("= 4", "Row 4 is missing."),
+    ],
+)
+def test_a_removed_row_is_named(removed: str, sentence: str) -> None:
+    written(4)
+
+    tamper(f"DELETE FROM keys_auditentry WHERE sequence {removed}")  # noqa: S608
+
+    assert sentences() == [sentence]
+
+
+def test_rows_that_changed_places_are_named() -> None:
+    written(4)
+
+    tamper("UPDATE keys_auditentry SET sequence = 99 WHERE sequence = 2")
+    tamper("UPDATE keys_auditentry SET sequence = 2 WHERE sequence = 3")
+    tamper("UPDATE keys_auditentry SET sequence = 3 WHERE sequence = 99")
+
+    assert sentences()[0] == "Row 2 was changed or moved."
+
+
+def test_an_inserted_row_is_named() -> None:
+    written(2)
+    columns = "action, outcome, actor_name, job, on_behalf_of_name, token_hash, address"
+    columns += ", request_id, detail, at, sequence, row_hash"
+    values = "'key:revoked', 'done', '', '', '', '', '', '', '{}', '2026-01-01 00:00:00+00:00'"
+
+    tamper(f"INSERT INTO keys_auditentry ({columns}) VALUES ({values}, 3, 'x')")  # noqa: S608
+    tamper(f"INSERT INTO keys_auditentry ({columns}) VALUES ({values}, NULL, '')")  # noqa: S608
+
+    changed, behind, outside = sentences()
+    assert changed == "Row 3 was changed or moved."
+    assert behind == "Row 3 was inserted behind the newest row."
+    assert outside.startswith("1 rows are not in the chain: inserted by hand")
+
+
+def test_a_rewritten_chain_shows_against_a_head_kept_elsewhere() -> None:
+    written(3)
+    kept = chain.current_head()
+    written(1)
+    assert chain.verify(kept).holds
+
+    tamper("DELETE FROM keys_auditentry")
+    tamper("UPDATE keys_audithead SET sequence = 0, row_hash = ''")
+    written(4)
+
+    assert chain.verify().holds
+    verdict = chain.verify(kept)
+    assert [found.sentence for found in verdict.breaks] == [
+        "Row 3 is not the one of the known head."
+    ]
+    with pytest.raises(CommandError):
+        call_command("verify_audit", head=kept)
+
+
+def test_a_head_that_is_none_is_refused_with_an_example() -> None:
+    with pytest.raises(CommandError, match="A head looks like 12:3fa"):
+        call_command("verify_audit", head="nonsense")
+
+
+def test_rows_of_an_older_version_are_chained_on_demand() -> None:
+    written(1)
+    tamper(
+        "INSERT INTO keys_auditentry (action, outcome, actor_name, on_behalf_of_name, token_hash,"
+        " address, request_id, detail, at) VALUES ('key:revoked', 'done', 'bob', '', '', '', '',"
+        " '{}', '2026-01-01 00:00:00+00:00')"
+    )
+    assert len(sentences()) == 1
+
+    call_command("verify_audit", adopt=True)
+
+    assert chain.verify().holds
+    assert AuditEntry.objects.get(action=Action.AUDIT_ADOPTED).detail == {"entries": 1}
+
+
+def test_pruning_leaves_a_chain_that_can_be_proved(settings: Any) -> None:
+    settings.AUDIT_DAYS = 30
+    with time_machine.travel(timezone.now() - timedelta(days=40), tick=False):
+        written(3)
+    written(2)
+
+    call_command("prune")
+    call_command("prune")
+
+    assert AuditEntry.objects.count() == 3
+    assert chain.verify().holds
+    tamper("DELETE FROM keys_auditentry WHERE sequence = 4")
+    assert sentences() == ["Row 4 is missing."]
+
+
+def test_a_prune_that_was_killed_is_finished_by_the_next(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_DAYS = 30
+    with time_machine.travel(timezone.now() - timedelta(days=40), tick=False):
+        written(3)
+    with monkeypatch.context() as killed:
+        killed.setattr(chain, "cut", lambda _through: 0)
+        call_command("prune")
+    assert chain.verify().holds
+
+    call_command("prune")
+
+    assert list(AuditEntry.objects.values_list("action", flat=True)) == [Action.AUDIT_PRUNED]
+    assert chain.verify().holds
+
+
+def test_the_app_changes_and_deletes_no_row() -> None:
+    [row] = written(1)
+    row.outcome = "failed"
+
+    for change in (
+        row.save,
+        row.delete,
+        AuditEntry.objects.all().delete,
+        lambda: AuditEntry.objects.update(outcome="failed"),
+        lambda: AuditEntry.objects.bulk_update([row], ["outcome"]),
+    ):
+        with pytest.raises(AppendOnly):
+            change()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a trigger of PostgreSQL")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE keys_auditentry SET outcome = 'failed'",
+        "UPDATE keys_auditentry SET sequence = sequence + 1",
+        "DELETE FROM keys_auditentry",
+    ],
+)
+def test_postgresql_refuses_a_change_of_a_row(sql: str) -> None:
+    written(1)
+
+    with (
+        pytest.raises(DatabaseError, match="written once"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql)
+
+    assert chain.verify().holds
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_writers_make_one_chain() -> None:
+    def write() -> None:
+        try:
+            written(10)
+        finally:
+            connection.close()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    verdict = chain.verify()
+    assert (verdict.rows, verdict.breaks) == (40, [])
+
+
+def test_a_row_that_is_rolled_back_leaves_no_gap() -> None:
+    written(1)
+    with transaction.atomic():
+        written(1)
+        transaction.set_rollback(True)
+    written(1)
+
+    assert chain.verify().holds
+    assert chain.current_head().startswith("2:")
