@@ -125,32 +125,32 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_PAGE = "keys:account"
-ACCOUNT_ADAPTER = "estuary_admin.sso.account_adapter.LocalAccountAdapter"
+ACCOUNT_ADAPTER = "estuary_admin.security.account_adapter.LocalAccountAdapter"
 SOCIALACCOUNT_ADAPTER = "estuary_admin.sso.provider_sign_in.ProviderAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # safe: our view accepts only POST
 ACCOUNT_FORMS = {
-    "login": "estuary_admin.sso.forms.SignInForm",
-    "change_password": "estuary_admin.sso.forms.PasswordChangeForm",
+    "login": "estuary_admin.security.password_forms.SignInForm",
+    "change_password": "estuary_admin.security.password_forms.PasswordChangeForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
-MFA_ADAPTER = "estuary_admin.security.adapter.FactorAdapter"
+MFA_ADAPTER = "estuary_admin.security.mfa_adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
-    "authenticate": "estuary_admin.security.forms.CodeForm",
-    "authenticate_webauthn": "estuary_admin.security.forms.PasskeyForm",
-    "login_webauthn": "estuary_admin.security.forms.PasskeySignInForm",
-    "activate_totp": "estuary_admin.security.forms.AppAddForm",
-    "add_webauthn": "estuary_admin.security.forms.PasskeyAddForm",
-    "edit_webauthn": "estuary_admin.security.forms.PasskeyRenameForm",
+    "authenticate": "estuary_admin.security.factor_forms.CodeForm",
+    "authenticate_webauthn": "estuary_admin.security.factor_forms.PasskeyForm",
+    "login_webauthn": "estuary_admin.security.factor_forms.PasskeySignInForm",
+    "activate_totp": "estuary_admin.security.factor_forms.AppAddForm",
+    "add_webauthn": "estuary_admin.security.factor_forms.PasskeyAddForm",
+    "edit_webauthn": "estuary_admin.security.factor_forms.PasskeyRenameForm",
 }
 MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # two requests per sign-in
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a fingerprint or PIN, not just the key
-MFA_TOTP_TOLERANCE = 1  # clocks differ; security/forms.py accepts each code once
+MFA_TOTP_TOLERANCE = 1  # clocks differ; security/factor_forms.py accepts each code once
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # e-mail addresses grant nothing here
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security.forms import passkey_options
+from estuary_admin.security.factor_forms import passkey_options
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 

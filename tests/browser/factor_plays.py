@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from estuary_admin.security.forms import CodeForm, PasswordForm
+from estuary_admin.security.factor_forms import CodeForm
+from estuary_admin.security.password_forms import PasswordForm
 from tests.browser.plays import Play, rendered
 from tests.browser.stage import Stage
 from tests.support.console import PASSWORD

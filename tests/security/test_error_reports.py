@@ -85,7 +85,7 @@ CRASHES: list[tuple[str, Callable[[Hand], None]]] = [
     ("estuary_admin.secrets.sealing.os.urandom", connect),
     ("keys.token.forms.bare_token", connect),
     ("keys.token.views.connect_token", connect),
-    ("estuary_admin.sso.account_adapter.client_address", sign_in_with_it),
+    ("estuary_admin.security.account_adapter.client_address", sign_in_with_it),
     ("keys.api_keys.views.key_list.hash_of", search),
 ]
 

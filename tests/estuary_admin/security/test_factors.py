@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from estuary_admin.security.adapter import FactorAdapter
+from estuary_admin.security.mfa_adapter import FactorAdapter
 from keys.audit.vocabulary import Action
 from tests.conftest import signed_in
 from tests.estuary_admin.security.conftest import PAGE, SECRET, code_of, recovery_codes_of

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from allauth.account.forms import ReauthenticateForm
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
@@ -25,7 +24,7 @@ from django.core.exceptions import ValidationError
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.secrets.sealing import SealBroken
-from estuary_admin.security.adapter import FactorAdapter
+from estuary_admin.security.mfa_adapter import FactorAdapter
 from estuary_admin.sso.events import Event, tell
 
 logger = logging.getLogger("estuary_admin.security")
@@ -141,12 +140,3 @@ class PasskeyAddForm(_NameMixin, AddWebAuthnForm):
 
 class PasskeyRenameForm(_NameMixin, EditWebAuthnForm):
     pass
-
-
-class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
-    """The member's password, again."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["password"].help_text = ""
-        del self.fields["password"].widget.attrs["placeholder"]

@@ -1,10 +1,10 @@
-"""The forms of local accounts, with our labels."""
+"""Forms with a password of this console, with our labels."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.account.forms import ChangePasswordForm, LoginForm, ReauthenticateForm
 from django import forms
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
@@ -24,6 +24,15 @@ class PasswordChangeForm(ChangePasswordForm):
         self.fields["oldpassword"].label = "Current password"
         self.fields["password1"].label = "New password"
         self.fields["password2"].label = "New password, again"
+        drop_placeholders(self)
+
+
+class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
+    """The member's password, again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = ""
         drop_placeholders(self)
 
 
