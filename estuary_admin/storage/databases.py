@@ -37,12 +37,18 @@ def _sqlite() -> dict[str, Any]:
 def _postgresql(found: dict[str, Any], pool_size: int) -> dict[str, Any]:
     """A pool keeps the connections; requests borrow them."""
     return {
+        "ENGINE": "estuary_admin.storage.postgresql",
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,  # a connection that died with its server is replaced
         "OPTIONS": {
-            "connect_timeout": 5,
+            # A slot of the pool comes free before a thread gives up waiting for one.
+            "connect_timeout": 3,
+            "pool": {"max_size": pool_size, "timeout": 5},
+            # A server that vanished without closing its connections, as in a failover.
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
             **found.get("OPTIONS", {}),  # the query part of DATABASE_URL
-            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 3},
         },
     }
 
