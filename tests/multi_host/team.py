@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,3 +66,10 @@ def console_of(
 ) -> Console:
     folder.mkdir()
     return Console(folder, node, members, environment=shared)
+
+
+def wait_until(is_reached: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not is_reached():
+        assert time.monotonic() < end, "the condition was never reached"
+        time.sleep(0.02)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from keys.sandbox import Fault
 from tests.backing import need
-from tests.multi_host.team import Team, team
+from tests.multi_host.team import Team, team, wait_until
 from tests.support.visitor import Answer, Visitor
 
 KEY = {"lifetime": "30d", "permission": "upload"}
@@ -32,14 +31,6 @@ def alice(running: Team) -> Visitor:
     visitor = Visitor()
     visitor.sign_in(running.one.url, "alice")
     return visitor
-
-
-def until(found: Callable[[], bool]) -> None:
-    for _ in range(150):
-        if found():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never came to that")
 
 
 def readiness(visitor: Visitor, machine: str) -> tuple[int, dict[str, str]]:
@@ -66,7 +57,7 @@ def test_a_machine_that_dies_while_it_creates_makes_one_key_and_nobody_claims_mo
     running.node.set_fault("create", Fault("delay", seconds=2))
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(alice.twin().post, f"{running.one.url}/keys/new/", form)
-        until(lambda: any(request.method == "POST" for request in running.node.requests))
+        wait_until(lambda: any(request.method == "POST" for request in running.node.requests))
         running.one.kill()
         assert sent.exception()
     running.node.clear_faults()
@@ -98,7 +89,7 @@ def test_without_redis_everything_is_right_and_the_operator_is_told(
     assert "cache_degraded" in running.one.log.read_text()
 
     running.redis.start()
-    until(lambda: readiness(alice, running.one.url)[1]["cache"] == "ok")
+    wait_until(lambda: readiness(alice, running.one.url)[1]["cache"] == "ok")
     assert "cache_recovered" in running.one.log.read_text()
 
 
@@ -115,5 +106,5 @@ def test_without_the_database_nothing_is_claimed_and_it_comes_back_by_itself(
     assert alice.get(f"{running.one.url}/healthz").text == "ok"
 
     running.database.start()
-    until(lambda: alice.get(f"{running.one.url}/keys/").status == 200)
+    wait_until(lambda: alice.get(f"{running.one.url}/keys/").status == 200)
     assert "key 1" in alice.get(f"{running.one.url}/keys/").words  # still signed in

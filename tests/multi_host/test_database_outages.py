@@ -1,0 +1,119 @@
+"""PostgreSQL restarts, or is away for a while: the console works again with the first request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from keys.sandbox import Sandbox
+from tests.backing import Backing, PostgreSQL, need, running
+from tests.multi_host.team import console_of, seat, wait_until
+from tests.support.console import Console
+from tests.support.visitor import Visitor
+
+ENVIRONMENT = {"TRUSTED_PROXIES": "127.0.0.1", "MEMBER_CHANGES_PER_MINUTE": "1000"}
+
+
+@pytest.fixture
+def database() -> Iterator[Backing]:
+    need(PostgreSQL.PACKAGE)
+    with running(PostgreSQL) as database:
+        yield database
+
+
+@pytest.fixture
+def node() -> Iterator[Sandbox]:
+    with Sandbox(rate_limit=None) as node:
+        yield node
+
+
+@pytest.fixture
+def console(database: Backing, node: Sandbox, tmp_path: Path) -> Iterator[Console]:
+    members = [seat(node, name, 3) for name in ("alice", "bob")]
+    environment = ENVIRONMENT | {"DATABASE_URL": database.url, "ESTUARY_TIMEOUT": "30"}
+    with console_of(tmp_path / "console", node, environment, members) as console:
+        yield console
+
+
+@pytest.fixture
+def alice(console: Console) -> Visitor:
+    visitor = Visitor()
+    visitor.sign_in(console.url, "alice")
+    with ThreadPoolExecutor(12) as threads:  # so that the pool holds several connections
+        for answer in threads.map(lambda _: visitor.twin().get(page_of(console)), range(36)):
+            assert answer.status == 200
+    return visitor
+
+
+def page_of(console: Console) -> str:
+    return f"{console.url}/account/token/"
+
+
+def accepts_queries(database: Backing) -> bool:
+    try:
+        psycopg.connect(database.url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_an_idle_console_answers_the_first_request_after_a_restart(
+    console: Console, database: Backing, alice: Visitor
+) -> None:
+    database.stop()
+    database.start()
+    wait_until(lambda: accepts_queries(database))
+
+    assert [alice.get(page_of(console)).status for _ in range(9)] == [200] * 9
+
+
+def test_after_five_seconds_without_a_database_the_first_request_is_answered(
+    console: Console, database: Backing, alice: Visitor
+) -> None:
+    database.stop()
+    end = time.monotonic() + 5
+    during = []
+    while time.monotonic() < end:
+        during.append(alice.get(page_of(console)))
+    database.start()
+    wait_until(lambda: accepts_queries(database))
+
+    after = [alice.get(page_of(console)).status for _ in range(9)]
+
+    assert {answer.status for answer in during} <= {500, 503}
+    assert max(answer.seconds for answer in during) < 5
+    assert after == [200] * 9
+
+
+def test_under_load_every_request_after_a_restart_is_answered(
+    console: Console, database: Backing, alice: Visitor
+) -> None:
+    stopping = threading.Event()
+    answers: list[tuple[float, int]] = []
+
+    def ask_again_and_again(_: int) -> None:
+        visitor = alice.twin()
+        while not stopping.is_set():
+            began = time.monotonic()
+            answers.append((began, visitor.get(page_of(console)).status))
+
+    with ThreadPoolExecutor(8) as threads:
+        working = threads.map(ask_again_and_again, range(8))
+        try:
+            wait_until(lambda: len(answers) > 40)
+            database.stop()
+            database.start()
+            wait_until(lambda: accepts_queries(database))
+            back_at = time.monotonic()
+            wait_until(lambda: sum(began > back_at for began, _ in answers) > 40)
+        finally:
+            stopping.set()
+        list(working)
+
+    assert {status for began, status in answers if began > back_at} == {200}
