@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN = $(VENV)/bin
 SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
 
-.PHONY: demo test test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
+.PHONY: demo test test-fast test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
@@ -12,15 +12,19 @@ demo: $(VENV)/runtime
 test: $(VENV)/development
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-# What talks to the database or the cache, on PostgreSQL and Redis (Debian's packages).
+# The tests to run while working: no browser, no server processes (PostgreSQL, Redis, proxies).
+test-fast: $(VENV)/development
+	$(BIN)/python -m pytest -n auto -q --fast -m "not browser" $(ONLY)
+
+# Tests of the server side on PostgreSQL and Redis (Debian's packages).
 test-postgres: $(VENV)/development
 	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE)
 
-# The HTTP Observatory's scan of the console behind nginx; needs Node.js 20 and npm.
+# Scan the console behind nginx with the HTTP Observatory; needs Node.js 20 and npm.
 observatory: $(VENV)/development var/observatory/installed
 	$(BIN)/python -m pytest tests/deploy/test_observatory.py
 
-# Without scripts: its own would fetch the browsers' list of https names, on which ours is not.
+# --ignore-scripts: its install script would fetch the HSTS preload list, which does not name us.
 var/observatory/installed: tests/observatory/package.json tests/observatory/package-lock.json
 	mkdir -p var/observatory
 	cp $^ var/observatory/
@@ -40,14 +44,14 @@ lint: $(VENV)/development
 screenshots: $(VENV)/development
 	$(BIN)/python -m tests.browser.screenshots $(ONLY)
 
-# All of it takes 10 minutes and rewrites bench/results; QUICK=1 is a look of 2 minutes.
+# The whole takes 10 minutes and rewrites bench/results; QUICK=1 takes 2 minutes.
 bench: $(VENV)/development
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(PART)
 
 bench-profile: $(VENV)/development
 	$(BIN)/python -m bench.profile $(KEYS)
 
-# Needs Node.js and npm; Chromium is Debian's.
+# Needs Node.js, npm and a Chromium.
 lighthouse: $(VENV)/development
 	npm install --prefix var/lighthouse --no-audit --no-fund --save-exact lighthouse@12.8.2
 	$(BIN)/python -m tests.browser.lighthouse

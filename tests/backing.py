@@ -1,7 +1,7 @@
-"""A PostgreSQL and a Redis of our own, for as long as a test or a command runs.
+"""A PostgreSQL and a Redis that run only as long as a test or a command.
 
 `python -m tests.backing COMMAND …` runs a command with TEST_DATABASE_URL and TEST_REDIS_URL set.
-Debian's packages are enough; nothing is installed, kept, or left running.
+It needs Debian's packages postgresql and redis-server; nothing is kept or left running.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-HOST = "127.0.0.1"
+from tests.support.processes import (
+    HOST,
+    free_port,
+    listens,
+    skip_when_fast,
+    start_server,
+    stop_server,
+)
+
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 
 
 class Backing:
-    """A server on a free port; it can be stopped and started again with its data."""
+    """A server on a free port; it can be stopped and started again with the same data."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,29 +58,20 @@ class Backing:
         return self._process is not None
 
     def start(self) -> None:
-        with (self.folder / "log.txt").open("ab") as log:
-            # A group of its own: Ctrl-C is for the tests, which then stop this.
-            self._process = subprocess.Popen(
-                self.command(),
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-                # Under faketime the tests' clock is set forward; Redis cannot start with it.
-                env={key: value for key, value in os.environ.items() if key != "LD_PRELOAD"},
-            )
-        for _ in range(300):
-            if self._process.poll() is not None:
-                break
-            with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1):
-                return
-            time.sleep(0.05)
-        raise RuntimeError((self.folder / "log.txt").read_text())
+        # SIGINT ends PostgreSQL at once and in order; SIGTERM would wait for its clients.
+        self._process = start_server(
+            self.command(),
+            self.folder / "log.txt",
+            lambda: listens(self.port),
+            cwd=self.folder,
+            # Under faketime only the console's clock is set forward: Redis cannot start with it.
+            environment={key: value for key, value in os.environ.items() if key != "LD_PRELOAD"},
+            end=signal.SIGINT,
+        )
 
     def stop(self) -> None:
         if self._process:
-            self._process.send_signal(signal.SIGINT)  # PostgreSQL: at once, but in order
-            self._process.wait(timeout=20)
+            stop_server(self._process, signal.SIGINT)
             self._process = None
 
 
@@ -124,11 +121,13 @@ class PostgreSQL(Backing):
     def _as_itself() -> list[str]:
         if os.getuid() != 0:
             return []
-        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        # A change of user clears the parent-death signal that `start_server` asks for.
+        identity = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        return ["setpriv", *identity, "--pdeathsig=INT"]
 
 
 def programs() -> Path:
-    """Where Debian keeps PostgreSQL's programs, of the newest version there is."""
+    """The folder of the newest installed PostgreSQL's programs."""
     return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
@@ -137,7 +136,7 @@ def is_installed() -> bool:
 
 
 def missing(*packages: str) -> list[str]:
-    """Those of Debian's packages whose programs are not here."""
+    """The given Debian packages whose programs are not installed."""
     there = {
         "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
         "redis-server": shutil.which("redis-server"),
@@ -149,7 +148,8 @@ def missing(*packages: str) -> list[str]:
 
 
 def need(*packages: str) -> None:
-    """Skip a test that cannot run on this machine; in CI that is a failure."""
+    """Skip a test whose packages are missing; in CI it fails."""
+    skip_when_fast()
     if lacking := missing(*packages):
         says = "install Debian's " + " and ".join(lacking)
         if os.environ.get("CI") == "true":
@@ -159,18 +159,11 @@ def need(*packages: str) -> None:
 
 @contextlib.contextmanager
 def running(kind: Callable[[Path], Backing]) -> Iterator[Backing]:
-    """In a folder that ends with it; a short one, for the sake of PostgreSQL's socket."""
+    """In a temporary folder with a short path: PostgreSQL's socket path is limited."""
     with tempfile.TemporaryDirectory(prefix="backing-") as folder:
         Path(folder).chmod(0o700)
         with kind(Path(folder)) as backing:
             yield backing
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def main(command: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""A member at a browser (Django's test client) and an Estuary node on a real socket."""
+"""Members with Django's test client, and an Estuary node on a real socket."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.token.stored_tokens import connect_token
 from tests.support.chromium import chromium
+from tests.support.processes import Mode
 
 __all__ = ["chromium"]
 
@@ -25,9 +26,19 @@ PASSWORD = "correct horse battery"
 HTMX = {"HX-Request": "true"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="skip tests that start a browser or a server process"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    Mode.is_fast = config.getoption("--fast")
+
+
 @pytest.fixture
 def node(settings: Any) -> Iterator[Sandbox]:
-    """A current Estuary node, which the app talks to."""
+    """A current Estuary node that the app calls."""
     with Sandbox(rate_limit=None) as running:
         settings.ESTUARY_API_URL = urlsplit(running.url)
         settings.ESTUARY_TIMEOUT = 3
@@ -36,7 +47,7 @@ def node(settings: Any) -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _no_kept_lists() -> None:
-    """The database forgets after each test by itself; files do not."""
+    """Remove kept key lists: the database is reset after each test, files are not."""
     caches["key_lists"].clear()
 
 
@@ -77,7 +88,7 @@ def connect(member: User, token: str) -> StoredToken:
 
 @pytest.fixture
 def browser(alice: User, token: str, node: Sandbox) -> Client:
-    """Alice, signed in and connected; the node has forgotten that it was asked."""
+    """Alice, signed in and connected; the node has counted no request yet."""
     connect(alice, token)
     node.forget_requests()
     return signed_in(alice)

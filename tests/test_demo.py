@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer meets it."""
+"""`make demo` as a new user runs it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 
 import pytest
 
-from tests.support.console import ROOT, free_port
+from tests.support.console import ROOT
+from tests.support.processes import ending_with_parent, free_port, skip_when_fast, stop_server
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[tuple[int, str]]:
-    """The port of a demo, started in the shell of a real console, and what it printed."""
+    """A demo started with the environment of a real console: its port and its output."""
     port = free_port()
     real = {
         "DATABASE_URL": f"sqlite:///{tmp_path}/real.sqlite3",
@@ -33,8 +34,9 @@ def demo(tmp_path: Path) -> Iterator[tuple[int, str]]:
         "ESTUARY_FORWARD_CLIENT_IP": "true",
         "WEB_CONCURRENCY": "nonsense",
     }
+    skip_when_fast()
     process = subprocess.Popen(
-        [sys.executable, "-m", "keys.demo.__main__", "--port", str(port)],
+        ending_with_parent([sys.executable, "-m", "keys.demo.__main__", "--port", str(port)]),
         cwd=ROOT,
         env={**os.environ, **real},
         stdout=subprocess.PIPE,
@@ -43,14 +45,16 @@ def demo(tmp_path: Path) -> Iterator[tuple[int, str]]:
     )
     assert process.stdout
     printed = ""
-    while "Ctrl-C" not in printed:
-        line = process.stdout.readline()
-        assert line, f"the demo ended after: {printed}"
-        printed += line
-    yield port, printed
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
-    process.stdout.close()
+    try:
+        while "Ctrl-C" not in printed:
+            line = process.stdout.readline()
+            assert line, f"the demo ended after: {printed}"
+            printed += line
+        yield port, printed
+    finally:
+        stop_server(process, signal.SIGINT)
+        process.stdout.close()
+    assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []  # the real console was left alone
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from bench.plan import TINY
 from bench.stage import Stage, staged
+from tests.support.processes import skip_when_fast
 
 
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Stage]:
+    skip_when_fast()
     for program in ("wrk", "curl"):
         if not shutil.which(program):
             if os.environ.get("CI") == "true":

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.support.console import ROOT, free_port
+from tests.support.console import ROOT
+from tests.support.processes import free_port
 from tests.support.programs import program
 
 DEPLOY = ROOT / "deploy"

@@ -13,7 +13,8 @@ import pytest
 
 from keys.sandbox import Sandbox
 from tests.deploy.shipped import nginx_with_tls
-from tests.support.console import ROOT, Console, free_port
+from tests.support.console import ROOT, Console
+from tests.support.processes import free_port
 
 SCANNER = ROOT / "var/observatory/node_modules/@mdn/mdn-http-observatory/src/scan.js"
 

@@ -13,7 +13,7 @@ import yaml
 
 from tests.deploy.echo import Echo
 from tests.deploy.shipped import DEPLOY, caddy, nginx
-from tests.support.console import free_port
+from tests.support.processes import free_port
 from tests.support.programs import Running, program
 
 Front = Callable[[Path, int, int], Running]

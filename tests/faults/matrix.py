@@ -14,7 +14,7 @@ from django.test import Client
 from keys.sandbox import Fault, Sandbox
 from tests.keys.evidence import words_of
 from tests.security.spellings import assert_holds_none
-from tests.support.console import free_port
+from tests.support.processes import free_port
 
 TIMEOUT = 0.7  # seconds, as ESTUARY_TIMEOUT
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from keys.sandbox import Sandbox
 from tests.backing import Backing, PostgreSQL, Redis, running
 from tests.deploy.shipped import nginx
-from tests.support.console import Console, free_port
+from tests.support.console import Console
+from tests.support.processes import free_port
 
 
 @dataclass

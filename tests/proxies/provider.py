@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from tests.support.console import free_port
+from tests.support.processes import free_port
 from tests.support.programs import Running
 
 

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
 from tests.proxies.provider import Provider
-from tests.support.console import Console, free_port
+from tests.support.console import Console
+from tests.support.processes import free_port
 from tests.support.programs import Running, program
 from tests.support.raw_requests import ask
 

@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
+from tests.support.processes import skip_when_fast
+
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-#: The same engine without the window around it: a fresh profile costs a third of the time.
+#: The same engine without a window: a fresh profile takes a third of the time.
 SHELL = "chromium-headless-shell"
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 class NoChromium(Exception):
-    """There is none on this machine: set CHROMIUM or install Debian's package chromium."""
+    """No Chromium is installed: set CHROMIUM or install Debian's package chromium."""
 
 
 def launched(playwright: Playwright) -> Browser:
+    skip_when_fast()
     path = os.environ.get("CHROMIUM") or shutil.which(SHELL) or shutil.which("chromium")
     if not path and Path(playwright.chromium.executable_path).exists():
         path = playwright.chromium.executable_path

@@ -1,4 +1,4 @@
-"""The console as it runs in production: gunicorn, SQLite in a file, collected static files."""
+"""The console as in production: gunicorn, SQLite in a file, collected static files."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 from keys.sandbox import Sandbox
+from tests.support.processes import (
+    free_port,
+    skip_when_fast,
+    start_server,
+    stop_server,
+    wait_until,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
 
 
 class Console:
-    """Starts on entering, ends on leaving; `members` are dicts of name, token and admin."""
+    """A console that serves inside the `with` block; `members` are dicts of name, token, admin."""
 
     def __init__(
         self,
@@ -58,38 +63,36 @@ class Console:
         }
 
     def __enter__(self) -> Self:
+        skip_when_fast()
         wanted = json.dumps({"password": PASSWORD, "members": self._members})
         self._run("-m", "tests.support.prepare", standard_input=wanted)
         self.start()
         return self
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._server = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
-                cwd=ROOT,
-                env=self.environment,
-                stderr=log,
-            )
-        self._wait()
+        self._server = start_server(
+            [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
+            self.log,
+            self.answers,
+            cwd=ROOT,
+            environment=self.environment,
+        )
 
     def stop(self) -> None:
-        self._server.terminate()
-        self._server.wait()
+        stop_server(self._server)
 
     @property
     def pid(self) -> int:
-        """Of the server's first process; those that answer are its children."""
+        """The process id of the gunicorn master; its children answer requests."""
         return self._server.pid
 
     def kill(self) -> None:
-        """As when the power fails: the first process, then those that answer."""
+        """Kill the master and its workers, as a power failure does."""
         answering = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         for pid in (self.pid, *map(int, answering)):
             os.kill(pid, signal.SIGKILL)
         self._server.wait()
-        while self.answers():  # the last one may still hold the port
-            time.sleep(0.01)
+        wait_until(lambda: not self.answers())  # the last one may still hold the port
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -104,17 +107,8 @@ class Console:
         )
 
     def age_proofs(self) -> None:
-        """As if everybody had proved long ago to be themselves."""
+        """Make every fresh proof too old, as if it was given a day ago."""
         self._run("-m", "tests.support.age_proofs", standard_input="")
-
-    def _wait(self) -> None:
-        for _ in range(200):
-            if self._server.poll() is not None:
-                raise RuntimeError(self.log.read_text())
-            if self.answers():
-                return
-            time.sleep(0.05)
-        raise RuntimeError("the console does not answer")
 
     def answers(self) -> bool:
         try:
@@ -126,14 +120,7 @@ class Console:
 
 @cache
 def static_root() -> str:
-    """One for all consoles of a process: collecting takes as long as all the rest of a start."""
+    """Shared by all consoles of a test process: collecting files takes half of a start."""
     folder = tempfile.TemporaryDirectory(prefix="static-")
     atexit.register(folder.cleanup)
     return folder.name
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

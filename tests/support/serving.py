@@ -1,4 +1,4 @@
-"""An HTTP server of a test's own."""
+"""An HTTP server inside the test process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Self
 
 
 class Quiet:
-    """For a handler that writes no lines about its requests."""
+    """A handler that logs nothing."""
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 class Serving:
-    """On a free port; starts on entering, ends on leaving."""
+    """A server on a free port that serves inside the `with` block."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
