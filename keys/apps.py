@@ -17,11 +17,12 @@ class KeysConfig(AppConfig):
         from estuary_admin.secrets.sealing import sealing_keys
         from keys import signals  # noqa: F401 - connects the receivers
         from keys.api_keys.counts import KeyCounts
+        from keys.audit.metrics import AuditHeadMetric
         from keys.metrics import upstream_called
         from keys.upstream import observing
 
         observing.connect(upstream_called)
-        LIVE_COLLECTORS.append(KeyCounts())
+        LIVE_COLLECTORS.extend([KeyCounts(), AuditHeadMetric()])
         if settings.SENTRY_DSN:
             from estuary_admin.observability import crash_reports
 

@@ -16,7 +16,7 @@ SYSLOG = "/dev/log"  # the socket of the local syslog daemon
 #: The keys of `extra=` that are written; others are dropped.
 FIELDS = (
     *("request_id", "member", "method", "route", "status", "ms", "upstream_ms", "upstream_calls"),
-    *("fingerprint", "reason"),
+    *("fingerprint", "reason", "head"),
 )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from keys.audit import chain
 from keys.retention import prune_audit, prune_leases, prune_lists
+
+logger = logging.getLogger("estuary_admin.keys")
 
 
 class Command(BaseCommand):
@@ -24,4 +28,6 @@ class Command(BaseCommand):
             told = f"Removed {prune_audit()} audit entries older than {settings.AUDIT_DAYS} days."
         else:
             told = "Audit entries are kept for ever: AUDIT_DAYS is not set."
+        # Once a day in the log: a rewrite of the whole chain shows against it.
+        logger.info("audit_head", extra={"head": chain.current_head()})
         self.stdout.write(f"Ended sessions are gone. {told}")

@@ -11,6 +11,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from keys.actors import Actor
@@ -275,3 +276,18 @@ def test_a_row_that_is_rolled_back_leaves_no_gap() -> None:
 
     assert chain.verify().holds
     assert chain.current_head().startswith("2:")
+
+
+def test_the_newest_link_is_in_the_metrics_and_daily_in_the_log(
+    client: Client, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.METRICS_TOKENS = ("m" * 32,)
+    written(2)
+    head = chain.current_head()
+
+    call_command("prune")
+    text = client.get("/metrics", headers={"Authorization": f"Bearer {'m' * 32}"}).content.decode()
+
+    [line] = [record for record in caplog.records if record.message == "audit_head"]
+    assert vars(line)["head"] == head
+    assert f'audit_head_info{{hash="{head[2:]}",sequence="2"}} 1.0' in text
