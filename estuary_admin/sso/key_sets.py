@@ -1,65 +1,118 @@
-"""Public keys from the one configured address, kept for a bounded time when it is down."""
+"""Public keys that verify assertions, from the one configured address.
+
+Fetches happen outside the lock: while one request fetches, the others use the last good set.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import cache
 from typing import Any
 
-from jwt import PyJWK, PyJWKClient, PyJWKSet
+from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
+from requests import RequestException
 
-TIMEOUT = 5.0
-FRESH = 300.0  # seconds for which a set is not asked for again, unless an unknown key comes
-KEPT = 3600.0  # seconds after the last good answer for which its keys still hold
-REST = 10.0  # seconds without asking after a failure: members do not wait for it one by one
+from estuary_admin.sso.provider_http import open_session
+
+FETCH_SECONDS = 5.0  # for a whole fetch
+REFETCH_SECONDS = 300.0  # a set is used this long before it is fetched again
+UNKNOWN_KEY_SECONDS = 30.0  # an unknown key id causes a fetch at most this often
+LAST_GOOD_SECONDS = 3600.0  # while the address fails, the last good set is used this long
+FAILURE_PAUSE_SECONDS = 10.0  # no fetch after a failure, so that members do not wait in turn
 
 
-class KeySet(PyJWKClient):
-    """One for each address and process."""
+class KeySet:
+    """The keys of one address; each process has one object for each address."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, timeout=TIMEOUT, lifespan=FRESH)
-        self._good: dict[str, Any] | None = None
-        self._good_at = self._failed_at = float("-inf")
-
-    def fetch_data(self) -> Any:
-        with self._client_lock:  # re-entrant: a lookup holds it already
-            if time.monotonic() - self._failed_at < REST:
-                return self._kept()
-            try:
-                found = super().fetch_data()
-                usable(PyJWKSet.from_dict(found))
-            except (PyJWTError, ValueError, OSError):
-                self._failed_at = time.monotonic()
-                return self._kept()
-            self._good, self._good_at = found, time.monotonic()
-            return found
+        self._url = url
+        self._lock = threading.Lock()
+        self._fetching: threading.Event | None = None
+        self._keys: list[PyJWK] = []
+        self._fetched_at = self._failed_at = float("-inf")
 
     def key(self, kid: str) -> PyJWK:
-        """The key of that id; without an id the only one, as providers with one key mean it."""
-        if kid:
-            return self.get_signing_key(kid)
-        keys = usable(self.get_jwk_set())
-        if len(keys) > 1:
-            raise PyJWKClientError("which one?")
-        return keys[0]
+        """The key with this id. Without an id the only key, as providers with one key mean it."""
+        if not kid:
+            keys = self.keys()
+            if len(keys) > 1:
+                raise PyJWKClientError("The assertion names none of several keys.")
+            return keys[0]
+        for is_unknown in (False, True):
+            for key in self.keys(has_unknown_key=is_unknown):
+                if key.key_id == kid:
+                    return key
+        raise PyJWKClientError("The key is not listed.")
 
-    def _kept(self) -> dict[str, Any]:
-        if self._good is None or time.monotonic() - self._good_at > KEPT:
-            raise PyJWKClientConnectionError("no keys")
-        return self._good
+    def keys(self, *, has_unknown_key: bool = False) -> list[PyJWK]:
+        """All usable keys, fetched when they are old or when a key id is unknown."""
+        with self._lock:
+            if not self._is_fetch_due(has_unknown_key=has_unknown_key):
+                return self._last_good()
+            is_ours = self._fetching is None
+            if not is_ours and self._has_good() and not has_unknown_key:
+                return self._last_good()
+            fetching = self._fetching = self._fetching or threading.Event()
+        if is_ours:
+            self._fetch(fetching)
+        else:
+            fetching.wait(2 * FETCH_SECONDS)
+        with self._lock:
+            return self._last_good()
+
+    def _is_fetch_due(self, *, has_unknown_key: bool) -> bool:
+        now = time.monotonic()
+        age = now - self._fetched_at
+        max_age = UNKNOWN_KEY_SECONDS if has_unknown_key else REFETCH_SECONDS
+        return age > max_age and now - self._failed_at >= FAILURE_PAUSE_SECONDS
+
+    def _fetch(self, fetching: threading.Event) -> None:
+        keys: list[PyJWK] = []
+        try:
+            keys = usable_keys(PyJWKSet.from_dict(fetch_json(self._url)))
+        except (PyJWTError, RequestException, ValueError, RecursionError):
+            pass
+        finally:
+            with self._lock:
+                if keys:
+                    self._keys, self._fetched_at = keys, time.monotonic()
+                else:
+                    self._failed_at = time.monotonic()
+                self._fetching = None
+            fetching.set()
+
+    def _has_good(self) -> bool:
+        return bool(self._keys) and time.monotonic() - self._fetched_at <= LAST_GOOD_SECONDS
+
+    def _last_good(self) -> list[PyJWK]:
+        if not self._has_good():
+            raise PyJWKClientConnectionError("There are no keys.")
+        return self._keys
 
 
-def usable(keys: PyJWKSet) -> list[PyJWK]:
-    """Those that can prove a signature without being able to make one."""
+def fetch_json(url: str) -> dict[str, Any]:
+    """Raises RequestException or ValueError; a redirect is an error."""
+    with open_session(FETCH_SECONDS) as session:
+        response = session.get(url, allow_redirects=False)
+    if response.status_code != 200:
+        raise ValueError("The status is not 200.")
+    document = response.json()
+    if not isinstance(document, dict):
+        raise ValueError("The document is not an object.")  # noqa: TRY004 - one error for callers
+    return document
+
+
+def usable_keys(keys: PyJWKSet) -> list[PyJWK]:
+    """The keys that can verify a signature but not make one."""
     found = [
         key
         for key in keys.keys
         if key.public_key_use in {"sig", None} and key.key_type in {"RSA", "EC", "OKP"}
     ]
     if not found:
-        raise PyJWKClientError("no keys for signatures")
+        raise PyJWKClientError("The set has no keys for signatures.")
     return found
 
 

@@ -12,13 +12,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 
 from estuary_admin.sso.assertion import CLOCK_LEEWAY_SECONDS, identity_from_claims
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.group_roles import follow_groups
 from estuary_admin.sso.identity_values import ProvedIdentity
 from estuary_admin.sso.models import Identity
+from estuary_admin.sso.provider_http import open_session
 from estuary_admin.sso.provisioning import admitted
 from estuary_admin.sso.refusal_views import refusal_page, refused
 from estuary_admin.sso.refusals import NotBelieved, Reason, Refused
@@ -30,6 +31,7 @@ from estuary_admin.sso.sessions import (
     PROVED_AT,
     begin_session,
 )
+from estuary_admin.web.redirects import can_visit
 
 ASKED_AT = "proof_asked_at"  # in the flow's state: when a signed-in member was sent to prove again
 
@@ -60,11 +62,8 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         ]
 
     def get_requests_session(self) -> Any:
-        """Connect to the provider directly: no proxy, no .netrc, no redirects."""
-        session = super().get_requests_session()
-        session.trust_env = False
-        session.max_redirects = 0
-        return session
+        """Connect to the provider directly, and within limits."""
+        return open_session()
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **__: Any) -> None:
         raise ImmediateHttpResponse(refusal_page(request, NotBelieved.PROVIDER))
@@ -86,7 +85,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         request.session[END_SESSION] = sociallogin.end_session
         request.session[PROVED_AT] = proved.at.timestamp() if proved.at else None
         follow_groups(request, identity.member, proved.groups, sso)
-        raise ImmediateHttpResponse(redirect(own_page(request, sociallogin.state.get("next"))))
+        raise ImmediateHttpResponse(redirect(own_page(sociallogin.state.get("next"))))
 
 
 def renew_proof(
@@ -107,7 +106,7 @@ def renew_proof(
     tell(request, Event.PROOF_GIVEN, way="provider")
     follow_groups(request, identity.member, proved.groups, settings.SSO)
     # Back to the page that asked for the proof: it leads on, and says what was interrupted.
-    query = urlencode({"next": own_page(request, sociallogin.state.get("next"))})
+    query = urlencode({"next": own_page(sociallogin.state.get("next"))})
     return redirect(f"{reverse('account_reauthenticate')}?{query}")
 
 
@@ -116,12 +115,9 @@ def no_proof_page(request: HttpRequest, reason: Reason) -> HttpResponse:
     return render(request, "sso/no_proof.html", {"reason": reason}, status=403)
 
 
-def own_page(request: HttpRequest, url: str | None) -> str:
+def own_page(url: str | None) -> str:
     """Return `url` if it is a page of this console, else the home page."""
-    hosts = {request.get_host()}
-    if url and url_has_allowed_host_and_scheme(url, hosts, require_https=request.is_secure()):
-        return url
-    return reverse("home")
+    return url if url and can_visit(url) else reverse("home")
 
 
 def provider_sign_out(session: Any, back: str) -> str:

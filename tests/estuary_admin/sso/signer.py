@@ -1,8 +1,9 @@
-"""A proxy that signs: keys made here, listed at an address that can fail and lie."""
+"""Signs assertions with keys made here, and serves those keys at an address that can fail."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -18,19 +19,24 @@ AUDIENCE = "this-application"
 
 
 class KeyServer(Serving):
-    """`status` and `body` are what it answers; `asked` counts."""
+    """Answers with `status` and `body`, once `may_answer` is set."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.status = 200
         self.body = b""
         self.paths: list[str] = []
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
         outer = self
 
         class Handler(Quiet, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
                 outer.paths.append(self.path)
+                if not outer.may_answer.is_set():
+                    outer.is_asked.set()
+                    outer.may_answer.wait(60)
                 self.send_response(outer.status)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
@@ -61,7 +67,7 @@ class SigningKey:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """Those of Alice, good for a minute; None takes one out."""
+    """Valid claims about Alice for one minute; None removes a claim."""
     now = int(time.time())
     good = {
         "iss": ISSUER,

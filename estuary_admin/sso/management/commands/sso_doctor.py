@@ -12,7 +12,7 @@ from jwt import PyJWTError
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.doctor import Finding, arrived, diagnose
 from estuary_admin.sso.identity_values import meta_key
-from estuary_admin.sso.key_sets import KeySet, usable
+from estuary_admin.sso.key_sets import KeySet
 from estuary_admin.sso.refusals import NotBelieved
 
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
 def _keys(sso: Config) -> Finding:
     assert sso.assertion is not None  # noqa: S101 - for the types
     try:
-        keys = usable(KeySet(sso.assertion.jwks_url).get_jwk_set())
+        keys = KeySet(sso.assertion.jwks_url).keys()
     except (PyJWTError, ValueError):
         return Finding("Keys", False, NotBelieved.KEYS_AWAY.sentence, NotBelieved.KEYS_AWAY.fix)
     names = ", ".join(f"{key.key_id or 'one without an id'} ({key.algorithm_name})" for key in keys)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from estuary_admin.sso import provider_http
+from estuary_admin.sso.config import Provider
 from estuary_admin.sso.models import Identity
 from keys.audit.vocabulary import Action
+from tests.estuary_admin.sso.conftest import change
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
 from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
 from tests.estuary_admin.sso.signer import SigningKey
+from tests.estuary_admin.sso.slow_server import SlowServer
 from tests.estuary_admin.sso.test_proxy_header import refused_as
 from tests.keys.evidence import last_row, words_of
 
@@ -163,6 +168,20 @@ def test_a_provider_that_describes_itself_wrongly_is_not_used(
     provider.described = changed
 
     assert refused_as(Client().post("/accounts/oidc/corp/login/")) == "provider-failed"
+
+
+@pytest.mark.parametrize("part", ["status", "headers", "body"])
+def test_a_provider_that_answers_byte_by_byte_is_given_up(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(provider_http, "EXCHANGE_SECONDS", 0.2)
+    with SlowServer(part) as server:
+        change(settings, providers=(Provider("corp", "Corp", server.url, "console"),))
+
+        response = Client().post("/accounts/oidc/corp/login/")
+
+        assert server.is_hung_up.wait(30)
+    assert refused_as(response) == "provider-failed"
 
 
 def test_a_provider_that_is_away_or_leads_elsewhere_is_told(provider: ScriptedProvider) -> None:
