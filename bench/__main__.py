@@ -9,7 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
-from bench import exports, members, pages, paint, profile
+from bench import exports, members, pages, paint, profile, routes
 from bench.curves import draw
 from bench.machine import this_machine
 from bench.plan import FULL, QUICK, Plan
@@ -26,6 +26,7 @@ PARTS = {
     "exports": exports.measure,
     "members": members.measure,
     "profile": profile.measure,
+    "routes": routes.measure,
 }
 PROGRAMS = {"wrk": "wrk", "curl": "curl"}  # and Debian's packages that have them
 

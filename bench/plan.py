@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from bench.node import Account
 
 MIB = 1 << 20
+#: The admin whose pages `bench/routes.py` asks for.
+ROUTES_MEMBER = "routes"
 CONTENT_BYTES = 1231  # of an export for each content with its deal, about
 
 
@@ -47,6 +49,7 @@ class Plan:
                 for size in self.exports
             ),
             *(Account(name) for name in self.member_names()),
+            Account(ROUTES_MEMBER, keys=10),
         ]
 
     def member_names(self) -> list[str]:

@@ -15,11 +15,13 @@ def main() -> None:
     django.setup()
     from django.conf import settings
     from django.contrib.auth.hashers import make_password
-    from django.contrib.auth.models import User
+    from django.contrib.auth.models import Group, User
     from django.core.management import call_command
     from django.test import Client
     from django.utils.crypto import get_random_string
 
+    from bench.plan import ROUTES_MEMBER
+    from estuary_admin.members import ADMINS
     from keys.account.preferences import TIME_ZONE_COOKIE
     from keys.actors import Actor
     from keys.token.stored_tokens import connect_token
@@ -30,6 +32,8 @@ def main() -> None:
     cookies = {}
     for name, token in json.load(sys.stdin).items():
         member = User.objects.create(username=name, password=password)
+        if name == ROUTES_MEMBER:
+            member.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
         connect_token(Actor(member, "", ""), token)
         browser = Client()
         browser.force_login(member)  # all that a sign-in does, but for the password's check

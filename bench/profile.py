@@ -24,7 +24,12 @@ from bench.stage import Stage, staged
 CONNECTIONS = 32
 #: Which file is whose; a look belongs to the first match, from the innermost frame outwards.
 LAYERS = {
-    "templates": ("django/template/", "/templatetags/", "/patterns.py", "django/shortcuts.py"),
+    "templates": (
+        "django/template/",
+        "/templatetags/",
+        "estuary_admin/rendering/",
+        "django/shortcuts.py",
+    ),
     "database and sessions": (
         "django/db/",
         "django/contrib/sessions/",
@@ -32,9 +37,20 @@ LAYERS = {
         "estuary_admin/storage/prepared_queries.py",
         "estuary_admin/storage/sessions.py",
     ),
-    "call to Estuary": ("keys/upstream/", "urllib3/", "http/client.py"),
-    "list kept for later": ("keys/api_keys/key_lists.py", "django/core/cache/", "/caches.py"),
-    "rows, filters, sorting": ("keys/services/", "keys/api_keys/query.py"),
+    "call to Estuary": ("keys/upstream/", "requests/", "urllib3/", "http/client.py"),
+    "list kept for later": (
+        "keys/api_keys/key_lists.py",
+        "django/core/cache/",
+        "estuary_admin/storage/file_cache.py",
+        "estuary_admin/storage/redis_cache.py",
+    ),
+    "rows, filters, sorting": (
+        "keys/api_keys/query.py",
+        "keys/api_keys/table.py",
+        "keys/api_keys/rows.py",
+        "keys/api_keys/counts.py",
+        "keys/api_keys/records.py",
+    ),
     "middleware and routes": (
         "/middleware",
         "django/urls/",

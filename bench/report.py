@@ -45,6 +45,8 @@ def told(results: Results) -> str:
         parts.append(list(tables.of_members(results.members)))
     if results.profile:
         parts.append(list(tables.of_profile(results.profile)))
+    if results.routes:
+        parts.append(list(tables.of_routes(results.routes)))
     return "\n" + "\n\n".join("\n".join(lines) for lines in parts) + "\n\n"
 
 

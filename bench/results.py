@@ -13,6 +13,7 @@ from bench.members import Members
 from bench.pages import Pages
 from bench.paint import PaintFigures
 from bench.profile import Profile
+from bench.routes import RouteFigures
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Results:
     exports: list[ExportFigures] | None = None
     members: Members | None = None
     profile: list[Profile] | None = None
+    routes: list[RouteFigures] | None = None
     minutes: float = 0.0
 
 

@@ -9,6 +9,7 @@ from bench.markdown import table
 from bench.members import Members
 from bench.pages import Pages
 from bench.profile import CONNECTIONS, LAYERS, REST, Profile
+from bench.routes import RouteFigures
 from bench.targets import MIB
 
 
@@ -99,6 +100,15 @@ def of_members(found: Members) -> Iterator[str]:
             last.errors,
             f"{last.per_second:.0f}",
         ),
+    )
+
+
+def of_routes(found: list[RouteFigures]) -> Iterator[str]:
+    yield "CPU of every page for 1 connection, and divided by that of a key's page."
+    yield ""
+    yield from table(
+        ("Page", "CPU, ms", "÷ a key's page"),
+        *((f"`{one.name}`", f"{one.cpu_ms:.1f}", f"{one.ratio:.2f}") for one in found),
     )
 
 

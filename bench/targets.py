@@ -10,6 +10,7 @@ from bench.members import Members
 from bench.pages import Pages
 from bench.paint import PaintFigures
 from bench.results import Results
+from bench.routes import RouteFigures
 
 MIB = 1 << 20
 #: Measured on the same kind of machine; README.md says how.
@@ -21,6 +22,7 @@ PAINTED = {10: 150, 10_000: 350}  # ms
 PAGES = 350  # a second
 SIZE, WARM_SIZE, REQUESTS = 45_000, 8_000, 6
 RATIO, GROWTH = 0.9, 16  # MiB
+DEAREST_PAGE = 3
 WORST, PATIENCE = 2_000, 50  # ms
 
 
@@ -56,6 +58,8 @@ def rows_of(results: Results) -> Iterator[Row]:
     for export in results.exports or []:
         if export.mib == 1024:
             yield from _export(export)
+    if results.routes:
+        yield from _routes(results.routes)
     if results.members:
         yield from _members(results.members)
 
@@ -108,6 +112,12 @@ def _export(export: ExportFigures) -> Iterator[Row]:
     )
     growth = export.growth / MIB
     yield Row(what + "growth of memory", growth, GROWTH, "MiB", incumbent=none, digits=1)
+
+
+def _routes(found: list[RouteFigures]) -> Iterator[Row]:
+    dearest = max(found, key=lambda one: one.ratio)
+    what = f"Most expensive page (`{dearest.name}`): CPU ÷ that of a key's page"
+    yield Row(what, dearest.ratio, DEAREST_PAGE, "", digits=1)
 
 
 def _members(found: Members) -> Iterator[Row]:

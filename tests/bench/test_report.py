@@ -18,6 +18,7 @@ from bench.paint import Paint, PaintFigures
 from bench.profile import Profile
 from bench.report import BEGIN, END, told, write_into
 from bench.results import Results, read, write
+from bench.routes import RouteFigures
 from bench.sizing import sized
 from bench.stage import ROOT
 from bench.svg import Chart, Curve, drawn
@@ -40,6 +41,7 @@ def results() -> Results:
         ],
         members=Members(200, 5, 0, 900, 1500, 1600, LOAD),
         profile=[Profile(10, {"templates": 60.0, "database and sessions": 40.0})],
+        routes=[RouteFigures("key_detail", 4.0, 1.0), RouteFigures("account", 10.0, 2.5)],
         minutes=9.6,
     )
 
