@@ -1,4 +1,4 @@
-"""The documentation names only what is there."""
+"""The documentation names only files, links and versions that exist."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from estuary_admin import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-#: Drawn by the browser tests, which may run after these.
+#: `make screenshots` writes these pictures; they may be missing.
 DRAWN = ROOT / "docs/images"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(
     r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|html|js|css|json|txt|toml))`|`((?:[\w.-]+/)+)`"
 )
-#: Where a bare file name may be meant to be.
-ROOMS = ["", "docs", "templates", "estuary_admin", "keys/upstream"]
+#: Folders that a bare file name may be relative to.
+FOLDERS = ["", "docs", "templates", "estuary_admin", "keys/upstream", "keys/sandbox"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -43,7 +43,7 @@ def is_somewhere(name: str) -> bool:
     return (
         name in made_up
         or name.startswith("var/")
-        or any((ROOT / room / name).exists() for room in ROOMS)
+        or any((ROOT / folder / name).exists() for folder in FOLDERS)
     )
 
 
@@ -78,6 +78,27 @@ def direct(file: str) -> Iterator[str]:
             return
         if "==" in line:
             yield line.partition("==")[0].partition("[")[0]  # without extras
+
+
+def test_every_package_is_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `((?:estuary_admin|keys)/\w+)/` \|", page, re.MULTILINE)
+    packages = [
+        path.parent.relative_to(ROOT).as_posix()
+        for top in ("estuary_admin", "keys")
+        for path in sorted((ROOT / top).glob("*/__init__.py"))
+        if path.parent.name != "migrations"
+    ]
+
+    assert listed == packages
+
+
+def test_every_step_of_the_first_change_is_in_its_file() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\| \d+\. .*\| `([^`]+)` \| `([^`]+)` \|$", page, re.MULTILINE)
+
+    assert len(steps) == 13
+    assert [(file, name) for file, name in steps if name not in (ROOT / file).read_text()] == []
 
 
 def test_the_version_is_one() -> None:
