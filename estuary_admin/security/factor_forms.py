@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from allauth.core import context
@@ -21,10 +20,12 @@ from allauth.mfa.webauthn.forms import (
 from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.mfa_adapter import FactorAdapter
+from estuary_admin.security.passkeys import CredentialField, is_from_own_page
 from estuary_admin.sso.events import Event, tell
 
 logger = logging.getLogger("estuary_admin.security")
@@ -36,11 +37,6 @@ CODE_INPUT_ATTRIBUTES = {
     "inputmode": "numeric",
     "spellcheck": "false",
 }
-
-
-def passkey_options(options: Mapping[str, Any]) -> str:
-    """Return the options for the browser as JSON; fido2's mappings are not dicts."""
-    return json.dumps(dict(options), default=dict)
 
 
 def record_failure(kind: str, member: Any, clean: Callable[[], Any]) -> Any:
@@ -85,8 +81,21 @@ class CodeForm(NoTokenFieldsMixin, AuthenticateForm):
 
 
 class PasskeyForm(AuthenticateWebAuthnForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["credential"] = CredentialField()
+
     def clean_credential(self) -> Authenticator:
-        return record_failure("passkey", self.user, super().clean_credential)
+        return record_failure("passkey", self.user, self._verified)
+
+    def _verified(self) -> Authenticator:
+        answer = AuthenticationResponse.from_dict(self.cleaned_data["credential"])
+        if not is_from_own_page(answer.response.client_data):
+            raise FactorAdapter().validation_error("incorrect_code")
+        authenticator: Authenticator = super().clean_credential()
+        if not authenticator.user.is_active:  # refused like a passkey that is not known
+            raise FactorAdapter().validation_error("incorrect_code")
+        return authenticator
 
 
 class PasskeySignInForm(PasskeyForm, LoginWebAuthnForm):
@@ -129,9 +138,14 @@ class PasskeyAddForm(_NameMixin, AddWebAuthnForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         del self.fields["passwordless"]  # all are
+        self.fields["credential"] = CredentialField()
 
     def clean(self) -> dict[str, Any]:
         try:
+            if credential := self.cleaned_data.get("credential"):
+                answer = RegistrationResponse.from_dict(credential)
+                if not is_from_own_page(answer.response.client_data):
+                    raise FactorAdapter().validation_error("incorrect_code")
             cleaned: dict[str, Any] = super().clean() or {}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise FactorAdapter().validation_error("incorrect_code") from None

@@ -17,10 +17,11 @@ from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from estuary_admin.secrets.sealing import SealBroken
-from estuary_admin.security.factor_forms import PENDING_SECRET, passkey_options
+from estuary_admin.security.factor_forms import PENDING_SECRET
 from estuary_admin.security.factors import factors_of, must_have_factor
 from estuary_admin.security.fresh_proof import View, fresh_proof, proof_given
 from estuary_admin.security.mfa_adapter import LAST_FACTOR, FactorAdapter
+from estuary_admin.security.passkeys import passkey_options
 from estuary_admin.security.proof_methods import can_prove
 
 ANY_FORM = ["GET", "HEAD", "POST"]

@@ -16,6 +16,7 @@ from estuary_admin.security.factors import (
     seal_secret,
     unseal_secret,
 )
+from estuary_admin.security.passkeys import relying_party_id
 
 LAST_FACTOR = (
     "This console requires a second factor, and this is your only one: add another before you "
@@ -61,7 +62,7 @@ class FactorAdapter(DefaultMFAAdapter):
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Bind passkeys to PUBLIC_URL, whatever host the request names."""
-        return {"id": str(settings.PUBLIC_URL.hostname), "name": self._get_site_name()}
+        return {"id": relying_party_id(), "name": self._get_site_name()}
 
     def get_public_key_credential_user_entity(self, user: User) -> dict[str, str | bytes]:
         entity: dict[str, str | bytes] = super().get_public_key_credential_user_entity(user)

@@ -15,9 +15,10 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security.factor_forms import CodeForm, PasskeyForm, passkey_options
+from estuary_admin.security.factor_forms import CodeForm, PasskeyForm
 from estuary_admin.security.fresh_proof import is_fresh, proof_given
 from estuary_admin.security.interrupted_forms import tell_of_interruption
+from estuary_admin.security.passkeys import passkey_options
 from estuary_admin.security.password_forms import PasswordForm
 from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
 from estuary_admin.web.redirects import go_to

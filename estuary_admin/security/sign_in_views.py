@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
+from allauth.account.utils import get_next_redirect_url
 from allauth.core.internal.ratelimit import consume_or_429
 from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.webauthn.internal import auth
 from allauth.mfa.webauthn.views import LoginWebAuthnView
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.security.factor_forms import passkey_options
+from estuary_admin.security.passkeys import (
+    challenge_from_cookie,
+    challenge_to_cookie,
+    forget_challenge,
+    passkey_options,
+)
 
 ANY_FORM = ["GET", "HEAD", "POST"]
 
@@ -43,17 +50,28 @@ class PasskeyAlone(LoginWebAuthnView):
         """Answer the script that asks for options when the button is pressed."""
         if request.headers.get("Accept") != "application/json":
             return redirect(_sign_in_page())
-        # Throttled like POST: each answer stores a challenge in a session.
         refusal: HttpResponse | None = consume_or_429(
             request, app="allauth.mfa", action="webauthn_login", limit_get=True
         )
         if refusal:
             return refusal
-        return JsonResponse({"options": passkey_options(auth.begin_authentication(user=None))})
+        options = passkey_options(auth.begin_authentication(user=None))
+        response = JsonResponse({"options": options})
+        challenge_to_cookie(request, response)
+        return response
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        challenge_from_cookie(request)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        forget_challenge(request, response)
+        return response
 
     def form_invalid(self, form: Any) -> HttpResponse:  # noqa: ARG002
-        messages.error(self.request, "This passkey is not known here. Sign in with another method.")
-        return redirect(_sign_in_page())
+        # Not a message: that would be a session for each visitor who tries.
+        query = {"passkey": "unknown"}
+        if next_page := get_next_redirect_url(self.request):
+            query["next"] = next_page
+        return redirect(f"{reverse(_sign_in_page())}?{urlencode(query)}")
 
 
 @require_http_methods(ANY_FORM)
