@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+import psycopg
 import pytest
 
 from tests.support.processes import (
@@ -105,6 +106,15 @@ class PostgreSQL(Backing):
             cwd=self.folder,
         )
         return super().__enter__()
+
+    def start(self) -> None:
+        super().start()
+        for _ in range(300):  # it listens before it has recovered
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(self.url).close()
+                return
+            time.sleep(0.05)
+        raise RuntimeError((self.folder / "log.txt").read_text())
 
     def command(self) -> list[str]:
         settings = ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
