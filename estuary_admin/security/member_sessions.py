@@ -87,7 +87,7 @@ class LastSeen:
 
     def note(self, row: int) -> None:
         now = time.time()
-        if now - self._written.get(row, -SEEN_INTERVAL_SECONDS) < SEEN_INTERVAL_SECONDS:
+        if abs(now - self._written.get(row, -SEEN_INTERVAL_SECONDS)) < SEEN_INTERVAL_SECONDS:
             return
         if len(self._written) >= MAX_REMEMBERED_SESSIONS:
             self._written.clear()

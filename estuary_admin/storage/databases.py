@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from estuary_admin import environment as env
+from estuary_admin.storage.cache_values import FORMAT_VERSION
 
 SQLITE = "django.db.backends.sqlite3"
 #: A table of the database: the cache without Redis, and its substitute while Redis is away.
 DATABASE_CACHE = {
-    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    "BACKEND": "estuary_admin.storage.database_cache.SafeDatabaseCache",
     "LOCATION": "cache",
+    "VERSION": FORMAT_VERSION,
     "OPTIONS": {"MAX_ENTRIES": 20_000},
 }
 
@@ -62,6 +64,7 @@ def caches(data_dir: Path) -> dict[str, dict[str, Any]]:
     files = {
         "BACKEND": "estuary_admin.storage.file_cache.FileCache",
         "LOCATION": data_dir / "key-lists",
+        "VERSION": FORMAT_VERSION,
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
     address = env.redis("REDIS_URL")
@@ -71,6 +74,7 @@ def caches(data_dir: Path) -> dict[str, dict[str, Any]]:
         "BACKEND": "estuary_admin.storage.redis_cache.RedisCacheWithSubstitute",
         "LOCATION": address,
         "KEY_PREFIX": "estuary-admin",
+        "VERSION": FORMAT_VERSION,
         "OPTIONS": {
             # A page makes several calls: an error is better than a slow answer.
             "socket_connect_timeout": 0.5,

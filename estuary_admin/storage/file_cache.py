@@ -15,7 +15,9 @@ from typing import IO, Any
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.filebased import FileBasedCache
 
-HEADER = struct.Struct("!dI")  # time of expiry, checksum of the value
+from estuary_admin.storage.cache_values import is_from_the_future
+
+HEADER = struct.Struct("!ddI")  # time of writing, time of expiry, checksum of the value
 NEVER = float("inf")
 
 
@@ -36,7 +38,7 @@ class FileCache(FileBasedCache):
         self._createdir()  # type: ignore[attr-defined] # the stubs lack it
         self._cull()
         expiry = self.get_backend_timeout(timeout)
-        header = HEADER.pack(NEVER if expiry is None else expiry, zlib.crc32(value))
+        header = HEADER.pack(time.time(), NEVER if expiry is None else expiry, zlib.crc32(value))
         size = len(header) + len(value)
         file = os.open(self._file(key, version), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -49,8 +51,8 @@ class FileCache(FileBasedCache):
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         try:
             with self._file(key, version).open("rb") as file:
-                expiry, checksum = _header(file)
-                value = file.read() if expiry >= time.time() else b""
+                is_live, checksum = _header(file)
+                value = file.read() if is_live else b""
         except FileNotFoundError:
             return default
         return value if value and zlib.crc32(value) == checksum else default
@@ -59,7 +61,7 @@ class FileCache(FileBasedCache):
         return Path(self._key_to_file(key, version))  # type: ignore[attr-defined]
 
     def _is_expired(self, file: IO[bytes]) -> bool:
-        return _header(file)[0] < time.time()
+        return not _header(file)[0]
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         value = self.get(key, version=version)
@@ -81,7 +83,10 @@ class FileCache(FileBasedCache):
             super()._cull()  # type: ignore[misc]
 
 
-def _header(file: IO[bytes]) -> tuple[float, int]:
-    """The time of expiry and the checksum; an expiry long ago if the file is not ours."""
+def _header(file: IO[bytes]) -> tuple[bool, int]:
+    """Whether the value is current, and its checksum."""
     header = file.read(HEADER.size)
-    return HEADER.unpack(header) if len(header) == HEADER.size else (0.0, 0)
+    if len(header) < HEADER.size:
+        return False, 0
+    written_at, expiry, checksum = HEADER.unpack(header)
+    return expiry >= time.time() and not is_from_the_future(written_at), checksum

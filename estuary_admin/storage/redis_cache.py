@@ -1,4 +1,4 @@
-"""Redis as the cache of all processes, with a substitute while it is away.
+"""Redis as the cache of all processes, with a substitute while it is away or slow.
 
 Nothing that must be right is in Redis alone. While it is away, throttles use a table of the
 database and key lists use files.
@@ -12,13 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.cache import caches
-from django.core.cache.backends.redis import RedisCache, RedisCacheClient, RedisSerializer
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.crypto import constant_time_compare, salted_hmac
 from redis.exceptions import RedisError
 
+from estuary_admin.storage.cache_values import pack, unpack
+
 logger = logging.getLogger("estuary_admin.cache")
 
-RETRY_SECONDS = 5  # how long a Redis that failed is left alone
+RETRY_SECONDS = 5  # how long a Redis that failed, or is slow, is left alone
+SLOW_CALL_SECONDS = 0.1  # a page makes several calls
+SLOW_CALLS_IN_A_ROW = 3  # one slow call may be this process, waiting for the interpreter
 LOG_EVERY_SECONDS = 60
 
 
@@ -27,30 +31,37 @@ class RedisAway(Exception):
 
 
 class Guard:
-    """Stops calls to Redis for a few seconds after one has failed."""
+    """Stops calls to Redis for a few seconds after one has failed, or several were slow."""
 
     def __init__(self) -> None:
         self.is_away = False
         self._retry_at = 0.0
+        self._slow_calls = 0
         self._logged_at = -float(LOG_EVERY_SECONDS)
 
     def call(self, method: Callable[..., Any], *args: Any) -> Any:
-        now = time.monotonic()
+        started = time.monotonic()
         if self.is_away:
-            if now < self._retry_at:
+            if started < self._retry_at:
                 raise RedisAway
-            self._retry_at = now + RETRY_SECONDS  # one thread tries, the others go on without
+            self._retry_at = started + RETRY_SECONDS  # one thread tries, the others do without
         try:
             answer = method(*args)
         except (RedisError, OSError) as error:
-            self._note_failure(type(error).__name__)
+            self._leave_alone(type(error).__name__)
             raise RedisAway from error
-        if self.is_away:
-            self.is_away = False
-            logger.warning("cache_recovered")
+        self._note_answer(time.monotonic() - started)
         return answer
 
-    def _note_failure(self, reason: str) -> None:
+    def _note_answer(self, seconds: float) -> None:
+        self._slow_calls = self._slow_calls + 1 if seconds >= SLOW_CALL_SECONDS else 0
+        if self._slow_calls >= SLOW_CALLS_IN_A_ROW:
+            self._leave_alone("slow")
+        elif self.is_away and not self._slow_calls:
+            self.is_away = False
+            logger.warning("cache_recovered")
+
+    def _leave_alone(self, reason: str) -> None:
         now = time.monotonic()
         self.is_away, self._retry_at = True, now + RETRY_SECONDS
         if now - self._logged_at >= LOG_EVERY_SECONDS:
@@ -62,21 +73,23 @@ class Guard:
 guard = Guard()
 
 
-class SignedSerializer(RedisSerializer):
-    """Signs values with SECRET_KEY: unpickling foreign data runs its code."""
+class SignedSerializer:
+    """Signs values with SECRET_KEY, so that nobody else who reaches Redis can forge one."""
 
-    def dumps(self, obj: Any) -> Any:
-        packed = super().dumps(obj)
-        return packed if isinstance(packed, int) else _signature(packed) + packed
+    def dumps(self, value: Any) -> Any:
+        if type(value) is int:  # as a number, so that Redis can increment it
+            return value
+        packed = pack(value)
+        return _signature(packed) + packed
 
-    def loads(self, data: Any) -> Any:
+    def loads(self, data: bytes) -> Any:
         if data.lstrip(b"-").isdigit():
             return int(data)
         signature, packed = data[:32], data[32:]
         if not constant_time_compare(signature, _signature(packed)):
             logger.error("cache_value_refused")
             raise RedisAway
-        return super().loads(packed)
+        return unpack(packed)
 
 
 def _signature(packed: bytes) -> bytes:

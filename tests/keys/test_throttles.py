@@ -11,6 +11,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys import throttles
+from keys.actors import Actor
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
 from keys.models import KeyCreation, StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -130,3 +134,26 @@ def test_what_one_member_does_keeps_nobody_else_waiting(
 
     assert 'id="key-created"' in create(signed_in(carol)).content.decode()
     assert sent(node, "POST") == 3
+
+
+def test_a_clock_set_back_by_a_day_makes_nobody_wait_for_a_day(alice: User) -> None:
+    actor = Actor(alice, "192.0.2.1", "made-by-a-test")
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for number in range(2):
+            record_action(
+                Actor(alice, "192.0.2.1", f"request-{number}"), Action.KEY_CREATE_REQUESTED
+            )
+        with pytest.raises(throttles.TooOften):
+            throttles.check(actor, Action.KEY_CREATE_REQUESTED)
+        clock.shift(timedelta(hours=-26))
+
+        throttles.check(actor, Action.KEY_CREATE_REQUESTED)
+
+
+def test_nobody_is_told_to_wait_longer_than_a_minute(browser: Client, node: Sandbox) -> None:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        create(browser)
+        create(browser)
+        clock.shift(-4)  # within what the clocks of two machines may differ
+
+        assert "Try again in 60 seconds." in create(browser).content.decode()

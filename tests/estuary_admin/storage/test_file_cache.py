@@ -128,3 +128,15 @@ def test_without_an_end_it_stays(tmp_path: Path) -> None:
 
         clock.shift(10**9)
         assert cache.get("list") == b"packed"
+
+
+def test_a_clock_set_back_by_a_day_makes_no_list_live_longer(tmp_path: Path) -> None:
+    with time_machine.travel("2026-11-24T18:00:00Z", tick=False) as clock:
+        cache = cache_in(tmp_path)
+        cache.set("list", b"packed", 60)
+
+        clock.shift(-26 * 3600)
+        assert cache.get("list") is None
+        assert not cache.has_key("list")
+        cache.prune()
+        assert list(tmp_path.iterdir()) == []

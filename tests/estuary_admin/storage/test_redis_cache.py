@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pickle
 import socket
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.core.cache import caches
@@ -109,6 +111,67 @@ def test_one_call_pays_for_a_silent_redis(settings: Any, monkeypatch: pytest.Mon
 
         assert 0.4 < time.monotonic() - started < 10  # and not fifty times that
         assert caches["default"].get("attempts-49") == [1]
+
+
+class SlowRelay:
+    """Passes bytes on to Redis, each of its answers after a pause; counts the commands."""
+
+    def __init__(self, port: int) -> None:
+        self._redis = port
+        self.commands = 0
+        self.pause = 0.0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+
+    def _relay(self, client: socket.socket) -> None:
+        redis = socket.create_connection(("127.0.0.1", self._redis))
+        with client, redis, contextlib.suppress(OSError):
+            while asked := client.recv(65536):
+                self.commands += 1
+                redis.sendall(asked)
+                answer = redis.recv(65536)
+                time.sleep(self.pause)
+                client.sendall(answer)
+
+
+def test_a_slow_redis_is_left_alone_like_one_that_is_away(
+    redis: Backing, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SlowRelay(redis.port) as relay:
+        monkeypatch.setenv("REDIS_URL", relay.url)
+        settings.CACHES = databases.caches(settings.DATA_DIR)
+        cache = caches["default"]
+        cache.set("attempts", [1])
+        relay.pause = 0.2
+        before = relay.commands
+
+        for number in range(20):
+            cache.set(f"attempts-{number}", [number])
+
+        assert relay.commands - before <= 4
+        assert cache.get("attempts-19") == [19]
+        [line] = [one for one in caplog.records if one.name == "estuary_admin.cache"]
+        assert vars(line)["reason"] == "slow"
+        assert Client().get("/readyz").json()["cache"] == "degraded"
+
+        relay.pause = 0.0
+        come_back()
+        assert Client().get("/readyz").json()["cache"] == "ok"
+        cache.close()
 
 
 def test_what_others_wrote_is_not_run(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
