@@ -55,7 +55,10 @@ def test_the_page_offers_the_download(browser: Client, node: Sandbox) -> None:
 
 
 def test_the_download_is_a_dated_file_nobody_keeps(rich: Client, node: Sandbox) -> None:
+    session = rich.session
+    session.items()  # reads it
     with time_machine.travel(datetime(2026, 11, 24, 12, tzinfo=UTC), tick=True):
+        session.save()  # so that its expiry is not years away, whatever the real date
         response = rich.post(URL)
         leave(response)
 
