@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
@@ -19,14 +20,19 @@ class KeysConfig(AppConfig):
         from keys.api_keys.counts import KeyCounts
         from keys.audit.metrics import AuditHeadMetric
         from keys.metrics import upstream_called
-        from keys.upstream import observing
+        from keys.upstream import EstuaryClient, observers
 
-        observing.connect(upstream_called)
+        try:
+            # A wrong address stops the start, not the first member who connects.
+            EstuaryClient(settings.ESTUARY_API_URL.geturl(), "", proxy=settings.ESTUARY_HTTP_PROXY)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"ESTUARY_API_URL is wrong. {error}") from None
+        observers.connect(upstream_called)
         LIVE_COLLECTORS.extend([KeyCounts(), AuditHeadMetric()])
         if settings.SENTRY_DSN:
             from estuary_admin.observability import crash_reports
 
-            observing.connect(crash_reports.upstream_called)
+            observers.connect(crash_reports.upstream_called)
         post_migrate.connect(make_cache_table, sender=self)
         if settings.TOKEN_SEALING_KEYS:
             sealing_keys()  # a wrong one stops the start, not the first member who connects

@@ -17,7 +17,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .export import Export
-from .observing import Endpoint, LastSeen, last_seen
+from .observers import Endpoint, LastSeen, last_seen
 from .redaction import redact
 from .types import (
     PERMANENT_FROM,

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Estuary, each with a sentence for people.
+"""The errors of calls to Estuary, each with a sentence for people.
 
 They never hold what Estuary wrote: its `details` leak SQL (seen on all nodes up to 2023-05).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-Kind = Literal["refused", "reset", "dns", "tls", "timeout"]
+Kind = Literal["refused", "reset", "dns", "tls", "proxy", "timeout"]
 Problem = Literal["shape", "json", "content-type", "too-large", "redirect", "status", "cut"]
 
 CHECK_ADDRESS = "Try again; if this stays, ask your administrator to check Estuary's address."
@@ -18,11 +18,11 @@ class UpstreamError(Exception):
     """Estuary could not be asked, refused, or answered with something we cannot use.
 
     `maybe_carried_out`: True for a change that Estuary may have made although no good answer
-    came, False for one that it surely did not make, None (as an attribute False) for a question.
+    came, False for one that it surely did not make, None (as an attribute False) for a read.
     """
 
     code: ClassVar[str] = "upstream"
-    is_about_token: ClassVar[bool] = False  # another token would do; trying again would not
+    is_about_token: ClassVar[bool] = False  # another token would help; trying again would not
     what: str = "Estuary could not do this."
     then: str = "Try again in a minute."
 
@@ -43,7 +43,7 @@ class TokenRejected(UpstreamError):
 
 
 class TokenExpired(UpstreamError):
-    """The token was good until its expiry passed."""
+    """The token was good until its expiry."""
 
     code = "token-expired"
     is_about_token = True
@@ -52,7 +52,7 @@ class TokenExpired(UpstreamError):
 
 
 class NotPermitted(UpstreamError):
-    """The token is good, but may not do this; which reason it is, old nodes do not say."""
+    """The token is good, but may not do this; old nodes do not say why."""
 
     code = "not-permitted"
     is_about_token = True
@@ -84,7 +84,7 @@ class RateLimited(UpstreamError):
 
 
 class UpstreamUnavailable(UpstreamError):
-    """No complete answer came; `kind` says where it ended."""
+    """No complete answer came; `kind` says at which step it failed."""
 
     code = "unavailable"
     whats: ClassVar[dict[Kind, str]] = {
@@ -92,11 +92,13 @@ class UpstreamUnavailable(UpstreamError):
         "reset": "The connection to Estuary broke off before its answer was complete.",
         "dns": "Estuary could not be found: its host name could not be looked up.",
         "tls": "No secure connection to Estuary could be made, so nothing was sent to it.",
+        "proxy": "Estuary could not be reached: the proxy on the way there refused the connection.",
         "timeout": "Estuary did not answer in time.",
     }
     thens: ClassVar[dict[Kind, str]] = {
         "dns": CHECK_ADDRESS,
         "tls": "Ask your administrator to check Estuary's address and certificate.",
+        "proxy": "Try again; if this stays, ask your administrator to check the HTTP proxy.",
     }
 
     def __init__(self, kind: Kind = "refused", *, maybe_carried_out: bool | None = None) -> None:
@@ -128,7 +130,7 @@ class TooManyContents(UpstreamFailed):
 
 
 class UnexpectedReply(UpstreamError):
-    """An answer came that cannot be trusted; `problem` says in which respect."""
+    """An answer came that cannot be trusted; `problem` says why."""
 
     code = "unexpected-reply"
     then = CHECK_ADDRESS

@@ -1,4 +1,4 @@
-"""What the client takes and gives: frozen values that hold only what pages may show."""
+"""The values that the client takes and returns: frozen, with only what pages may show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from .durations import to_go
 
-#: Who lives longer than this lives for ever: Estuary's "never" is 100 years.
+#: A lifetime above this counts as permanent: Estuary's `false` gives 100 years.
 PERMANENT_FROM = timedelta(days=50 * 365)
 _FINGERPRINT_LENGTH = 8
 
@@ -27,9 +27,9 @@ class Permission(StrEnum):
 class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A key as Estuary lists it, without its token.
 
-    `token_hash` is always there: our own hash of the token where Estuary lists one in clear
-    (`is_legacy`), else Estuary's. With `needs_token` Estuary knows no hash of it, so that only
-    the token itself, in the path of the request, revokes it.
+    `token_hash` is always set: our own hash of the token where Estuary lists it in clear
+    (`is_legacy`), else Estuary's. With `needs_token` Estuary has no hash of it, so only the token
+    itself, in the path of the request, revokes it.
     """
 
     token_hash: str
@@ -41,16 +41,16 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def fingerprint(self) -> str:
-        """The first 8 characters of the hash: what people, logs and audit rows see."""
+        """The short form of the hash that people see."""
         return fingerprint_of(self.token_hash)
 
     @property
     def is_permanent(self) -> bool:
-        """Whether it never expires, as far as people are concerned."""
+        """Whether it never expires, for practical purposes."""
         return self.expiry - datetime.now(UTC) > PERMANENT_FROM
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether its expiry has come at the moment `now` (aware)."""
+        """Whether it has expired at the moment `now` (aware)."""
         return self.expiry <= now
 
 
@@ -71,8 +71,8 @@ class KeyList:
     """All keys of the account in Estuary's order, expired and session keys included.
 
     `unreadable` counts the rows that could not be trusted and are not among `keys`: while it is
-    not 0, that a key is missing from the list proves nothing. `clock` is None when the answer
-    had no `Date` header that could be read.
+    not 0, a key that is missing from the list may exist all the same. `clock` is None when the
+    answer had no readable `Date` header.
     """
 
     keys: tuple[ApiKey, ...]
@@ -91,10 +91,10 @@ class KeyList:
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """A key to be made; `lifetime` None means never to expire.
+    """A key to be made; it never expires when `lifetime` is None.
 
-    Raises ValueError for what Estuary would answer with 500 or make a dead key of: a label with
-    NUL or half a character, a lifetime under a second.
+    Raises ValueError for what Estuary would answer with 500, or turn into a dead key: a label
+    with NUL or half a surrogate pair, a lifetime under a second.
     """
 
     label: str
@@ -110,7 +110,7 @@ class KeySpec:
 
 @dataclass(frozen=True, slots=True)
 class CreatedKey:
-    """A key just made, with the token that Estuary tells only now.
+    """A key just made, with its token, which Estuary tells only once.
 
     `expiry` and `label` are what Estuary answered; nodes before v0.1.11 have no labels ("").
     """
@@ -123,7 +123,7 @@ class CreatedKey:
 
     @property
     def fingerprint(self) -> str:
-        """The first 8 characters of the hash."""
+        """The short form of the hash that people see."""
         return fingerprint_of(self.token_hash)
 
 

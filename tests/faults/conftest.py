@@ -7,4 +7,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keys.upstream.calls._PAUSES", (0.02, 0.08))
+    monkeypatch.setattr("keys.upstream.node._RETRY_PAUSES", (0.02, 0.08))

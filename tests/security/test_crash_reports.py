@@ -22,7 +22,7 @@ from estuary_admin.observability import crash_reports
 from estuary_admin.observability.crash_reports import EVENT_FIELDS
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
-from keys.upstream import hash_of, observing
+from keys.upstream import hash_of, observers
 from tests.keys.api_keys.test_key_create import form_of
 from tests.security.sentry import Sentry
 from tests.security.spellings import assert_holds_none
@@ -43,9 +43,9 @@ def sentry(settings: Any) -> Iterator[Sentry]:
     settings.MIDDLEWARE = [TRAIL, *settings.MIDDLEWARE]
     with Sentry() as running, sentry_sdk.isolation_scope():
         crash_reports.start(running.dsn, "testing")
-        observing.connect(crash_reports.upstream_called)
+        observers.connect(crash_reports.upstream_called)
         yield running
-        observing._observers.remove(crash_reports.upstream_called)
+        observers._observers.remove(crash_reports.upstream_called)
         sentry_sdk.get_client().close(timeout=5)
         sentry_sdk.get_global_scope().set_client(None)
         sentry_sdk.get_global_scope()._event_processors.clear()

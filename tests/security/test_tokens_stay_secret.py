@@ -150,7 +150,7 @@ def test_no_token_is_found_anywhere(
     seen: list[tuple[str, str]] = []
     settings.ESTUARY_TIMEOUT = settings.ESTUARY_EXPORT_TIMEOUT = 2
     settings.MEMBER_CHANGES_PER_MINUTE = 10_000  # or most of what follows would not be done
-    monkeypatch.setattr("keys.upstream.calls._PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("keys.upstream.node._RETRY_PAUSES", (0.01, 0.01))
     User.objects.create_user("alice", password=PASSWORD)
     with Sandbox(generation=generation, rate_limit=None) as node:
         settings.ESTUARY_API_URL = urlsplit(node.url)

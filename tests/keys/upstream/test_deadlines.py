@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from keys.upstream import EstuaryClient, UpstreamError, UpstreamUnavailable, hash_of
+from keys.upstream import UpstreamError, UpstreamUnavailable, hash_of
 from tests.keys.upstream.conftest import (
     DONE,
     OLD_ROW,
@@ -183,19 +183,3 @@ def test_a_failing_list_is_raised_before_anything_is_revoked(node: NodeFactory) 
 
     with pytest.raises(UpstreamError):
         revoke([TOKEN_HASH])
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ftp://estuary.example",
-        "estuary.example",
-        "https://",
-        "http://user:pw@estuary.example",
-        "http://estuary.example/?a=b",
-        "http://estuary.example/#x",
-    ],
-)
-def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
-    with pytest.raises(ValueError, match="address of Estuary"):
-        EstuaryClient(url, "ESTxARY")

@@ -7,8 +7,7 @@ import tracemalloc
 import pytest
 
 from keys.upstream import UnexpectedReply
-from keys.upstream.export import _LEAST, _MOST
-from keys.upstream.export_text import _STEP, Utf8
+from keys.upstream.export import _DECODE_STEP, _MAX_READ, _MIN_READ, Utf8Check
 from tests.keys.upstream.conftest import NodeFactory
 from tests.keys.upstream.server import JSON
 from tests.keys.upstream.test_export import opened
@@ -25,15 +24,15 @@ WRONG = [
 
 
 def is_text(*pieces: bytes) -> bool:
-    text = Utf8()
+    text = Utf8Check()
     return all(text.goes_on(piece) for piece in (*pieces, b""))
 
 
 @pytest.mark.parametrize("letter", LETTERS)
 @pytest.mark.parametrize("before", range(5))
-@pytest.mark.parametrize("edge", [_STEP, 2 * _STEP])
+@pytest.mark.parametrize("edge", [_DECODE_STEP, 2 * _DECODE_STEP])
 def test_a_letter_may_lie_across_two_steps(letter: str, before: int, edge: int) -> None:
-    assert is_text(b"x" * (edge - before) + letter.encode() + b"x" * _STEP)
+    assert is_text(b"x" * (edge - before) + letter.encode() + b"x" * _DECODE_STEP)
     assert is_text(b"x" * (edge - before) + letter.encode())
 
 
@@ -43,9 +42,11 @@ def test_a_letter_may_come_byte_by_byte(letter: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-@pytest.mark.parametrize("before", [0, 1, _STEP - 3, _STEP - 2, _STEP - 1, _STEP])
+@pytest.mark.parametrize(
+    "before", [0, 1, _DECODE_STEP - 3, _DECODE_STEP - 2, _DECODE_STEP - 1, _DECODE_STEP]
+)
 def test_what_is_no_letter_is_found_at_every_place(wrong: bytes, before: int) -> None:
-    body = b"x" * before + wrong + b"x" * _STEP
+    body = b"x" * before + wrong + b"x" * _DECODE_STEP
 
     assert not is_text(body)
     assert not any(is_text(body[:cut], body[cut:]) for cut in range(before, before + 5))
@@ -56,12 +57,12 @@ def test_a_letter_that_is_only_begun_is_no_text(letter: str) -> None:
     begun = letter.encode()[:-1]
 
     assert not is_text(begun)
-    assert not is_text(b"x" * (_STEP - 1) + begun)
+    assert not is_text(b"x" * (_DECODE_STEP - 1) + begun)
     assert not is_text(begun, b"x" + letter.encode()[-1:])
 
 
 def test_one_emoji_does_not_make_a_long_text_of_four_bytes_a_letter() -> None:
-    piece = "🗂".encode() + b"x" * _MOST
+    piece = "🗂".encode() + b"x" * _MAX_READ
     tracemalloc.start()
     try:
         assert is_text(piece)
@@ -74,7 +75,7 @@ def test_one_emoji_does_not_make_a_long_text_of_four_bytes_a_letter() -> None:
 
 def plain_export(after: bytes) -> bytes:
     """An export whose second piece is full of ASCII and ends where `after` begins."""
-    start, rest = b'{"Version":"', b"x" * _LEAST + after + b'"}'
+    start, rest = b'{"Version":"', b"x" * _MIN_READ + after + b'"}'
     chunks = (b"%x\r\n%b\r\n" % (len(part), part) for part in (start, rest, b""))
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head.encode() + b"".join(chunks)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
+import os
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import pytest
+import requests
+import urllib3
 
-from keys.upstream import EstuaryClient, UpstreamError, hash_of, redact
+from keys.upstream import EstuaryClient, UpstreamError, adapter, hash_of, redact
 from keys.upstream.redaction import Secret
 from tests.keys.upstream.conftest import (
     CREATED,
@@ -25,6 +30,14 @@ from tests.keys.upstream.conftest import (
 from tests.keys.upstream.server import Action, ScriptedNode, json_reply, reply, reset, then
 
 PARTS = ("11111111-1111", "a8adb52c-441d", TOKEN, OLD_TOKEN)
+#: Objects of libraries that hold a token or the path with one.
+CARRIERS = (
+    requests.Response,
+    requests.PreparedRequest,
+    requests.RequestException,
+    urllib3.BaseHTTPResponse,
+    urllib3.exceptions.HTTPError,
+)
 LIST = json_reply([OLD_ROW])
 LEAK = json_reply(
     {"error": {"code": 500, "reason": "x", "details": f"no row for {OLD_TOKEN}"}}, 500
@@ -55,10 +68,26 @@ def everything(error: BaseException) -> str:
         seen += [other for other in (known.__cause__, known.__context__) if other]
     assert seen == [error]
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename != __file__:
+        if f"{os.sep}tests{os.sep}" not in frame.f_code.co_filename:
+            assert not [value for value in frame.f_locals.values() if isinstance(value, CARRIERS)]
             texts += [f"{name}={value!r}" for name, value in frame.f_locals.items()]
             texts += [repr(getattr(value, "__dict__", "")) for value in frame.f_locals.values()]
     return "\n".join(texts)
+
+
+def reachable(roots: list[object]) -> Iterator[str]:
+    """Every text that can be reached from these objects but by way of a `Secret` or a class."""
+    seen, left = {id(root) for root in roots}, list(roots)
+    while left:
+        found = left.pop()
+        if isinstance(found, bytes | bytearray):
+            yield found.decode("latin-1")
+        elif isinstance(found, str):
+            yield found
+        elif not isinstance(found, Secret | type | ModuleType | FunctionType | BuiltinFunctionType):
+            fresh = [other for other in gc.get_referents(found) if id(other) not in seen]
+            seen |= {id(other) for other in fresh}
+            left += fresh
 
 
 def assert_bare(text: str) -> None:
@@ -90,6 +119,9 @@ def test_nothing_holds_a_token_however_a_call_fails(
 
     assert_bare(caplog.text)
     assert_bare(repr(client) + repr(vars(client)))
+    # An idle connection keeps the head of its last reply, in memory alone.
+    kept: list[object] = [client] if how == "redirect" else [client, adapter._sessions]
+    assert_bare("\n".join(reachable(kept)))
     if call == "revoke":
         assert OLD_TOKEN in estuary.requests[1].target
 
@@ -105,6 +137,7 @@ def test_good_replies_leave_no_token_behind(
     client.revoke_key(hash_of(OLD_TOKEN))
 
     assert created.token == TOKEN
+    assert_bare("\n".join(reachable([client, listed, adapter._sessions])))
     assert_bare(repr(created) + repr(listed))
     assert "EST…" in caplog.text
     assert_bare(caplog.text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keys.upstream import UpstreamError, observing
+from keys.upstream import UpstreamError, observers
 from tests.keys.upstream.conftest import (
     DONE,
     OLD_ROW,
@@ -25,14 +25,14 @@ Told = list[tuple[str, str]]
 def told() -> Iterator[Told]:
     told: Told = []
 
-    def observer(endpoint: observing.Endpoint, outcome: str, seconds: float) -> None:
+    def observer(endpoint: observers.Endpoint, outcome: str, seconds: float) -> None:
         assert 0 <= seconds < 5
         told.append((endpoint.value, outcome))
 
-    observing.connect(observer)
-    observing.connect(observer)  # once is enough
+    observers.connect(observer)
+    observers.connect(observer)  # once is enough
     yield told
-    observing._observers.remove(observer)
+    observers._observers.remove(observer)
 
 
 def test_each_attempt_is_told(node: NodeFactory, told: Told) -> None:

@@ -1,18 +1,31 @@
-"""Which error a reply other than 200 is.
+"""Maps library errors, and replies other than 200, to our errors.
 
-The machine word counts first and the status second: until June 2022 (before v0.1.1) Estuary had
-401 and 403 the other way round, and `error` was the word itself, not an object. A reply that is
-not JSON is no statement of Estuary, but of something in between.
+An error is built after the `except` block and from facts alone, so that no library error hangs on
+it as context: those of requests hold the request, those of urllib3 the path, and both may hold a
+token.
+
+In a reply, Estuary's machine word counts first and the status second: until June 2022 (before
+v0.1.1) 401 and 403 meant the reverse, and `error` was the word itself, not an object. A reply
+that is not JSON does not come from Estuary but from something in between.
 """
 
 from __future__ import annotations
 
 import re
+import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from http.client import HTTPException, IncompleteRead
+from socket import gaierror
+from typing import NamedTuple, TypeVar
 
+from urllib3 import exceptions as urllib3_errors
+
+from .adapter import Reply
+from .deadlines import Deadline, ProxyFailed
 from .errors import (
+    Kind,
     NotPermitted,
     RateLimited,
     TokenExpired,
@@ -22,10 +35,14 @@ from .errors import (
     UploadOnlyToken,
     UpstreamError,
     UpstreamFailed,
+    UpstreamUnavailable,
 )
-from .http import Reply
-from .replies import loads
+from .schemas import loads
 
+T = TypeVar("T")
+
+# requests' own errors are OSErrors.
+_LIBRARY_ERRORS = (urllib3_errors.HTTPError, HTTPException, OSError, ValueError)
 _UNKNOWN_TOKEN = {
     "ERR_AUTH_MISSING",
     "ERR_AUTH_MISSING_BEARER",
@@ -34,6 +51,45 @@ _UNKNOWN_TOKEN = {
 }
 # What PostgreSQL's driver says, and sqlite; seen on nodes of 2022-05 to 2023-05.
 _TOO_MANY = ("limited to 65535 parameters", "too many SQL variables")
+
+
+def attempt(work: Callable[[], T], method: str, deadline: Deadline) -> T:
+    """Run a piece of an exchange; what libraries raise becomes one of our errors."""
+    try:
+        return work()
+    except _LIBRARY_ERRORS as problem:
+        failure = _failure(_root(problem), method, deadline)
+    raise failure
+
+
+def _root(problem: BaseException) -> BaseException:
+    """The original error, out of the wrappers of urllib3."""
+    while isinstance(problem, urllib3_errors.HTTPError) and problem.args:
+        if not isinstance(problem.args[-1], Exception):
+            break
+        problem = problem.args[-1]
+    return problem
+
+
+def _failure(problem: BaseException, method: str, deadline: Deadline) -> UpstreamError:
+    """Our error for a library's. Before the request was sent, nothing can have been carried out."""
+    maybe = None if method == "GET" else deadline.is_sent
+    kind: Kind
+    if isinstance(problem, TimeoutError | urllib3_errors.TimeoutError):
+        kind = "timeout"
+    elif isinstance(problem, ProxyFailed):
+        kind = "proxy"
+    elif isinstance(problem, ConnectionResetError | BrokenPipeError | IncompleteRead):
+        kind = "reset"
+    elif not isinstance(problem, OSError):
+        return UnexpectedReply("content-type", maybe_carried_out=maybe)  # it is not even HTTP
+    elif deadline.is_sent:
+        kind = "reset"
+    elif isinstance(problem, gaierror):
+        kind = "dns"
+    else:
+        kind = "tls" if isinstance(problem, ssl.SSLError) else "refused"
+    return UpstreamUnavailable(kind, maybe_carried_out=maybe)
 
 
 def refusal(reply: Reply, *, is_change: bool) -> UpstreamError:
@@ -57,7 +113,7 @@ def refusal(reply: Reply, *, is_change: bool) -> UpstreamError:
 
 
 class _Statement(NamedTuple):
-    """What Estuary said about an error: both "" when the reply is none of its errors."""
+    """What Estuary said about an error; both are "" when the reply is none of its errors."""
 
     word: str = ""
     details: str = ""
@@ -72,7 +128,7 @@ def _statement(reply: Reply) -> _Statement:
     error = data.get("error")
     if isinstance(error, dict):
         return _Statement(_text(error.get("reason")), _text(error.get("details")))
-    # Until June 2022 an unforeseen error stood in `error` as its bare text.
+    # Until June 2022 an error that Estuary did not foresee stood in `error` as bare text.
     return _Statement(_text(error), _text(data.get("details", error)), is_vintage=True)
 
 
@@ -81,7 +137,7 @@ def _text(value: object) -> str:
 
 
 def _kind_of_word(said: _Statement, status: int) -> type[UpstreamError] | None:
-    """The error that the word names; of a word that we do not know, what its status means."""
+    """The error that the word names; for a word that we do not know, what its status means."""
     if said.word in _UNKNOWN_TOKEN:
         return TokenRejected
     if said.word == "ERR_TOKEN_EXPIRED":
@@ -91,7 +147,7 @@ def _kind_of_word(said: _Statement, status: int) -> type[UpstreamError] | None:
     if status not in (401, 403) or not said.word:
         return None
     if said.is_vintage and not said.word.startswith("ERR_"):
-        return None  # `{"error": "forbidden"}` is what any proxy may say
+        return None  # any proxy may say `{"error": "forbidden"}`
     return TokenRejected if (status == 401) != said.is_vintage else NotPermitted
 
 

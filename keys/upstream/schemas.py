@@ -1,7 +1,8 @@
-"""Estuary's list of keys turned into ours; a row that cannot be trusted does not get through.
+"""Estuary's JSON turned into our types; what cannot be trusted is left out.
 
-These functions return a word for the problem instead of raising: a traceback holds the frames it
-passed, and theirs hold what Estuary sent, tokens included.
+Unknown fields are ignored, missing ones have plain defaults. The `read_…` functions return a word
+for the problem instead of raising: a traceback would hold their frames, which hold what Estuary
+sent, tokens included.
 """
 
 from __future__ import annotations
@@ -9,22 +10,67 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Container, Iterable
-from datetime import UTC
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Annotated, NamedTuple
 
 import msgspec
 
-from . import documents
-from .documents import UNREADABLE, Row, problem_of
 from .errors import Problem
 from .redaction import Secret, holds_token, redact
-from .types import ApiKey, KeyList, NodeClock, hash_of
+from .types import ApiKey, CreatedKey, KeyList, NodeClock, Stats, hash_of
 
 HASH_LENGTH = 43
 _HASH_LETTERS = f"{string.ascii_letters}{string.digits}-_".encode()
 _is_hash = re.compile(rf"[0-9A-Za-z_-]{{{HASH_LENGTH}}}").fullmatch
 # Nothing else has ever been a token; and only this may go into a path as it is.
 _is_token = re.compile(r"EST[0-9A-Za-z_-]{1,250}ARY").fullmatch
+# Bad JSON, bad UTF-8, a wrong shape, thousands of digits or of levels.
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class Row(msgspec.Struct, rename="camel", gc=False):
+    """A key in the list. It may hold a token, so it shows nothing of itself."""
+
+    expiry: _Moment
+    token: str = ""
+    token_hash: str = ""
+    label: str = ""
+    is_session: bool = False
+
+    def __repr__(self) -> str:
+        return "<row>"
+
+
+class NewKey(msgspec.Struct, rename="camel"):
+    """A key just created: its expiry has up to 9 digits, which `_Moment` would round."""
+
+    expiry: str
+    token: str = ""
+    token_hash: str = ""
+    label: str = ""
+
+    def __repr__(self) -> str:
+        return "<new key>"
+
+
+class Figures(msgspec.Struct, rename="camel"):
+    total_size: _Count
+    num_pins: _Count
+
+
+_rows_decoder = msgspec.json.Decoder(list[Row])
+_raw_rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_row_decoder = msgspec.json.Decoder(Row)
+_new_key_decoder = msgspec.json.Decoder(NewKey)
+_figures_decoder = msgspec.json.Decoder(Figures)
+
+
+def _problem_of(error: Exception) -> Problem:
+    """What is wrong with a document that raised one of _UNREADABLE."""
+    return "shape" if isinstance(error, msgspec.ValidationError) else "json"
 
 
 class Listing(NamedTuple):
@@ -57,8 +103,8 @@ def read_keys(
                 keys[key.token_hash] = key
                 if row and key.needs_token and key.token_hash in wanted:
                     tokens[key.token_hash] = Secret(row.token)
-    except UNREADABLE as error:
-        return problem_of(error)
+    except _UNREADABLE as error:
+        return _problem_of(error)
     if unreadable and not keys:
         return "shape"
     return Listing(KeyList(tuple(keys.values()), unreadable, clock), tokens)
@@ -67,15 +113,15 @@ def read_keys(
 def _each(body: bytes) -> Iterable[Row | None]:
     """All rows at once; or one by one, with None for a bad one, when one of them is bad."""
     try:
-        return documents.rows.decode(body)
-    except UNREADABLE:
-        return map(_decoded, documents.raw_rows.decode(body))
+        return _rows_decoder.decode(body)
+    except _UNREADABLE:
+        return map(_decoded, _raw_rows_decoder.decode(body))
 
 
 def _decoded(raw: msgspec.Raw) -> Row | None:
     try:
-        return documents.row.decode(raw)
-    except UNREADABLE:
+        return _row_decoder.decode(raw)
+    except _UNREADABLE:
         return None
 
 
@@ -130,3 +176,44 @@ def _hash(row: Row) -> str:
         return ""
     own = hash_of(row.token)
     return own if row.token_hash in {"", own} else ""
+
+
+def loads(body: bytes) -> object:
+    """The JSON document, or None when it is none: bad UTF-8, NaN, thousands of levels."""
+    try:
+        return msgspec.json.decode(body)
+    except _UNREADABLE:
+        return None
+
+
+def read_created(body: bytes, clock: NodeClock | None = None) -> CreatedKey | Problem:
+    """The key just made, with its token."""
+    try:
+        made = _new_key_decoder.decode(body)
+        row = Row(_moment(made.expiry), made.token, made.token_hash, made.label)
+    except _UNREADABLE as error:
+        return _problem_of(error)
+    key = key_of(row) if row.token else None
+    if key is None:
+        return "shape"
+    return CreatedKey(key.token_hash, key.label, key.expiry, row.token, clock)
+
+
+def _moment(text: str) -> datetime:
+    """A moment with up to 9 digits of fraction, cut to microseconds as PostgreSQL keeps them."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise msgspec.ValidationError("This is no moment.") from None
+    if moment.tzinfo is None:
+        raise msgspec.ValidationError("This moment has no zone.")
+    return moment
+
+
+def read_stats(body: bytes, clock: NodeClock | None = None) -> Stats | Problem:
+    """The two numbers, which go beyond 2^53 but not beyond 63 bits."""
+    try:
+        figures = _figures_decoder.decode(body)
+    except _UNREADABLE as error:
+        return _problem_of(error)
+    return Stats(figures.total_size, figures.num_pins, clock)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from keys.upstream import documents
-from keys.upstream.listing import Listing, key_of, read_keys
+from keys.upstream import schemas
+from keys.upstream.schemas import Listing, key_of, read_keys
 from tests.keys.upstream.conftest import EXPIRY, OLD_ROW, ROW, TOKEN
 
 GOOD = [
@@ -41,7 +41,7 @@ def read(rows: list[dict[str, Any]]) -> Listing:
 
 
 def one_by_one(rows: list[dict[str, Any]]) -> tuple[list[Any], int]:
-    keys = [key_of(documents.row.decode(json.dumps(row))) for row in rows]
+    keys = [key_of(schemas._row_decoder.decode(json.dumps(row))) for row in rows]
     first = {key.token_hash: key for key in reversed(keys) if key}
     return list(first.values())[::-1], keys.count(None)
 
