@@ -95,6 +95,29 @@ def checked_url(name: str, value: str, *, http_anywhere: bool = False) -> SplitR
     return parts
 
 
+def http_proxy(name: str, *, node: SplitResult) -> str:
+    """Read a proxy's address, or "" for none; the sentences leave it out: it may hold a password.
+
+    Only for an https node: the proxy then forwards encrypted bytes (CONNECT) and sees no token.
+    """
+    value = text(name, "")
+    if not value:
+        return ""
+    try:
+        parts = _split(value)
+        is_right = parts.scheme == "http" and bool(parts.hostname) and not set(value) & set(" \\")
+    except ValueError:
+        is_right = False
+    if not is_right or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ImproperlyConfigured(f"{name} must look like http://user:password@host:3128.")
+    if node.scheme != "https":
+        raise ImproperlyConfigured(
+            f"{name} needs an https node: a proxy would see the tokens that go to an http one. "
+            f"Leave {name} out, or set ESTUARY_API_URL to an https address."
+        )
+    return value.rstrip("/")
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """Read a database's address; the error leaves it out, because it may hold a password."""
     value = text(name, default)

@@ -38,6 +38,7 @@ ESTUARY_API_URL = env.url(
     "https://api.estuary.tech",
     http_anywhere=env.flag("ESTUARY_ALLOW_HTTP", default=False),
 )
+ESTUARY_HTTP_PROXY = env.http_proxy("ESTUARY_HTTP_PROXY", node=ESTUARY_API_URL)
 ESTUARY_TIMEOUT = env.seconds("ESTUARY_TIMEOUT", 15)
 ESTUARY_EXPORT_TIMEOUT = env.seconds("ESTUARY_EXPORT_TIMEOUT", 900)
 ESTUARY_FORWARD_CLIENT_IP = env.flag("ESTUARY_FORWARD_CLIENT_IP", default=False)

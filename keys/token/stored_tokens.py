@@ -140,6 +140,7 @@ def _client(token: str, actor: Actor) -> EstuaryClient:
         token,
         settings.ESTUARY_TIMEOUT,
         forwarded_for=actor.address if settings.ESTUARY_FORWARD_CLIENT_IP else "",
+        proxy=settings.ESTUARY_HTTP_PROXY,
     )
 
 

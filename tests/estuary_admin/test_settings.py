@@ -81,6 +81,12 @@ def test_other_users_cannot_read_the_data_folder(
         ("TRUSTED_PROXIES", "proxy.example.com"),
         ("ESTUARY_API_URL", "http://node.example.com"),
         ("ESTUARY_ALLOW_HTTP", "perhaps"),
+        ("ESTUARY_HTTP_PROXY", "https://proxy.example.com"),
+        ("ESTUARY_HTTP_PROXY", "socks5://proxy.example.com:1080"),
+        ("ESTUARY_HTTP_PROXY", "proxy.example.com:3128"),
+        ("ESTUARY_HTTP_PROXY", "http://proxy.example.com:port"),
+        ("ESTUARY_HTTP_PROXY", "http://proxy.example.com/way"),
+        ("ESTUARY_HTTP_PROXY", "http://proxy example.com"),
         ("ESTUARY_TIMEOUT", "15s"),
         ("ESTUARY_EXPORT_TIMEOUT", "-1"),
         ("ESTUARY_FORWARD_CLIENT_IP", "on"),
@@ -101,6 +107,23 @@ def test_a_wrong_value_stops_the_start_with_its_name(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=name):
         settings_of(monkeypatch, **{name: value})
+
+
+def test_a_proxy_for_an_http_node_stops_the_start_and_its_password_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match="ESTUARY_HTTP_PROXY needs an https node"
+    ) as raised:
+        settings_of(
+            monkeypatch,
+            ESTUARY_API_URL="http://127.0.0.1:3004",
+            ESTUARY_HTTP_PROXY="http://me:hunter2@proxy.example.com:3128/",
+        )
+    assert "hunter2" not in str(raised.value)
+
+    settings = settings_of(monkeypatch, ESTUARY_API_URL="https://api.estuary.tech")
+    assert settings["ESTUARY_HTTP_PROXY"] == "http://me:hunter2@proxy.example.com:3128"
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_read(
