@@ -14,8 +14,8 @@ from estuary_admin.sso.provisioning import admitted
 from estuary_admin.sso.refusal_views import refused, reload_page
 from estuary_admin.sso.refusals import Refused
 from estuary_admin.sso.sessions import (
-    PROXY,
-    begin_session,
+    begin_proxy_session,
+    cookie_came_back,
     end_session,
     is_local_session,
     is_session_of,
@@ -50,7 +50,9 @@ class ProxyIdentityMiddleware:
             return refused(request, refusal.reason)
         is_new = not is_session_of(request, identity)
         if is_new:
-            begin_session(request, identity, PROXY)
+            begin_proxy_session(request, identity)
+        else:
+            cookie_came_back(request)
         follow_groups(request, request.user, proved.groups, sso)  # type: ignore[arg-type]
         if is_new and getattr(request, "htmx", False):
             return reload_page()  # The page that sent this belongs to another session.

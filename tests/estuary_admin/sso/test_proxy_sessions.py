@@ -12,7 +12,9 @@ from django.test import Client
 from estuary_admin.members import ADMINS
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.models import Identity
+from estuary_admin.sso.sessions import CLIENT_GROUPS
 from keys.audit.vocabulary import Action
+from keys.models import AuditEntry
 from tests.conftest import HTMX, PASSWORD
 from tests.estuary_admin.sso.conftest import Browser, change
 from tests.estuary_admin.sso.test_proxy_header import refused_as
@@ -28,6 +30,58 @@ def browser(proxied: Config) -> Browser:
     browser = Browser("alice")
     assert browser.get(PAGE).status_code == 200
     return browser
+
+
+def test_requests_without_a_cookie_share_one_session(proxied: Config) -> None:
+    for number in range(60):
+        response = Browser("alice").get(PAGE, headers={"User-Agent": f"probe/{number}"})
+        assert response.status_code == 200
+
+    assert Session.objects.count() <= CLIENT_GROUPS
+    sign_ins = AuditEntry.objects.filter(action=Action.SIGNED_IN)
+    assert sign_ins.count() == Session.objects.count()
+
+
+@pytest.mark.parametrize("cookie", ["", "x" * 32, "no such session"])
+def test_one_program_without_a_session_makes_one(proxied: Config, cookie: str) -> None:
+    for _ in range(3):
+        program = Browser("alice")
+        if cookie:
+            program.cookies["sessionid"] = cookie
+        assert program.get(PAGE).status_code == 200
+        assert program.cookies["sessionid"].value not in {"", cookie}
+
+    assert Session.objects.count() == 1
+
+
+def test_a_session_is_not_shared_once_its_cookie_came_back(browser: Browser) -> None:
+    browser.get(PAGE)
+
+    second = Browser("alice")
+    second.get(PAGE)
+
+    assert second.cookies["sessionid"].value != browser.cookies["sessionid"].value
+
+
+def test_a_session_is_shared_by_one_identity_alone(browser: Browser) -> None:
+    bob = Browser("bob")
+
+    assert "Signed in as bob" in words_of(bob.get(PAGE))
+    assert bob.cookies["sessionid"].value != browser.cookies["sessionid"].value
+
+
+def test_a_form_without_a_session_is_not_accepted(proxied: Config) -> None:
+    browser = Browser("alice")
+    browser.get(PAGE)
+    browser.cookies.clear()
+
+    assert browser.post(PAGE, {"theme": "dark"}).status_code == 403
+
+
+def test_the_cookie_ends_with_the_browser(browser: Browser) -> None:
+    cookie = browser.cookies["sessionid"]
+
+    assert (cookie["max-age"], cookie["expires"]) == ("", "")
 
 
 def test_when_the_header_vanishes_the_session_is_over(browser: Browser) -> None:

@@ -71,6 +71,12 @@ def test_the_session_gets_a_new_key(provider: ScriptedProvider) -> None:
     assert client.cookies["sessionid"].value != before
 
 
+def test_the_cookie_ends_with_the_browser(provider: ScriptedProvider) -> None:
+    cookie = sign_in(provider).client.cookies["sessionid"]
+
+    assert (cookie["max-age"], cookie["expires"]) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("wanted", "there"),
     [
