@@ -11,7 +11,7 @@ import jwt
 from jwt import exceptions as jwt_errors
 
 from estuary_admin.sso.config import AssertionRules, Config
-from estuary_admin.sso.identity_values import ProvedIdentity, checked, username_of
+from estuary_admin.sso.identity_values import ProvedIdentity, checked, or_empty, username_of
 from estuary_admin.sso.key_sets import key_set
 from estuary_admin.sso.refusals import NotAdmitted, NotBelieved, Reason, Refused
 
@@ -27,6 +27,7 @@ REASONS: list[tuple[type[Exception], Reason]] = [
     (jwt_errors.InvalidAudienceError, NotBelieved.WRONG_AUDIENCE),
     (jwt_errors.InvalidIssuerError, NotBelieved.WRONG_ISSUER),
     (jwt_errors.MissingRequiredClaimError, NotBelieved.INCOMPLETE),
+    (jwt_errors.InvalidSubjectError, NotBelieved.MALFORMED_CLAIM),
     (jwt_errors.InvalidAlgorithmError, NotBelieved.WRONG_ALGORITHM),
     (jwt_errors.InvalidSignatureError, NotBelieved.WRONG_SIGNATURE),
     (jwt_errors.PyJWKClientConnectionError, NotBelieved.KEYS_AWAY),
@@ -74,18 +75,19 @@ def _reason_of(error: Exception) -> Reason:
 
 
 def identity_from_claims(claims: Mapping[str, Any], sso: Config) -> ProvedIdentity:
-    refuse_programs(claims, sso.user_claim)
-    username = username_of(claims.get(sso.user_claim, ""))
+    if sso.is_proxy:  # At a provider only people sign in.
+        refuse_programs(claims, sso.user_claim)
+    username = username_of(claims.get(sso.user_claim) or "", NotBelieved.MALFORMED_CLAIM)
     if not username:
         raise Refused(NotBelieved.INCOMPLETE)
     if sso.user_claim == "email" and claims.get("email_verified") is False:
         raise Refused(NotBelieved.INCOMPLETE)
     return ProvedIdentity(
         source=str(claims["iss"]),
-        stable_id=checked(claims["sub"]),
+        stable_id=checked(claims["sub"], allow_commas=True, reason=NotBelieved.MALFORMED_CLAIM),
         username=username,
-        name=checked(claims.get("name") or "", allow_commas=True),
-        email=checked(claims.get("email") or ""),
+        name=or_empty(lambda: checked(claims.get("name", ""), allow_commas=True)),
+        email=or_empty(lambda: checked(claims.get("email", ""))),
         groups=groups_claimed(claims, sso.groups_claim),
         at=signed_in_at(claims, made_at_sign_in=sso.asserts_at_sign_in),
     )
@@ -111,9 +113,9 @@ def groups_claimed(claims: Mapping[str, Any], name: str) -> frozenset[str] | Non
         return None
     if isinstance(found, str):
         found = [found] if found else []
-    if not isinstance(found, list):
-        raise Refused(NotBelieved.MALFORMED)
-    return frozenset(checked(group, allow_commas=True) for group in found)
+    if not isinstance(found, list) or not all(isinstance(group, str) for group in found):
+        raise Refused(NotBelieved.MALFORMED_CLAIM)
+    return frozenset(found)
 
 
 def signed_in_at(claims: Mapping[str, Any], *, made_at_sign_in: bool) -> datetime | None:

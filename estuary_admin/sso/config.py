@@ -25,6 +25,7 @@ class Headers:
     name: str
     groups: str
     separator: str
+    is_rfc2047: bool = False  # the proxy encodes text outside ASCII by RFC 2047
 
 
 @dataclass(frozen=True, slots=True)

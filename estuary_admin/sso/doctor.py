@@ -62,8 +62,8 @@ def diagnose(meta: Meta, sso: Config) -> list[Finding]:
         for finding in _steps(meta, sso):
             findings.append(finding)  # noqa: PERF402 - keeps those before a refusal
     except Refused as refusal:
-        reason = refusal.reason
-        findings.append(Finding("Refused", False, reason.sentence, reason.fix))
+        words = refusal.reason.explained(sso.mode)
+        findings.append(Finding("Refused", False, words.sentence, words.fix))
     return findings
 
 

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from estuary_admin import environment as env
 from estuary_admin.secrets.shared_secrets import checked
 from estuary_admin.sso.config import DEFAULT_SCOPES, AssertionRules, Config, Headers, Provider
-from estuary_admin.sso.presets import PRESETS
+from estuary_admin.sso.presets import PRESETS, RFC2047_PRESETS
 from estuary_admin.sso.trusted_proxies import MeansEveryone, Peers
 
 MODES = ["local", "oidc", "proxy-jwt", "proxy-header"]
@@ -39,7 +39,7 @@ def read_config(public_url: SplitResult) -> Config:
         preset=preset,
         peers=reader.peers(),
         secrets=reader.secrets(),
-        headers=_headers(reader),
+        headers=_headers(reader, preset),
         assertion=_assertion_rules(reader),
         providers=_providers(reader),
         user_claim=reader.text("SSO_USER_CLAIM") or "preferred_username",
@@ -196,7 +196,7 @@ def _preset(mode: str) -> str:
     return preset
 
 
-def _headers(reader: Reader) -> Headers | None:
+def _headers(reader: Reader, preset: str) -> Headers | None:
     found = Headers(
         user=reader.header("SSO_USER_HEADER"),
         stable_id=reader.header("SSO_ID_HEADER"),
@@ -204,6 +204,7 @@ def _headers(reader: Reader) -> Headers | None:
         name=reader.header("SSO_NAME_HEADER"),
         groups=reader.header("SSO_GROUPS_HEADER"),
         separator=reader.separator(),
+        is_rfc2047=preset in RFC2047_PRESETS,
     )
     if reader.mode != "proxy-header":
         return None

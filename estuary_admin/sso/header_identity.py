@@ -13,6 +13,8 @@ from estuary_admin.sso.identity_values import (
     checked,
     groups_in,
     header_of,
+    is_ambiguous,
+    or_empty,
     username_of,
 )
 from estuary_admin.sso.refusals import NotBelieved, Refused
@@ -47,19 +49,25 @@ def check_secret(meta: Meta, sso: Config) -> None:
 
 
 def identity_from_headers(meta: Meta, headers: Headers, source: str) -> ProvedIdentity:
-    username = username_of(header_of(meta, headers.user) or "")
-    stable_id = username
-    if headers.stable_id:
-        stable_id = checked(header_of(meta, headers.stable_id) or "")
+    def text(header: str) -> str:
+        return header_of(meta, header, is_rfc2047=headers.is_rfc2047) or ""
+
+    name_sent = text(headers.user)
+    username = username_of(name_sent)
+    # The id is the value as sent. Normalised, two people's names could become one.
+    stable_id = checked(text(headers.stable_id)) if headers.stable_id else name_sent
     if not username or not stable_id:
         raise Refused(NotBelieved.MISSING)
+    if not headers.stable_id and is_ambiguous(name_sent):
+        raise Refused(NotBelieved.AMBIGUOUS_NAME)
     return ProvedIdentity(
         source=source,
         stable_id=stable_id,
         username=username,
-        name=checked(header_of(meta, headers.name) or "", allow_commas=True),  # “Doe, Jane”
-        email=checked(header_of(meta, headers.email) or ""),
-        groups=groups_in(header_of(meta, headers.groups), headers.separator),
+        name=or_empty(lambda: checked(text(headers.name), allow_commas=True)),  # “Doe, Jane”
+        email=or_empty(lambda: checked(text(headers.email))),
+        # Undecodable bytes are replaced: they spoil only their own group's name.
+        groups=groups_in(header_of(meta, headers.groups, errors="replace"), headers.separator),
     )
 
 

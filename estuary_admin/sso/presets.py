@@ -78,3 +78,6 @@ JWT_PRESETS: dict[str, dict[str, str]] = {
 }
 
 PRESETS = {"proxy-header": HEADER_PRESETS, "proxy-jwt": JWT_PRESETS}
+
+#: Presets of proxies that encode text outside ASCII by RFC 2047.
+RFC2047_PRESETS = {"tailscale"}

@@ -52,9 +52,9 @@ class Adapter(OpenIDConnectOAuth2Adapter):
                 checked_url(name, found[name].partition("?")[0])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImproperlyConfigured):
             # Network errors are OSErrors. They are not chained, because they quote addresses.
-            raise OAuth2Error("discovery") from None
+            raise Refused(NotBelieved.PROVIDER_UNAVAILABLE) from None
         if found.get("issuer") != self.issuer:
-            raise OAuth2Error("issuer")
+            raise Refused(NotBelieved.PROVIDER_UNAVAILABLE)
         return found
 
     @property
@@ -71,8 +71,10 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         self.nonce = nonce_of(pkce_code_verifier or "")
         try:
             return super().get_access_token_data(request, app, client, pkce_code_verifier)
-        except (OAuth2Error, OSError, ValueError, KeyError):
-            raise OAuth2Error("token") from None
+        except OSError:  # the network, or a failure of the provider itself
+            raise Refused(NotBelieved.PROVIDER_BUSY) from None
+        except (OAuth2Error, ValueError, KeyError):
+            raise Refused(NotBelieved.PROVIDER_FAILED) from None
 
     def complete_login(
         self,
@@ -112,7 +114,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         try:
             found = self._fetch_user_info(access_token)
         except (OSError, ValueError):
-            raise OAuth2Error("userinfo") from None
+            raise Refused(NotBelieved.USER_INFO_FAILED) from None
         if not isinstance(found, dict) or found.get("sub") != sub:
             raise Refused(NotBelieved.MIXED_UP)
         return cast(dict[str, Any], found)

@@ -70,6 +70,8 @@ class _BoundedAdapter(HTTPAdapter):
             _deadline.reset(reset)
         if len(body) > MAX_RESPONSE_BYTES:
             raise RequestFailed("The response is too large.")
+        if response.status_code >= 500:
+            raise RequestFailed("The server failed.")
         response.raw = io.BytesIO(body)
         return response
 

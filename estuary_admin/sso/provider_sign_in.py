@@ -10,7 +10,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -21,8 +21,7 @@ from estuary_admin.sso.identity_values import ProvedIdentity
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.provider_http import open_session
 from estuary_admin.sso.provisioning import admitted
-from estuary_admin.sso.refusal_views import refusal_page, refused
-from estuary_admin.sso.refusals import NotBelieved, Reason, Refused
+from estuary_admin.sso.refusals import NotBelieved, Refused
 from estuary_admin.sso.sessions import (
     END_SESSION,
     ID_TOKEN,
@@ -30,10 +29,18 @@ from estuary_admin.sso.sessions import (
     OIDC,
     PROVED_AT,
     begin_session,
+    end_session,
 )
 from estuary_admin.web.redirects import can_visit
 
 ASKED_AT = "proof_asked_at"  # in the flow's state: when a signed-in member was sent to prove again
+
+#: The errors of RFC 6749 that are neither the client's nor its settings' fault.
+PROVIDER_ERRORS = {
+    "access_denied": NotBelieved.CANCELLED,
+    "server_error": NotBelieved.PROVIDER_BUSY,
+    "temporarily_unavailable": NotBelieved.PROVIDER_BUSY,
+}
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
@@ -58,26 +65,37 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
                 },
             )
             for one in settings.SSO.providers
-            if provider in {None, one.id, "openid_connect"}
+            if provider in {None, one.id}
         ]
 
     def get_requests_session(self) -> Any:
         """Connect to the provider directly, and within limits."""
         return open_session()
 
-    def on_authentication_error(self, request: HttpRequest, *_: Any, **__: Any) -> None:
-        raise ImmediateHttpResponse(refusal_page(request, NotBelieved.PROVIDER))
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Called when the sign-in's state is unknown, or the provider sent an error, not a code."""
+        if not (extra_context or {}).get("state"):
+            raise Refused(NotBelieved.SIGN_IN_LOST)
+        error = request.GET.get("error", "")
+        raise Refused(PROVIDER_ERRORS.get(error, NotBelieved.PROVIDER_DECLINED))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         """Sign the member in here: allauth's own accounts, found by e-mail, are not used."""
         sso = settings.SSO
+        proved = identity_from_claims(sociallogin.claims, sso)
         try:
-            proved = identity_from_claims(sociallogin.claims, sso)
             identity = admitted(request, proved, sso)
-        except Refused as refusal:
-            # A member who asked for a fresh proof and is no longer admitted loses the session.
-            page = refused if sociallogin.state.get(ASKED_AT) else refusal_page
-            raise ImmediateHttpResponse(page(request, refusal.reason)) from None
+        except Refused:
+            if sociallogin.state.get(ASKED_AT):
+                # A member who asked for a fresh proof and is no longer admitted loses the session.
+                end_session(request, "not-admitted")
+            raise
         if asked := sociallogin.state.get(ASKED_AT):
             raise ImmediateHttpResponse(renew_proof(request, sociallogin, identity, proved, asked))
         begin_session(request, identity, OIDC)
@@ -95,12 +113,12 @@ def renew_proof(
     proved: ProvedIdentity,
     asked: float,
 ) -> HttpResponse:
-    """Store the fresh proof in the open session, or leave the session alone and say why."""
+    """Store the fresh proof in the open session; raise Refused and leave it alone otherwise."""
     at = proved.at.timestamp() if proved.at else 0
     if not request.user.is_authenticated or request.session.get(IDENTITY) != identity.pk:
-        return no_proof_page(request, NotBelieved.SOMEBODY_ELSE)
+        raise Refused(NotBelieved.SOMEBODY_ELSE)
     if not asked - CLOCK_LEEWAY_SECONDS <= at <= time.time() + CLOCK_LEEWAY_SECONDS:
-        return no_proof_page(request, NotBelieved.NO_FRESH_PROOF)
+        raise Refused(NotBelieved.NO_FRESH_PROOF)
     request.session[PROVED_AT] = at
     request.session[ID_TOKEN] = sociallogin.id_token
     tell(request, Event.PROOF_GIVEN, way="provider")
@@ -108,11 +126,6 @@ def renew_proof(
     # Back to the page that asked for the proof: it leads on, and says what was interrupted.
     query = urlencode({"next": own_page(sociallogin.state.get("next"))})
     return redirect(f"{reverse('account_reauthenticate')}?{query}")
-
-
-def no_proof_page(request: HttpRequest, reason: Reason) -> HttpResponse:
-    tell(request, Event.PROOF_FAILED, reason=reason.code)
-    return render(request, "sso/no_proof.html", {"reason": reason}, status=403)
 
 
 def own_page(url: str | None) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 
+from django.conf import settings
+from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
 from estuary_admin.observability.metrics import SIGN_INS
 from estuary_admin.sso.events import Event, tell
-from estuary_admin.sso.refusals import Reason
+from estuary_admin.sso.refusals import NotBelieved, Reason
 from estuary_admin.sso.sessions import end_session
 from estuary_admin.web.client_address import client_address
 
@@ -35,9 +38,26 @@ def refusal_page(request: HttpRequest, reason: Reason) -> HttpResponseBase:
         tell(request, Event.REFUSED, reason=reason.code)
     if getattr(request, "htmx", False):
         return reload_page()
-    response = render(request, "sso/refused.html", {"reason": reason}, status=403)
+    words = reason.explained(settings.SSO.mode)
+    response = render(request, "sso/refused.html", {"reason": words}, status=403)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def provider_refusal(request: HttpRequest, reason: Reason, *, is_proof: bool) -> HttpResponseBase:
+    """Answer a failed return from the provider; a signed-in member stays signed in."""
+    if not request.user.is_authenticated:
+        return refusal_page(request, reason)
+    if reason is NotBelieved.SIGN_IN_LOST:  # a second tab, the Back button, or a bookmark
+        messages.info(request, "You are already signed in.")
+        return redirect("home")
+    tell(request, Event.PROOF_FAILED if is_proof else Event.REFUSED, reason=reason.code)
+    context = {
+        "reason": reason.explained(settings.SSO.mode),
+        "account_url": reverse(settings.ACCOUNT_PAGE),
+        "retry_url": reverse("account_reauthenticate") if is_proof else "",
+    }
+    return render(request, "sso/no_proof.html", context, status=403)
 
 
 def reload_page() -> HttpResponse:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account import views as account_views
 from allauth.account.utils import get_next_redirect_url
-from allauth.socialaccount.models import SocialApp
-from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.core.ratelimit import consume_or_429
+from allauth.socialaccount.internal.statekit import STATE_TTL
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -17,9 +19,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from estuary_admin.members import admins_only
 from estuary_admin.sso.doctor import arrived, diagnose
 from estuary_admin.sso.provider import Adapter
-from estuary_admin.sso.provider_sign_in import provider_sign_out
-from estuary_admin.sso.refusal_views import refusal_page
-from estuary_admin.sso.refusals import NotBelieved, Refused
+from estuary_admin.sso.provider_sign_in import ASKED_AT, provider_sign_out
+from estuary_admin.sso.refusal_views import provider_refusal
+from estuary_admin.sso.refusals import Refused
 from estuary_admin.sso.sessions import is_local_session
 
 FORM_METHODS = ["GET", "HEAD", "POST"]
@@ -93,10 +95,23 @@ def choose_provider(request: HttpRequest) -> HttpResponseBase:
     return render(request, "sso/choose.html", context)
 
 
+class CallbackView(OAuth2CallbackView):
+    """Notes on the request whether the member was sent to the provider for a fresh proof."""
+
+    def _get_state(self, request: HttpRequest, provider: Any) -> Any:
+        state, response = super()._get_state(request, provider)
+        request.is_proof = ASKED_AT in state  # type: ignore[attr-defined]
+        return state, response
+
+
 @require_POST
 @login_not_required
 def provider_login(request: HttpRequest, provider_id: str) -> HttpResponseBase:
     """Lead to the provider by a page: `form-action` forbids a form that ends at another host."""
+    if refusal := consume_or_429(request, action="login"):
+        return refusal  # type: ignore[no-any-return]
+    if not request.user.is_authenticated:
+        request.session.set_expiry(STATE_TTL)  # it keeps nothing but the way back
     response = _provider_flow(OAuth2LoginView, request, provider_id)
     if response.status_code != 302:
         return response
@@ -107,19 +122,17 @@ def provider_login(request: HttpRequest, provider_id: str) -> HttpResponseBase:
 @require_safe
 @login_not_required
 def provider_callback(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    return _provider_flow(CallbackView, request, provider_id)
+
+
+def _provider_flow(view: Any, request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    if provider_id not in {provider.id for provider in settings.SSO.providers}:
+        raise Http404
     try:
-        return _provider_flow(OAuth2CallbackView, request, provider_id)
+        response: HttpResponseBase = view.adapter_view(Adapter(request, provider_id))(request)
     except Refused as refusal:
-        return refusal_page(request, refusal.reason)
-
-
-def _provider_flow(view: type, request: HttpRequest, provider_id: str) -> HttpResponseBase:
-    try:
-        response: HttpResponseBase = view.adapter_view(Adapter(request, provider_id))(request)  # type: ignore[attr-defined]
-    except SocialApp.DoesNotExist:
-        raise Http404 from None
-    except OAuth2Error:  # The provider's description of its endpoints is missing or wrong.
-        return refusal_page(request, NotBelieved.PROVIDER)
+        is_proof = getattr(request, "is_proof", False) or "proof" in request.POST
+        return provider_refusal(request, refusal.reason, is_proof=is_proof)
     return response
 
 

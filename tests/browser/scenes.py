@@ -59,7 +59,10 @@ SCENES = [
     Scene("confirm-with-nothing", CONFIRM, "", rendered("account/reauthenticate.html")),
     Scene("second-factor", "mfa/authenticate", "keeper", second_factor),
     Scene(
-        "no-proof", "sso/no_proof", "", rendered("sso/no_proof.html", reason=NotBelieved.MISSING)
+        "no-proof",
+        "sso/no_proof",
+        "",
+        rendered("sso/no_proof.html", reason=NotBelieved.MISSING, account_url="#", retry_url="#"),
     ),
     # Sign-in security
     Scene("security", "mfa/index", "team", at("/accounts/security/")),

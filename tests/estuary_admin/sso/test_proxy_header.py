@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from estuary_admin.sso.config import Config
+from estuary_admin.sso.config import Config, Headers
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.trusted_proxies import Peers
 from keys.audit.vocabulary import Action
@@ -130,14 +131,200 @@ def test_an_empty_header_is_none(proxied: Config) -> None:
     assert refused_as(browser.get(PAGE)) == "missing-identity"
 
 
-@pytest.mark.parametrize("name", ["Alice", "ALICE", "\uff21lice"])
-def test_one_name_in_two_spellings_is_one_member(proxied: Config, name: str) -> None:
-    Browser("alice").get(PAGE)
+def brought(**headers: str) -> Browser:
+    """A browser behind a proxy that sends these headers in UTF-8."""
     browser = Browser()
-    browser.brings({"Remote-User": name.encode().decode("latin-1")})
+    browser.brings(
+        {
+            name.replace("_", "-"): value.encode("utf-8", "surrogatepass").decode("latin-1")
+            for name, value in headers.items()
+        }
+    )
+    return browser
+
+
+@pytest.mark.parametrize("name", ["Alice", "ALICE"])
+def test_another_spelling_of_a_name_waits_for_an_admin(proxied: Config, name: str) -> None:
+    Browser("alice").get(PAGE)
+
+    assert refused_as(brought(Remote_User=name).get(PAGE)) == "pending"
+    assert Browser("alice").get(PAGE).status_code == 200
+
+
+def test_the_id_is_the_name_as_sent(proxied: Config) -> None:
+    assert brought(Remote_User="Straße").get(PAGE).status_code == 200
+    assert Identity.objects.get().stable_id == "Straße"
+    assert User.objects.get().username == "strasse"
+
+    assert refused_as(brought(Remote_User="strasse").get(PAGE)) == "pending"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\uff41lice",  # fullwidth
+        "\U0001d4b6lice",  # mathematical script
+        "\u24d0lice",  # circled
+        "alic\u212f",  # script small e
+        "al\u2170ce",  # Roman numeral
+        "\ufb01nn",  # the ligature fi
+        "\u017fam",  # long s
+        "Ju\u0308rgen",  # a letter and a combining mark
+    ],
+)
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_name_that_looks_like_another_is_refused(
+    proxied: Config, name: str, is_known: bool
+) -> None:
+    if is_known:
+        Browser("alice").get(PAGE)
+
+    assert refused_as(brought(Remote_User=name).get(PAGE)) == "ambiguous-name"
+    assert User.objects.count() == is_known
+
+
+def test_beside_a_stable_id_a_name_may_be_written_in_any_way(
+    proxied: Config, settings: Any
+) -> None:
+    assert proxied.headers
+    change(settings, headers=replace(proxied.headers, stable_id="X-Uid"))
+
+    assert brought(Remote_User="\uff41lice", X_Uid="7").get(PAGE).status_code == 200
+    assert User.objects.get().username == "alice"
+
+
+NOTHING_VISIBLE = [
+    "\u3164",  # Hangul filler
+    "\u115f",
+    "\uffa0",
+    "\u2800",  # blank Braille pattern
+    "\ufe0f",  # variation selector
+    "\U000e0100",
+    "\u034f",  # combining grapheme joiner
+    "\u180b",
+    "\u17b4",
+    "\u200b",
+    "\u2060",
+    "\u00ad",
+    "\ufff0",
+    "\U0001d159",  # musical null note head
+    "\U0001d173",
+    "\u0301",  # a combining mark alone
+    "\u2800\u2800",
+]
+
+
+@pytest.mark.parametrize("name", NOTHING_VISIBLE)
+def test_a_name_of_nothing_visible_is_refused(proxied: Config, name: str) -> None:
+    assert refused_as(brought(Remote_User=name).get(PAGE)) == "malformed-identity"
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("part", NOTHING_VISIBLE[:-2])
+def test_a_name_with_something_invisible_is_refused(proxied: Config, part: str) -> None:
+    Browser("alice").get(PAGE)
+
+    assert refused_as(brought(Remote_User=f"ali{part}ce").get(PAGE)) == "malformed-identity"
+
+
+def test_a_stable_id_of_nothing_visible_is_refused(proxied: Config, settings: Any) -> None:
+    assert proxied.headers
+    change(settings, headers=replace(proxied.headers, stable_id="X-Uid"))
+
+    response = brought(Remote_User="alice", X_Uid="\u3164").get(PAGE)
+
+    assert refused_as(response) == "malformed-identity"
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "a" * 300, "\u3164", "\ud800", "\x00"])
+def test_a_display_name_that_cannot_be_shown_is_left_out(proxied: Config, value: str) -> None:
+    browser = brought(Remote_User="alice", Remote_Name=value, Remote_Email=value)
 
     assert browser.get(PAGE).status_code == 200
-    assert [member.username for member in User.objects.all()] == ["alice"]
+    assert (Identity.objects.get().name, Identity.objects.get().email) == ("", "")
+
+
+def test_a_group_with_a_bad_byte_changes_nothing(proxied: Config, carol: User) -> None:
+    browser = Browser()
+    browser.brings({"Remote-User": "alice", "Remote-Groups": "caf\xe9,console-admins"})
+
+    assert browser.get("/admin-tools/sso/").status_code == 200
+
+
+def test_many_groups_are_read(proxied: Config, carol: User) -> None:
+    groups = ",".join([f"group-{number:05}" for number in range(2000)] + ["console-admins"])
+
+    response = brought(Remote_User="alice", Remote_Groups=groups).get("/admin-tools/sso/")
+
+    assert len(groups) > 24_000
+    assert response.status_code == 200
+
+
+@pytest.fixture
+def tailscale(proxied: Config, settings: Any) -> None:
+    names = Headers(
+        "Tailscale-User-Login",
+        "",
+        "Tailscale-User-Login",
+        "Tailscale-User-Name",
+        "",
+        ",",
+        is_rfc2047=True,
+    )
+    change(settings, preset="tailscale", headers=names)
+
+
+ENCODED = [
+    ("=?utf-8?q?j=C3=BCrgen@example.com?=", "jürgen@example.com"),
+    ("=?UTF-8?Q?j=C3=BCrgen@example.com?=", "jürgen@example.com"),
+    ("=?utf-8?b?asO8cmdlbkBleGFtcGxlLmNvbQ==?=", "jürgen@example.com"),
+    ("=?utf-8?q?j=C3=BCrgen?= =?utf-8?q?@example.com?=", "jürgen@example.com"),
+    ("=?utf-8?q?j=C3?= =?utf-8?q?=BCrgen@example.com?=", "jürgen@example.com"),
+    ("alice@example.com", "alice@example.com"),
+]
+
+
+@pytest.mark.parametrize(("sent", "name"), ENCODED)
+def test_tailscale_sends_names_by_rfc_2047(tailscale: None, sent: str, name: str) -> None:
+    browser = brought(Tailscale_User_Login=sent, Tailscale_User_Name="=?utf-8?q?J=C3=BCrgen_M?=")
+
+    assert browser.get(PAGE).status_code == 200
+    identity = Identity.objects.get()
+    assert (identity.member.username, identity.stable_id) == (name, name)
+    assert (identity.name, identity.email) == ("Jürgen M", name)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "=?utf-8?q?=FF?=",
+        "=?utf-8?b?***?=",
+        "=?latin-1?q?j=FCrgen?=",
+        "=?utf-8?q?a",
+        "=?utf-8?q?=00a?=",
+        "=?utf-8?q?alice,root?=",
+        "=?utf-8?q?=E3=85=A4?=",
+        "=?utf-8?q??=",
+    ],
+)
+def test_a_name_that_cannot_be_decoded_is_refused(tailscale: None, sent: str) -> None:
+    reason = refused_as(brought(Tailscale_User_Login=sent).get(PAGE))
+
+    assert reason in {"malformed-identity", "missing-identity"}
+
+
+def test_a_display_name_that_cannot_be_decoded_is_left_out(tailscale: None) -> None:
+    browser = brought(Tailscale_User_Login="alice@example.com", Tailscale_User_Name="=?utf-8?q?=FF")
+
+    assert browser.get(PAGE).status_code == 200
+    assert Identity.objects.get().name == ""
+
+
+def test_other_proxies_do_not_send_rfc_2047(proxied: Config) -> None:
+    browser = brought(Remote_User="=?utf-8?q?alice?=")
+
+    assert browser.get(PAGE).status_code == 200
+    assert User.objects.get().username == "=?utf-8?q?alice?="
 
 
 def test_a_name_beyond_ascii_arrives_whole(proxied: Config) -> None:

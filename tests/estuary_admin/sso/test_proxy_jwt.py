@@ -22,7 +22,7 @@ from keys.audit.vocabulary import Action
 from tests.estuary_admin.sso.conftest import PROXY, STRANGER, Browser, change, use
 from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims
 from tests.estuary_admin.sso.test_proxy_header import refused_as
-from tests.keys.evidence import last_row
+from tests.keys.evidence import last_row, words_of
 
 PAGE = "/account/"
 HEADER = "Cf-Access-Jwt-Assertion"
@@ -193,10 +193,26 @@ def test_a_program_is_no_person(changed: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"email": "alice,root@x"}, {"sub": "a\nb"}, {"groups": {"a": 1}}, {"groups": [1]}],
+    [
+        {"email": "alice,root@x"},
+        {"email": 7, "name": "Alice"},
+        {"sub": "a\nb"},
+        {"sub": 7335},
+        {"sub": "\u3164"},
+        {"groups": {"a": 1}},
+        {"groups": [1]},
+    ],
 )
-def test_claims_are_looked_at_as_headers_are(changed: dict[str, Any]) -> None:
-    assert refusal(KEY.sign(claims(**changed))) == "malformed-identity"
+def test_a_claim_that_cannot_be_used_is_named_as_a_claim(changed: dict[str, Any]) -> None:
+    response = browser(KEY.sign(claims(**changed))).get(PAGE)
+
+    assert refused_as(response) == "malformed-claim"
+    assert "header" not in words_of(response)
+
+
+def test_a_display_name_that_cannot_be_shown_is_left_out() -> None:
+    assert browser(KEY.sign(claims(name="a\u0000b"))).get(PAGE).status_code == 200
+    assert Identity.objects.get().name == ""
 
 
 def test_an_address_that_nobody_confirmed_is_no_name() -> None:

@@ -34,7 +34,8 @@ class ScriptedProvider(Serving):
 
             def answer(self, name: str, document: Any) -> None:
                 is_broken = name in provider.broken
-                self.send_response(302 if is_broken else 200)
+                is_refused = name in provider.refused
+                self.send_response(302 if is_broken else 401 if is_refused else 200)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
@@ -45,6 +46,7 @@ class ScriptedProvider(Serving):
 
     def forget(self) -> None:
         self.broken: set[str] = set()
+        self.refused: set[str] = set()
         self.described: dict[str, Any] = {}
         self.redeemed: dict[str, str] = {}
         self.said: dict[str, Any] = {}

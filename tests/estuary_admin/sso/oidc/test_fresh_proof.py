@@ -96,9 +96,23 @@ def test_somebody_else_proves_nothing(provider: ScriptedProvider, client: Client
     response = prove(provider, client, sub="sub-bob", preferred_username="bob")
 
     assert response.status_code == 403
-    assert "Somebody else signed in at the provider" in words_of(response)
+    assert "A different person signed in at the provider" in words_of(response)
     assert client.session["_auth_user_id"] == before["_auth_user_id"]
     assert client.get(CONNECT).status_code == 302
+
+
+def test_a_proof_cancelled_at_the_provider_leaves_the_session(client: Client) -> None:
+    asked = begin(client, proof="yes", next=CONNECT)
+    query = {"error": "access_denied", "state": asked["state"]}
+
+    response = client.get("/accounts/oidc/corp/callback/", query)
+
+    words = words_of(response)
+    assert "The sign-in was cancelled at the provider. Nothing was changed" in words
+    assert "you are still signed in" in words
+    assert "secret" not in words.lower()
+    assert last_row(Action.PROOF_FAILED).detail == {"reason": "cancelled"}
+    assert client.get("/account/").status_code == 200
 
 
 def test_who_is_signed_out_meanwhile_is_not_signed_in_by_a_proof(

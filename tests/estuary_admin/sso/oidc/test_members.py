@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
+from estuary_admin.sso.config import Config, Provider
 from estuary_admin.sso.models import Identity
 from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD
@@ -85,6 +89,10 @@ def test_the_cookie_ends_with_the_browser(provider: ScriptedProvider) -> None:
         ("//evil.example/", "/"),
         ("/\\evil.example/", "/"),
         ("javascript:alert(1)", "/"),
+        ("abc", "/"),
+        ("home", "/"),
+        ("/accounts/oidc/corp/login/", "/"),
+        ("/nothing/here/", "/"),
     ],
 )
 def test_the_way_on_leads_only_here(provider: ScriptedProvider, wanted: str, there: str) -> None:
@@ -136,6 +144,27 @@ def test_only_the_configured_providers_are_there(settings: Any) -> None:
     assert Client().get("/accounts/oidc/corp/login/").status_code == 405
     change(settings, mode="local", providers=())
     assert Client().post("/accounts/oidc/corp/login/").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["other", "openid_connect", "Corp", "corp2"])
+def test_with_two_providers_an_unknown_one_is_not_found(
+    settings: Any, oidc: Config, name: str
+) -> None:
+    second = Provider("partner", "Partner", "https://id.example.org", "console")
+    change(settings, providers=(*oidc.providers, second))
+
+    assert Client().post(f"/accounts/oidc/{name}/login/").status_code == 404
+    callback = Client().get(f"/accounts/oidc/{name}/callback/", {"code": "x", "state": "y"})
+    assert callback.status_code == 404
+
+
+def test_sign_ins_without_a_session_are_limited(settings: Any) -> None:
+    answers = [Client().post("/accounts/oidc/corp/login/").status_code for _ in range(40)]
+
+    assert answers.count(200) == 30
+    assert set(answers) == {200, 429}
+    for session in Session.objects.all():  # none is kept for long
+        assert session.expire_date - timezone.now() <= timedelta(minutes=10)
 
 
 def test_a_form_from_elsewhere_begins_nothing() -> None:
