@@ -16,10 +16,12 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         from estuary_admin.secrets.sealing import sealing_keys
+        from estuary_admin.web.health import register_dependency
         from keys import signals  # noqa: F401 - connects the receivers
         from keys.api_keys.counts import KeyCounts
         from keys.audit.metrics import AuditHeadMetric
         from keys.metrics import upstream_called
+        from keys.node_state import node_state
         from keys.upstream import EstuaryClient, observers
 
         try:
@@ -29,15 +31,16 @@ class KeysConfig(AppConfig):
             raise ImproperlyConfigured(f"ESTUARY_API_URL is wrong. {error}") from None
         observers.connect(upstream_called)
         LIVE_COLLECTORS.extend([KeyCounts(), AuditHeadMetric()])
+        register_dependency("estuary", node_state, is_required=False)
         if settings.SENTRY_DSN:
             from estuary_admin.observability import crash_reports
 
             observers.connect(crash_reports.upstream_called)
         post_migrate.connect(make_cache_table, sender=self)
         if settings.TOKEN_SEALING_KEYS:
-            sealing_keys()  # a wrong one stops the start, not the first member who connects
+            sealing_keys()  # a wrong key stops the start, not the first member who connects
 
 
 def make_cache_table(using: str, **_: Any) -> None:
-    """So that `migrate` is all the set-up a database needs."""
+    """`migrate` is then all the set-up that a database needs."""
     call_command("createcachetable", database=using, verbosity=0)

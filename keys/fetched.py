@@ -11,37 +11,48 @@ from typing import TypeVar
 
 import msgspec
 
-from keys.upstream import UpstreamError
+from keys.upstream import NodeClock, UpstreamError, describe
 
 #: A last known answer is shown for this long, while Estuary gives no new one.
 KEEP_FETCHED = timedelta(hours=24)
+CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """An answer of Estuary with its time; subclasses add what was answered.
 
-    `stale_reason` says as a sentence why this is not fresh, "" when it is.
+    `stale_reason` says as a sentence why this is not fresh, "" when it is. `clock_ahead` is how
+    far the node's clock was ahead of ours; zero when the answer had no date.
     """
 
     fetched_at: datetime  # by our clock
-    node_time: datetime | None = None  # the node's `Date` of that answer
+    clock_ahead: timedelta = timedelta()
     stale_reason: str = ""
 
     @property
     def is_stale(self) -> bool:
         return bool(self.stale_reason)
 
-    @property
-    def clock_difference(self) -> timedelta:
-        """How far the node's clock is ahead of ours; zero when the node did not tell."""
-        return self.node_time - self.fetched_at if self.node_time else timedelta()
-
     def node_now(self, now: datetime) -> datetime:
-        """The node's clock at the moment `now` of ours: it judges whether a key has expired."""
-        return now + self.clock_difference
+        """The node's clock at the moment `now` of ours: it decides whether a key has expired."""
+        return now + self.clock_ahead
+
+    def earlier_now(self, now: datetime) -> datetime:
+        """The earlier of the two clocks: what has expired by it has expired by both."""
+        return min(now, self.node_now(now))
+
+    @property
+    def clock_shift(self) -> timedelta:
+        """The difference between the clocks where it is worth telling, else zero."""
+        return self.clock_ahead if abs(self.clock_ahead) > CLOCK_TOLERANCE else timedelta()
+
+    @property
+    def clock_warning(self) -> str:
+        """A sentence about clocks that differ; "" when they agree."""
+        return clock_warning(self.clock_ahead)
 
     def age(self, now: datetime) -> timedelta:
-        """Never negative: a clock that was set back makes nothing recent."""
+        """Never negative: after our clock was set back, an answer from later is not recent."""
         return abs(now - self.fetched_at)
 
 
@@ -52,7 +63,7 @@ def fetch_or_keep(fetch: Callable[[], F], last_known: Callable[[], F | None]) ->
     """Ask Estuary; when it has trouble, answer with what was last known, marked as stale.
 
     Raises UpstreamError when nothing is known, and when Estuary refuses the token: what it told
-    to a token that is valid no longer is not shown.
+    to a token that is no longer valid is not shown.
     """
     try:
         return fetch()
@@ -61,3 +72,20 @@ def fetch_or_keep(fetch: Callable[[], F], last_known: Callable[[], F | None]) ->
         if known is None:
             raise
         return msgspec.structs.replace(known, stale_reason=error.sentence)
+
+
+def ahead_of(clock: NodeClock | None) -> timedelta:
+    return clock.ahead if clock else timedelta()
+
+
+def clock_warning(ahead: timedelta) -> str:
+    """What to tell a member when the node's clock and ours differ; "" when they agree."""
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        return ""
+    unit = timedelta(minutes=1) if abs(ahead) >= timedelta(minutes=2) else timedelta(seconds=1)
+    apart = describe(round(abs(ahead) / unit) * unit)
+    where = "ahead of" if ahead > timedelta() else "behind"
+    return (
+        f"Estuary's clock is {apart} {where} this console's. Estuary's clock decides when a key "
+        "expires, so this page goes by it."
+    )

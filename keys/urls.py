@@ -6,7 +6,13 @@ from django.urls import path, register_converter
 
 from keys.account import views as account
 from keys.api_keys.query import HASH
-from keys.api_keys.views import key_create, key_list, key_revoke
+from keys.api_keys.views import (
+    key_create,
+    key_detail,
+    key_list,
+    key_revoke,
+    key_revoke_expired,
+)
 from keys.audit import views as audit
 from keys.exports import views as exports
 from keys.stats import views as stats
@@ -31,8 +37,8 @@ app_name = "keys"
 urlpatterns = [
     path("keys/", key_list.key_list, name="key_list"),
     path("keys/new/", key_create.key_create, name="key_create"),
-    path("keys/revoke-expired/", key_revoke.key_revoke_expired, name="key_revoke_expired"),
-    path("keys/<token_hash:token_hash>/", key_list.key_detail, name="key_detail"),
+    path("keys/revoke-expired/", key_revoke_expired.key_revoke_expired, name="key_revoke_expired"),
+    path("keys/<token_hash:token_hash>/", key_detail.key_detail, name="key_detail"),
     path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),
     path("stats/", stats.stats, name="stats"),
     path("exports/", exports.exports, name="exports"),

@@ -44,9 +44,9 @@ def account(request: AppRequest) -> HttpResponse:
     context = {
         "form": form,
         "stored_token": stored,
-        "health": health.sentence,
-        "health_level": health.level,
-        "own_row": health.row,
+        "health": health,
+        "clock_ahead": health.clock_ahead,
+        "clock_warning": health.clock_warning,
         "sessions": living(request.user),
     }
     return render(request, "keys/account.html", context)

@@ -1,4 +1,4 @@
-"""Keys by status over all accounts, as they were last seen: Estuary is not asked for this."""
+"""Counts the keys of all accounts by status, from the kept lists and without asking Estuary."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from keys.api_keys.rows import status_of, terms_at
 from keys.models import StoredToken
 from keys.upstream import ApiKey
 
-PATIENCE = 2.0  # seconds for reading the kept lists of all accounts
-REUSED_FOR = 60  # seconds: a monitor asks often, and all machines know the same
-NAME = "key-counts:1"
+READ_LISTS_SECONDS = 2.0  # for the kept lists of all accounts
+REUSE_COUNTS_SECONDS = 60  # a monitor asks often, and all machines have the same lists
+CACHE_NAME = "key-counts:1"
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Each key has one status. `unseen` accounts have no list of the last day, or there was no
-    time left to read it."""
+    """Each key has one status.
+
+    `unseen` accounts have no list of the last day, or no time was left to read it.
+    """
 
     by_status: dict[str, int]
     legacy: int
@@ -36,10 +38,10 @@ class Counts(msgspec.Struct, frozen=True):
 
 def current_counts() -> Counts:
     """Count what is kept, at most once a minute for all processes together."""
-    if kept := cache.get(NAME):
+    if kept := cache.get(CACHE_NAME):
         return msgspec.msgpack.decode(kept, type=Counts)
     counts = _counted()
-    cache.set(NAME, msgspec.msgpack.encode(counts), REUSED_FOR)
+    cache.set(CACHE_NAME, msgspec.msgpack.encode(counts), REUSE_COUNTS_SECONDS)
     return counts
 
 
@@ -49,7 +51,7 @@ def _counted() -> Counts:
     )
     legacy = seen = unseen = 0
     met: set[int] = set()  # two members may have connected one account
-    now, end = timezone.now(), time.monotonic() + PATIENCE
+    now, end = timezone.now(), time.monotonic() + READ_LISTS_SECONDS
     for stored in StoredToken.objects.only("token_hash", "list_version").iterator():
         known = key_lists.last_known(stored) if time.monotonic() < end else None
         if known is None:
@@ -58,13 +60,13 @@ def _counted() -> Counts:
         seen += 1
         new = [key for key in known.keys if hash(key.token_hash) not in met]
         met.update(hash(key.token_hash) for key in new)
-        keys.update(_statuses(new, now))
+        keys.update(_statuses(new, known.node_now(now)))
         legacy += sum(key.is_legacy for key in new)
     return Counts(dict(keys), legacy, seen, unseen)
 
 
-def _statuses(keys: Iterable[ApiKey], now: datetime) -> Iterable[str]:
-    ends = terms_at(now)
+def _statuses(keys: Iterable[ApiKey], node_now: datetime) -> Iterable[str]:
+    ends = terms_at(node_now)
     return (str(Status.SESSION if key.is_session else status_of(key, ends)) for key in keys)
 
 

@@ -1,4 +1,4 @@
-"""What people type about keys, turned into typed values without Estuary or the database."""
+"""The forms about keys: they validate and convert, without Estuary or the database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from estuary_admin.invisible_characters import shows_something
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from keys.upstream import KeySpec, Permission
 from keys.upstream.durations import DurationError, parse_lifetime
@@ -25,8 +26,8 @@ LIFETIMES = [
 
 PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Everything")]
 
-#: Estuary accepts any; these break lists, logs and terminals.
-UNWANTED = {"Cc", "Cs", "Zl", "Zp"}
+#: Categories that Estuary accepts, but that break lists, logs and terminals.
+REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
 
 class KeyCreateForm(NoTokenFieldsMixin):
@@ -52,9 +53,13 @@ class KeyCreateForm(NoTokenFieldsMixin):
 
     def clean_label(self) -> str:
         label: str = self.cleaned_data["label"]
-        if any(unicodedata.category(char) in UNWANTED for char in label):
+        if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in label):
             raise ValidationError(
                 "A label holds no line breaks or control characters; take them out."
+            )
+        if not shows_something(label):
+            raise ValidationError(
+                "Nothing of this label can be seen. Write something that you will recognise."
             )
         return label
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
-from keys.fetched import KEEP_FETCHED, Fetched, fetch_or_keep
+from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
 from keys.upstream import ApiKey, KeyList
@@ -53,7 +53,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     `reuse` allows a list of at most 15 seconds ago, if nothing was changed here since. Raises
     UpstreamError when Estuary gives no list and none is known, or when it refuses the token.
     """
-    if reuse and (recent := _recent(stored)):
+    if reuse and (recent := recent_list(stored)):
         return recent
     client = client_for(stored, actor)
     release_connection()
@@ -65,16 +65,26 @@ def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
 
     Raises UpstreamError as `current_list` does.
     """
-    recent = _recent(stored)
+    recent = recent_list(stored)
     return (
         recent if recent and recent.find(token_hash) else current_list(stored, actor, reuse=False)
     )
 
 
+def recent_list(stored: StoredToken) -> Snapshot | None:
+    """The list of the last 15 seconds, unless something was changed here since."""
+    known = last_known(stored)
+    return known if known and known.age(timezone.now()) <= REUSE_LIST else None
+
+
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, under the version that was current when it was asked for."""
     snapshot = Snapshot(
-        listed.keys, listed.unreadable, stored.list_version, fetched_at=timezone.now()
+        listed.keys,
+        listed.unreadable,
+        stored.list_version,
+        fetched_at=timezone.now(),
+        clock_ahead=ahead_of(listed.clock),
     )
     try:
         caches["key_lists"].set(
@@ -94,11 +104,6 @@ def last_known(stored: StoredToken) -> Snapshot | None:
     return kept if kept.age(timezone.now()) <= KEEP_FETCHED else None
 
 
-def _recent(stored: StoredToken) -> Snapshot | None:
-    known = last_known(stored)
-    return known if known and known.age(timezone.now()) <= REUSE_LIST else None
-
-
 def _kept(stored: StoredToken) -> Snapshot | None:
     try:
         packed = caches["key_lists"].get(_name(stored))
@@ -112,4 +117,4 @@ def _kept(stored: StoredToken) -> Snapshot | None:
 def _name(stored: StoredToken) -> str:
     # The number rises with the shape of Snapshot; the hash keeps lists of two accounts apart even
     # after a backup was restored.
-    return f"key-list:3:{stored.pk}:{stored.token_hash}"
+    return f"key-list:4:{stored.pk}:{stored.token_hash}"

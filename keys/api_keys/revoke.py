@@ -1,4 +1,4 @@
-"""Revoking keys, honestly: Estuary's 200 proves nothing, so the list is asked again."""
+"""Revoking keys: Estuary answers 200 for any key at all, so the list is read again afterwards."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
-from keys.upstream import ApiKey, EstuaryClient, UpstreamError
+from keys.upstream import ApiKey, EstuaryClient, UpstreamError, fingerprint_of
 
-#: Revoked by one press: a page can hold no more, and each of them is a row of the audit.
-MOST_AT_ONCE = 500
-AUDITED = {
+#: A page can show no more, and each key is one row of the audit.
+MAX_KEYS_PER_REVOKE = 500
+AUDIT_OUTCOMES = {
     Outcome.REVOKED: AuditOutcome.DONE,
     Outcome.GONE: AuditOutcome.DONE,
     Outcome.STILL_LISTED: AuditOutcome.FAILED,
@@ -33,21 +33,23 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
     """Revoke one key and find out whether it is gone.
 
     When it was the member's own stored token, and it is gone, that token is disconnected too.
-    Raises UpstreamError or TooOften when surely nothing was done.
+    Raises UpstreamError or TooOften when it is certain that nothing was done.
     """
     throttles.check(actor, Action.KEY_REVOKED)
     client = client_for(stored, actor)
-    _announce(actor, token_hash)
+    is_held = False
     try:
+        is_held = _is_held(client, stored, token_hash)
+        _record_start(actor, token_hash, is_held=is_held)
         answer: Answer = client.revoke_key(token_hash)
     except UpstreamError as error:
         if not error.maybe_carried_out:
-            _record(actor, Revocation(token_hash, Outcome.FAILED), error.code)
+            _record(actor, Revocation(token_hash, Outcome.FAILED), error.code, is_held=is_held)
             raise
         answer = error
     forget_list(stored)
     result = judged(token_hash, answer, *_list_after(client, stored))
-    _record(actor, result)
+    _record(actor, result, is_held=is_held)
     if token_hash == stored.token_hash and result.outcome in ENDED:
         return replace(result, is_disconnected=disconnect_token(actor, stored))
     return result
@@ -58,18 +60,21 @@ def revoke_expired(
 ) -> tuple[list[tuple[ApiKey, Revocation]], int]:
     """Revoke expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
 
-    Returns each with what became of it, NOT_TRIED if no time was left, and how many there are
-    beyond MOST_AT_ONCE. Raises UpstreamError when the first call already fails, or TooOften, and
-    nothing was done.
+    Only keys that have expired by the node's clock and by ours: one wrong clock destroys no key
+    that works. Returns each key with its outcome, NOT_TRIED if no time was left, and how many
+    there are beyond MAX_KEYS_PER_REVOKE. Raises UpstreamError when the first call already fails,
+    or TooOften; nothing was done then.
     """
     throttles.check(actor, Action.KEY_REVOKED)
     client = client_for(stored, actor)
-    known = key_lists.last_known(stored) or client.list_keys()
-    all_expired = expired_among(known.keys, stored.token_hash, timezone.now())
-    expired = all_expired[:MOST_AT_ONCE]
+    # An older list knows the keys, but our clock may have been changed since it came.
+    listed = key_lists.recent_list(stored) or key_lists.remember(stored, client.list_keys())
+    now = listed.earlier_now(timezone.now())
+    all_expired = expired_among(listed.keys, stored.token_hash, now)
+    expired = all_expired[:MAX_KEYS_PER_REVOKE]
     if not expired:
-        return [], 0  # the audit tells of requests, and this asks for nothing
-    _announce(actor, count=len(expired))
+        return [], 0  # nothing is requested, so there is nothing to record
+    _record_start(actor, count=len(expired))
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
     forget_list(stored)
     after, trouble = _list_after(client, stored)
@@ -83,6 +88,14 @@ def revoke_expired(
     return done, len(all_expired) - len(expired)
 
 
+def _is_held(client: EstuaryClient, stored: StoredToken, token_hash: str) -> bool:
+    """Whether Estuary lists the key to this member, or did so a moment ago."""
+    known = key_lists.last_known(stored)
+    if token_hash == stored.token_hash or (known and known.find(token_hash)):
+        return True
+    return key_lists.remember(stored, client.list_keys()).find(token_hash) is not None
+
+
 def _list_after(
     client: EstuaryClient, stored: StoredToken
 ) -> tuple[key_lists.Snapshot | None, UpstreamError | None]:
@@ -92,22 +105,35 @@ def _list_after(
         return None, error
 
 
-def _announce(actor: Actor, token_hash: str = "", **detail: int) -> None:
-    """Before the first call: should we die on the way, the audit still says who began."""
+def _record_start(
+    actor: Actor, token_hash: str = "", *, is_held: bool = True, **detail: int
+) -> None:
+    """Before the first call: if this process dies, the audit still says who began."""
+    subject, facts = _subject(token_hash, is_held=is_held)
     record_action(
         actor,
         Action.KEY_REVOKE_REQUESTED,
         AuditOutcome.STARTED,
-        token_hash=token_hash,
-        detail=detail,
+        token_hash=subject,
+        detail={**detail, **facts},
     )
 
 
-def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
+def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool = True) -> None:
+    subject, facts = _subject(result.token_hash, is_held=is_held)
     record_action(
         actor,
         Action.KEY_REVOKED,
-        AUDITED[result.outcome],
-        token_hash=result.token_hash,
-        detail={"result": result.outcome} | ({"reason": reason} if reason else {}),
+        AUDIT_OUTCOMES[result.outcome],
+        token_hash=subject,
+        detail={"result": result.outcome} | ({"reason": reason} if reason else {}) | facts,
     )
+
+
+def _subject(token_hash: str, *, is_held: bool) -> tuple[str, dict[str, str]]:
+    """What a row is about.
+
+    A hash that Estuary does not list to this member may be the key of somebody else: the row must
+    not enter that key's history.
+    """
+    return (token_hash, {}) if is_held else ("", {"asked_for": fingerprint_of(token_hash)})

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
+from django.contrib.auth.models import User
+
+from estuary_admin.invisible_characters import shows_something
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.api_keys.query import Status, list_url
-from keys.api_keys.records import Record, records_of
+from keys.models import KeyCreation
 from keys.upstream import PERMANENT_FROM, ApiKey, fingerprint_of
 
-LONGEST_NAME = 60  # characters of a label in a sentence
-TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+MAX_NAME_LENGTH = 60  # characters of a label in a sentence
+DIRECTION_CLASSES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 EXPIRES_SOON = timedelta(days=7)
+NEW_KEY_AGE = timedelta(hours=1)
 
 STATUS_TEXT = {
     Status.ALL: "All",
@@ -31,7 +38,7 @@ PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
 
 
 def permission_text(permission: str) -> str:
-    """A permission in words; one that this version does not know as it is."""
+    """A permission in words; as it is, when this version does not know it."""
     return PERMISSION_TEXT.get(permission, permission)
 
 
@@ -42,7 +49,7 @@ class KeyRow:
     label: str
     permission: str  # "upload", "all", or "" when the key was not created here
     is_own: bool  # the member's own stored token
-    is_new: bool = False  # created a moment ago
+    is_new: bool = False  # created here within the last hour
 
     @property
     def token_hash(self) -> str:
@@ -93,45 +100,23 @@ class KeyRow:
         return f"{self.url}revoke/"
 
 
-def terms_at(now: datetime) -> list[datetime]:
-    """The last moment of each of TERMS but for the last, which has none."""
-    return [now, now + EXPIRES_SOON, now + PERMANENT_FROM]
+class Record(NamedTuple):
+    """What a row shows of our own record of a creation."""
 
-
-def status_of(key: ApiKey, ends: list[datetime]) -> Status:
-    """How long a key still works, in one word; `ends` are `terms_at` the moment in question."""
-    return TERMS[bisect_left(ends, key.expiry)]
-
-
-def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
-    """The expired keys but for session keys, which are Estuary's own to clean up.
-
-    The stored token is never among them: it has just worked, so it is our clock that is wrong.
-    """
-    expired = (key for key in keys if key.is_expired(now))
-    return [key for key in expired if not key.is_session and key.token_hash != own_hash]
-
-
-def name_of(key: ApiKey | None, token_hash: str) -> str:
-    """A key in a sentence: by its label if it has one that shows, else by its fingerprint.
-
-    A sentence has no `<bdi>` around the label, and is kept in the session until it is shown: what
-    would turn its direction is taken out, and a long label is cut.
-    """
-    kept = (key.label if key else "")[: 10 * LONGEST_NAME]
-    plain = (" " if unicodedata.bidirectional(char) in TURNING else char for char in kept)
-    label = " ".join("".join(plain).split())
-    if len(label) > LONGEST_NAME:
-        label = f"{label[: LONGEST_NAME - 1]}…"
-    return f"“{label}”" if label else f"Key {fingerprint_of(token_hash)}"
+    token_hash: str
+    label: str
+    permission: str
 
 
 def rows_of(
-    keys: Iterable[ApiKey], own_hash: str, now: datetime, new_hash: str = ""
+    keys: Iterable[ApiKey], own_hash: str, node_now: datetime, new_hash: str = ""
 ) -> list[KeyRow]:
-    """Put our records beside the keys of one page, with one query for all of them."""
+    """Put our records beside the keys of one page, with one query for all of them.
+
+    `node_now` is the node's clock: Estuary decides by it whether a key has expired.
+    """
     keys = list(keys)
-    records, ends = records_of([key.token_hash for key in keys]), terms_at(now)
+    records, ends = records_of([key.token_hash for key in keys]), terms_at(node_now)
     return [
         _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, ends))
         for key in keys
@@ -141,12 +126,66 @@ def rows_of(
 def _row(
     key: ApiKey, record: Record | None, own_hash: str, new_hash: str, status: Status
 ) -> KeyRow:
+    # Nodes before v0.1.11 keep no labels: ours is better than none.
+    label = key.label or (record.label if record else "")
     return KeyRow(
         key=key,
         status=status,
-        # Nodes before v0.1.11 keep no labels: ours is better than none.
-        label=key.label or (record.label if record else ""),
+        label=label if shows_something(label) else "",
         permission=record.permission if record else "",
         is_own=key.token_hash == own_hash,
         is_new=key.token_hash == new_hash,
     )
+
+
+def records_of(token_hashes: Sequence[str]) -> dict[str, Record]:
+    """Our records of the keys with these hashes; a key that was not created here has none."""
+    if not token_hashes:
+        return {}
+    found = map(Record._make, _records_query(len(token_hashes)).rows(*token_hashes))
+    return {record.token_hash: record for record in found}
+
+
+@lru_cache(maxsize=64)  # a page has at most 40 rows
+def _records_query(count: int) -> PreparedQuery[KeyCreation]:
+    found = KeyCreation.objects.filter(token_hash__in=[str(number) for number in range(count)])
+    return PreparedQuery(found.values_list(*Record._fields))
+
+
+def is_new(member: User, token_hash: str, now: datetime) -> bool:
+    """Whether the member created the key with this hash here within the hour before `now`."""
+    created = KeyCreation.objects.filter(member=member, token_hash=token_hash)
+    return created.filter(requested_at__range=(now - NEW_KEY_AGE, now)).exists()
+
+
+def terms_at(node_now: datetime) -> list[datetime]:
+    """The last moment of each of TERMS but for the last, which has none."""
+    return [node_now, node_now + EXPIRES_SOON, node_now + PERMANENT_FROM]
+
+
+def status_of(key: ApiKey, ends: list[datetime]) -> Status:
+    """How long a key still works, in one word; `ends` come from `terms_at`."""
+    return TERMS[bisect_left(ends, key.expiry)]
+
+
+def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[ApiKey]:
+    """The expired keys without session keys, which Estuary itself cleans up.
+
+    The stored token is never among them: Estuary has just accepted it.
+    """
+    expired = (key for key in keys if key.is_expired(now))
+    return [key for key in expired if not key.is_session and key.token_hash != own_hash]
+
+
+def name_of(key: ApiKey | None, token_hash: str) -> str:
+    """A key in a sentence: by its label if it has one that shows, else by its fingerprint.
+
+    A sentence has no `<bdi>` around the label, and is kept in the session until it is shown: what
+    would change its direction is taken out, and a long label is cut.
+    """
+    kept = (key.label if key else "")[: 10 * MAX_NAME_LENGTH]
+    plain = (" " if unicodedata.bidirectional(char) in DIRECTION_CLASSES else char for char in kept)
+    label = " ".join("".join(plain).split())
+    if len(label) > MAX_NAME_LENGTH:
+        label = f"{label[: MAX_NAME_LENGTH - 1]}…"
+    return f"“{label}”" if shows_something(label) else f"Key {fingerprint_of(token_hash)}"

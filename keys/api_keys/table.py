@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 
+from estuary_admin.invisible_characters import shows_something
 from keys.api_keys.query import KeyQuery, Sort, Status
 from keys.api_keys.rows import STATUS_TEXT, TERMS, KeyRow, rows_of, terms_at
 from keys.upstream import ApiKey
@@ -43,16 +45,20 @@ class KeyTable:
 
 
 def table_of(
-    keys: tuple[ApiKey, ...], query: KeyQuery, own_hash: str, now: datetime, new_hash: str = ""
+    keys: tuple[ApiKey, ...],
+    query: KeyQuery,
+    own_hash: str,
+    node_now: datetime,
+    new_hash: str = "",
 ) -> KeyTable:
     """Answer a query with one page of rows; the counts are over all keys, whatever is searched."""
-    by_status = _by_status(keys, now)
+    by_status = _by_status(keys, node_now)
     counts = Counter({status: len(members) for status, members in by_status.items()})
     found = _sorted(_matching(by_status[query.status], query.q), query.sort)
     if new_hash:
         found = _new_first(found, new_hash)
     part = Paginator(found, PAGE_SIZE).get_page(query.page)
-    rows = rows_of(part.object_list, own_hash, now, new_hash)
+    rows = rows_of(part.object_list, own_hash, node_now, new_hash)
     page: Page[KeyRow] = Page(rows, part.number, part.paginator)  # type: ignore[arg-type]
     return KeyTable(
         page=page,
@@ -67,11 +73,11 @@ def table_of(
     )
 
 
-def _by_status(keys: tuple[ApiKey, ...], now: datetime) -> dict[Status, list[ApiKey]]:
+def _by_status(keys: tuple[ApiKey, ...], node_now: datetime) -> dict[Status, list[ApiKey]]:
     """Sort keys into chips: session keys only into their own, legacy ones into theirs as well."""
     members = [key for key in keys if not key.is_session]
     terms: tuple[list[ApiKey], ...] = tuple([] for _ in TERMS)
-    ends = terms_at(now)  # once, and not for each of 10,000 keys
+    ends = terms_at(node_now)  # once, and not for each of 10,000 keys
     for key in members:
         terms[bisect_left(ends, key.expiry)].append(key)
     return {
@@ -83,27 +89,37 @@ def _by_status(keys: tuple[ApiKey, ...], now: datetime) -> dict[Status, list[Api
 
 
 def _matching(keys: list[ApiKey], text: str) -> list[ApiKey]:
-    """Keys whose label holds the text, or whose hash begins with it."""
+    """Keys whose label contains the text, or whose hash begins with it."""
     if not text:
         return keys
-    wanted = text.casefold()
+    wanted = _comparable(text)
     return [
-        key for key in keys if wanted in key.label.casefold() or key.token_hash.startswith(text)
+        key for key in keys if wanted in _comparable(key.label) or key.token_hash.startswith(text)
     ]
+
+
+def _comparable(text: str) -> str:
+    """Without regard to case, and to the two ways in which Unicode writes an é."""
+    folded = text.casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
 
 
 def _sorted(keys: list[ApiKey], sort: Sort) -> list[ApiKey]:
     down = sort.startswith("-")
     if sort in {Sort.EXPIRY, Sort.EXPIRY_DOWN}:
         return sorted(keys, key=lambda key: key.expiry, reverse=down)
-    # Unlabelled keys come last, whichever way the labels run.
-    labelled = [key for key in keys if key.label]
-    labelled.sort(key=lambda key: key.label.casefold(), reverse=down)
-    return labelled + [key for key in keys if not key.label]
+    # Keys without a label that shows come last, in either direction.
+    labelled = [key for key in keys if _has_label(key)]
+    labelled.sort(key=lambda key: _comparable(key.label), reverse=down)
+    return labelled + [key for key in keys if not _has_label(key)]
+
+
+def _has_label(key: ApiKey) -> bool:
+    return key.label[:1].isalnum() or shows_something(key.label)
 
 
 def _new_first(found: list[ApiKey], new_hash: str) -> list[ApiKey]:
-    """Whoever has just made a key looks for it: it comes first, and on that page alone."""
+    """After a creation the member looks for the new key: it comes first, on that page only."""
     return sorted(found, key=lambda key: key.token_hash != new_hash)
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
-from keys.fetched import KEEP_FETCHED, Fetched, fetch_or_keep
+from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
 from keys.upstream import EstuaryClient
@@ -38,7 +38,12 @@ def current_stats(stored: StoredToken, actor: Actor) -> AccountStats:
 
 def _fetch(client: EstuaryClient, stored: StoredToken) -> AccountStats:
     stats = client.stats()
-    fetched = AccountStats(stats.total_size, stats.pin_count, fetched_at=timezone.now())
+    fetched = AccountStats(
+        stats.total_size,
+        stats.pin_count,
+        fetched_at=timezone.now(),
+        clock_ahead=ahead_of(stats.clock),
+    )
     cache.set(_name(stored), msgspec.msgpack.encode(fetched), KEEP_FETCHED.total_seconds())
     return fetched
 

@@ -1,9 +1,9 @@
-"""The rows of the key table and the filters above it, filled into patterns of their kinds."""
+"""The rows of the key table and the filters above it, filled into one pattern for each kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ register = template.Library()
 
 
 class KindOfRow(NamedTuple):
-    """All that decides how a row looks, but for the values in it."""
+    """Everything that decides how a row looks, except for the values in it."""
 
     status: Status
     status_text: str
@@ -44,9 +44,16 @@ class KindOfChip(NamedTuple):
 
 
 @register.simple_tag
-def key_rows(rows: Iterable[KeyRow], *, is_stale: bool) -> SafeString:
+def key_rows(
+    rows: Iterable[KeyRow], *, is_stale: bool, clock_ahead: timedelta | None = None
+) -> SafeString:
     """The `<tr>` of each row; `is_stale` when nothing can be done to the keys now."""
-    moment = partial(moment_from, timezone.now(), timezone.get_current_timezone())
+    moment = partial(
+        moment_from,
+        timezone.now(),
+        timezone.get_current_timezone(),
+        clock_ahead=clock_ahead or timedelta(),
+    )
     return SafeString("".join([_row(row, bool(is_stale), moment) for row in rows]))
 
 

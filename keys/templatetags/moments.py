@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from typing import Literal
 
 from django import template
 from django.utils import timezone
@@ -10,7 +11,7 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-#: Unit, its seconds, and from how many seconds on it is used; console.js keeps the same table.
+#: Unit, its seconds, and from how many seconds on it is used; console.js has the same table.
 UNITS = [
     ("year", 31_557_600, 63_115_200),
     ("month", 2_629_800, 5_184_000),
@@ -20,26 +21,49 @@ UNITS = [
 ]
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 UNITS_AND_SECOND = [*UNITS, ("second", 1, 2)]
+#: A moment of the past that lies further ahead than this shows that a clock was set back.
+AHEAD_TOLERANCE = timedelta(minutes=1)
+
+#: What console.js needs to know of a moment: "" may lie ahead or behind, "past" cannot lie
+#: ahead, "seconds" cannot either and is told to the second.
+Kind = Literal["", "past", "seconds"]
 
 
 @register.simple_tag
-def moment(value: datetime, *, to_the_second: bool = False) -> SafeString:
-    """A `<time>` that says how far away it is, and exactly when on asking."""
-    return moment_from(timezone.now(), timezone.get_current_timezone(), value, to_the_second)
+def moment(value: datetime, clock_ahead: timedelta | str | None = None) -> SafeString:
+    """A `<time>` with the distance in words, and the exact moment in its title.
+
+    `clock_ahead` is how far the clock that counts, the node's, is ahead of ours.
+    """
+    ahead = clock_ahead if isinstance(clock_ahead, timedelta) else timedelta()
+    return moment_from(timezone.now(), timezone.get_current_timezone(), value, clock_ahead=ahead)
+
+
+@register.simple_tag
+def past_moment(value: datetime, *, to_the_second: bool = False) -> SafeString:
+    """The same for what has happened: its age is never negative."""
+    kind: Kind = "seconds" if to_the_second else "past"
+    return moment_from(timezone.now(), timezone.get_current_timezone(), value, kind)
 
 
 def moment_from(
     now: datetime,
     zone: tzinfo,
     value: datetime,
-    to_the_second: bool = False,  # noqa: FBT001, FBT002
+    kind: Kind = "",
+    clock_ahead: timedelta = timedelta(),
 ) -> SafeString:
-    """The same for many moments of one page, which have the clock and the zone in common."""
-    words = relative(value, now, to_the_second=to_the_second)
-    return SafeString(  # nothing in it is anybody's text
-        f'<time datetime="{value.isoformat(timespec="seconds")}" title="{_exact(value, zone)}" '
-        f'data-relative="{"seconds" if to_the_second else ""}">{words}</time>'
-    )
+    """The same for many moments of one page, which share the clock and the zone."""
+    attributes = f'datetime="{value.isoformat(timespec="seconds")}" title="{_exact(value, zone)}"'
+    if kind and value - now > AHEAD_TOLERANCE:
+        # Our clock was set back: neither "in 3 hours" nor "just now" would be true.
+        return SafeString(f"<time {attributes}>{_exact(value, zone)}</time>")
+    if clock_ahead:
+        attributes += f' data-ahead="{clock_ahead // timedelta(seconds=1)}"'
+    reached = max(now, value) if kind else now + clock_ahead
+    words = relative(value, reached, to_the_second=kind == "seconds")
+    # Nothing in it is text that somebody wrote.
+    return SafeString(f'<time {attributes} data-relative="{kind}">{words}</time>')
 
 
 @register.filter

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from django import forms
 from django.core.exceptions import ValidationError
+
+from estuary_admin.invisible_characters import is_invisible
+
+QUOTES = "\"'`"
+_header_name = re.compile(r"\A(authorization:\s*)?(bearer\s+)?", re.IGNORECASE)
+#: A line break with the indentation around it, as mails and terminals wrap long words.
+_line_break = re.compile(r"[ \t]*[\r\n\v\f\x85\u2028\u2029][\s]*")
+_is_token = re.compile(r"EST[0-9A-Za-z-]+ARY").fullmatch
 
 
 class TokenConnectForm(forms.Form):
@@ -16,9 +26,9 @@ class TokenConnectForm(forms.Form):
 
     def clean_token(self) -> str:
         token = bare_token(self.cleaned_data["token"])
-        if not (token.startswith("EST") and token.endswith("ARY") and token.isascii()) or any(
-            not char.isalnum() and char != "-" for char in token
-        ):
+        if "ARYEST" in token:
+            raise ValidationError("This holds more than one Estuary API key: paste one of them.")
+        if not _is_token(token):
             raise ValidationError(
                 "This does not look like an Estuary API key: one begins with EST and ends with "
                 "ARY. Copy it again, whole, and paste it here."
@@ -27,12 +37,14 @@ class TokenConnectForm(forms.Form):
 
 
 def bare_token(text: str) -> str:
-    """A token without what people copy along: blanks, quotes, `Bearer`, a header's name."""
-    text = text.strip().strip("\"'`").strip()
-    for prefix in ("authorization:", "bearer "):
-        if text.lower().startswith(prefix):
-            text = text[len(prefix) :].strip()
-    return text.strip("\"'`").strip()
+    """A token without what people copy with it: blanks, quotes, `Bearer`, the header's name.
+
+    Line breaks and characters that show nothing are taken out wherever they are.
+    """
+    text = "".join(char for char in text if char.isspace() or not is_invisible(char))
+    text = text.strip().strip(QUOTES).strip()
+    text = _header_name.sub("", text)
+    return _line_break.sub("", text.strip(QUOTES).strip())
 
 
 class TokenDisconnectForm(forms.Form):

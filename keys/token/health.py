@@ -1,13 +1,13 @@
-"""How a member's stored token is doing, as far as Estuary's list and the token itself tell."""
+"""The health of a member's stored token, as far as Estuary's list and the token itself tell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import Actor
-from keys.api_keys.key_lists import current_list
+from keys.api_keys.key_lists import Snapshot, current_list
 from keys.api_keys.query import Status
 from keys.api_keys.rows import KeyRow, rows_of
 from keys.models import StoredToken
@@ -16,9 +16,14 @@ from keys.upstream import UpstreamError
 
 @dataclass(frozen=True, slots=True)
 class Health:
+    """`as_of` is when Estuary last listed the key; None when no list tells about it."""
+
     level: str  # "ok", "warning" or "error"
     sentence: str
     row: KeyRow | None = None
+    as_of: datetime | None = None
+    clock_ahead: timedelta = timedelta()
+    clock_warning: str = ""
 
 
 def health_of(stored: StoredToken | None, actor: Actor, now: datetime) -> Health:
@@ -34,14 +39,23 @@ def health_of(stored: StoredToken | None, actor: Actor, now: datetime) -> Health
             "error",
             "The stored token cannot be opened with this server's sealing keys. Connect it again.",
         )
+    return _health_in(listed, stored, now)
+
+
+def _health_in(listed: Snapshot, stored: StoredToken, now: datetime) -> Health:
     key = listed.find(stored.token_hash)
     if key is None and listed.doubt:
-        return Health("warning", listed.doubt)
+        return Health("warning", listed.doubt, as_of=listed.fetched_at)
     if key is None:
-        return Health("error", "Estuary no longer lists this key: it was revoked. Connect another.")
-    [row] = rows_of([key], stored.token_hash, now)
+        return Health(
+            "error",
+            "Estuary no longer lists this key: it was revoked. Connect another.",
+            as_of=listed.fetched_at,
+        )
+    [row] = rows_of([key], stored.token_hash, listed.node_now(now))
+    level, sentence = "ok", "Estuary lists it, and it works."
     if listed.stale_reason:
-        return Health("warning", listed.stale_reason, row)
-    if row.status is Status.EXPIRING:
-        return Health("warning", "It expires soon: connect another key before that.", row)
-    return Health("ok", "Estuary lists it, and it works.", row)
+        level, sentence = "warning", listed.stale_reason
+    elif row.status is Status.EXPIRING:
+        level, sentence = "warning", "It expires soon: connect another key before that."
+    return Health(level, sentence, row, listed.fetched_at, listed.clock_shift, listed.clock_warning)

@@ -15,7 +15,7 @@ from keys.access import connected, signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import revoke
 from keys.api_keys.rows import name_of
-from keys.api_keys.views.key_revoke import tell
+from keys.api_keys.views.key_revoke import tell_revocation
 from keys.http import AppRequest, render_page
 from keys.models import StoredToken
 from keys.throttles import TooOften
@@ -71,7 +71,7 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
         return go_to(request, "keys:token_disconnect")
     if form.cleaned_data["revoke"]:
         result = revoke.revoke_key(actor_of(request), stored, stored.token_hash)
-        return tell(request, result, name_of(None, stored.token_hash))
+        return tell_revocation(request, result, name_of(None, stored.token_hash))
     if disconnect_token(actor_of(request), stored):
         messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
     return go_to(request, "keys:token_connect")

@@ -64,10 +64,13 @@ function relativeText(moment, now, toTheSecond) {
 
 function refreshMoments() {
   if (document.hidden) return;
-  const now = Date.now() + clockSkew;
+  const serverNow = Date.now() + clockSkew;
   each(document, "time[data-relative]", (time) => {
     const moment = new Date(time.dateTime);
-    const text = relativeText(moment, now, time.dataset.relative === "seconds");
+    // Keys expire by the node's clock; what has happened ("past", "seconds") has no negative age.
+    const now = serverNow + Number(time.dataset.ahead ?? 0) * 1000;
+    const reached = time.dataset.relative ? Math.max(now, moment) : now;
+    const text = relativeText(moment, reached, time.dataset.relative === "seconds");
     if (time.textContent !== text) time.textContent = text;
     if (moment <= now && time.closest("[data-expires]")) expire(time.closest("[data-expires]"));
   });

@@ -180,7 +180,10 @@ document.addEventListener("input", ({ target }) => {
 // What stands between is in lower case in every token, so that a label in capitals is a label.
 const TOKEN = /EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY/;
 const PIECE_OF_TOKEN = /EST[0-9a-f]{8}(-|$)/i;
-const isSecret = (text) => TOKEN.test(text) || PIECE_OF_TOKEN.test(text);
+// Characters that show nothing hide in pasted text; without them a token is recognised.
+const visible = (text) => text.replace(/\p{Default_Ignorable_Code_Point}|\p{Cf}/gu, "");
+const isToken = (text) => TOKEN.test(visible(text));
+const isSecret = (text) => isToken(text) || PIECE_OF_TOKEN.test(visible(text));
 
 async function fingerprint(token) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)));
@@ -188,7 +191,7 @@ async function fingerprint(token) {
 }
 
 async function searchByFingerprint(field) {
-  const [token] = field.value.match(TOKEN);
+  const [token] = visible(field.value).match(TOKEN);
   field.value = "";
   field.value = await fingerprint(token);
   tell("notice", { level: "info", text: "That was a whole token. It was not sent: the list is searched for its fingerprint." });
@@ -198,7 +201,7 @@ async function searchByFingerprint(field) {
 document.addEventListener("input", (event) => {
   if (event.target.id !== "key-q" || !isSecret(event.target.value)) return;
   event.stopImmediatePropagation();
-  if (TOKEN.test(event.target.value)) searchByFingerprint(event.target);
+  if (isToken(event.target.value)) searchByFingerprint(event.target);
   else tell("say", "This looks like a token. The search waits until it is whole, and sends only its fingerprint.");
 }, true);
 

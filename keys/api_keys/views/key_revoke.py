@@ -1,8 +1,7 @@
-"""Revoking one key, or all expired ones: ask, act, and say what Estuary's list says after it."""
+"""Revoking one key: ask, act, and report what Estuary's list says afterwards."""
 
 from __future__ import annotations
 
-from collections import Counter
 from urllib.parse import urlsplit
 
 from django.contrib import messages
@@ -18,11 +17,10 @@ from keys.api_keys import key_lists, revoke
 from keys.api_keys.forms import KeyRevokeForm
 from keys.api_keys.query import KeyQuery, list_url
 from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation
-from keys.api_keys.rows import expired_among, name_of, rows_of
+from keys.api_keys.rows import name_of, rows_of
 from keys.http import AppRequest, render_page
 
-NAMED = 50  # expired keys on the page that asks
-NEWS = {
+SENTENCES = {
     Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
     "nodes that have seen it until it expires.",
     Outcome.GONE: "{name} was already gone: Estuary did not list it any more.",
@@ -39,27 +37,36 @@ def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
     form = KeyRevokeForm(request.POST if request.method == "POST" else None)
     is_own = token_hash == request.stored_token.token_hash
     if request.method == "POST" and (form.is_valid() or not is_own):
-        known = key_lists.last_known(request.stored_token)
-        name = name_of(known.find(token_hash) if known else None, token_hash)
-        result = revoke.revoke_key(actor_of(request), request.stored_token, token_hash)
-        return tell(request, result, name)
+        return _revoked(request, token_hash)
     listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
     if key is None:
         return tell_absence(request, token_hash, listed.doubt)
-    [row] = rows_of([key], request.stored_token.token_hash, timezone.now())
-    context = {"row": row, "form": form if is_own else None, "stale_reason": listed.stale_reason}
+    [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
+    context = {
+        "row": row,
+        "form": form if is_own else None,
+        "clock_ahead": listed.clock_shift,
+        "stale_reason": listed.stale_reason,
+    }
     return render_page(request, "keys/key_revoke.html", context)
 
 
-def tell(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
-    """Say what happened on the page that shows it: the list, or connecting anew."""
-    is_ended = result.outcome in ENDED
-    news = NEWS[result.outcome].format(name=name, sentence=result.sentence).strip()
+def _revoked(request: AppRequest, token_hash: str) -> HttpResponse:
+    known = key_lists.last_known(request.stored_token)
+    name = name_of(known.find(token_hash) if known else None, token_hash)
+    result = revoke.revoke_key(actor_of(request), request.stored_token, token_hash)
+    return tell_revocation(request, result, name)
+
+
+def tell_revocation(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
+    """Report the outcome on the page that shows it: the list, or the page to connect again."""
+    has_ended = result.outcome in ENDED
+    text = SENTENCES[result.outcome].format(name=name, sentence=result.sentence).strip()
     messages.add_message(
         request,
-        messages.SUCCESS if is_ended else messages.ERROR,
-        f"{news} This console is disconnected from it." if result.is_disconnected else news,
+        messages.SUCCESS if has_ended else messages.ERROR,
+        f"{text} This console is disconnected from it." if result.is_disconnected else text,
         extra_tags="sticky",
     )
     return go_to(request, "keys:token_connect" if result.is_disconnected else _list_seen(request))
@@ -73,38 +80,7 @@ def _list_seen(request: AppRequest) -> str:
 
 
 def tell_absence(request: AppRequest, token_hash: str, doubt: str) -> HttpResponse:
-    """Say that a key is not listed, or why that is not sure."""
+    """Report that a key is not listed, or why that is not certain."""
     outcome = Outcome.UNKNOWN if doubt else Outcome.GONE
-    return tell(request, Revocation(token_hash, outcome, doubt), name_of(None, token_hash))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@connected
-@fresh_proof()
-@upstream_errors_shown
-def key_revoke_expired(request: AppRequest) -> HttpResponse:
-    if request.method == "POST":
-        return _expired_revoked(request)
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
-    own_hash = request.stored_token.token_hash
-    expired = expired_among(listed.keys, own_hash, timezone.now())
-    context = {
-        "rows": rows_of(expired[:NAMED], own_hash, timezone.now()),
-        "total": len(expired),
-        "unnamed": max(0, len(expired) - NAMED),
-        "logged": sum(key.needs_token for key in expired[NAMED:]),
-        "stale_reason": listed.stale_reason,
-    }
-    return render_page(request, "keys/key_revoke_expired.html", context)
-
-
-def _expired_revoked(request: AppRequest) -> HttpResponse:
-    done, left = revoke.revoke_expired(actor_of(request), request.stored_token)
-    rows = rows_of([key for key, _ in done], request.stored_token.token_hash, timezone.now())
-    results = [
-        {"row": row, "outcome": result.outcome, "sentence": result.sentence}
-        for row, (_, result) in zip(rows, done, strict=True)
-    ]
-    counts = Counter(result.outcome for _, result in done)
-    context = {"results": results, "counts": counts, "remaining": counts[Outcome.NOT_TRIED] + left}
-    return render_page(request, "keys/key_revoke_expired.html", context)
+    result = Revocation(token_hash, outcome, doubt)
+    return tell_revocation(request, result, name_of(None, token_hash))

@@ -81,6 +81,16 @@ def test_a_label_nobody_can_read_is_refused(label: str, sentence: str) -> None:
     assert sentence in str(form.errors["label"])
 
 
+@pytest.mark.parametrize(
+    "label", ["\u200b", "\u3164", "\u2800 \u2800", "\ufe0f", "\u00ad\u2060", "\U000e0041", "\u180e"]
+)
+def test_a_label_that_shows_nothing_is_refused(label: str) -> None:
+    form = create_form(label=label)
+
+    assert not form.is_valid()
+    assert "Nothing of this label can be seen." in str(form.errors["label"])
+
+
 @pytest.mark.parametrize(("field", "value"), [("permission", "root"), ("lifetime", "2d")])
 def test_only_what_is_offered_can_be_chosen(field: str, value: str) -> None:
     form = create_form(**{field: value})

@@ -94,7 +94,11 @@ def test_revoking_again_says_that_it_is_gone(browser: Client, node: Sandbox, bac
 
     assert f"Key {hash_of(backup)[:8]} was already gone" in page
     assert not any(request.method == "DELETE" for request in node.requests)
-    assert last_row(Action.KEY_REVOKED).detail == {"result": "gone"}
+    row = last_row(Action.KEY_REVOKED)
+    assert (row.token_hash, row.detail) == (
+        "",
+        {"result": "gone", "asked_for": hash_of(backup)[:8]},
+    )
 
 
 def test_asking_to_revoke_a_key_that_is_gone_says_so(browser: Client, node: Sandbox) -> None:

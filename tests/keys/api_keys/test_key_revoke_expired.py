@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from keys.api_keys import revoke
-from keys.api_keys.views import key_revoke
+from keys.api_keys.views import key_revoke_expired
 from keys.models import AuditEntry
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -112,7 +112,7 @@ def test_the_consoles_own_key_is_never_among_them(
 def test_very_many_keys_are_revoked_in_batches(
     browser: Client, node: Sandbox, expired: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revoke, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(revoke, "MAX_KEYS_PER_REVOKE", 2)
     node.set_fault("revoke", Fault("429"))
 
     page = words_of(browser.post(URL))
@@ -140,7 +140,7 @@ def test_of_very_many_keys_the_page_reads_only_those_it_names(
 def test_old_keys_that_the_page_does_not_name_warn_too(
     browser: Client, node: Sandbox, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_revoke, "NAMED", 1)
+    monkeypatch.setattr(key_revoke_expired, "MAX_NAMED_KEYS", 1)
     node.add_key(account, label="new", lifetime=PAST)
     node.add_key(account, era="legacy", lifetime=PAST)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from keys.audit.vocabulary import Action
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.upstream import hash_of
+from tests.conftest import connect, signed_in
 from tests.keys.api_keys.test_key_revoke import url_of
 from tests.keys.evidence import audited, labels_at, last_row, words_of
 
@@ -101,3 +104,23 @@ def test_estuary_down_revokes_nothing(browser: Client, node: Sandbox, backup: st
 
     assert response.status_code == 502
     assert audited()[-1] == ("key:revoked", "failed")
+
+
+@pytest.mark.parametrize("fault", ["500", "429", "truncated"])
+def test_nobody_writes_into_the_history_of_a_key_they_do_not_hold(
+    browser: Client, node: Sandbox, carol: User, backup: str, fault: str
+) -> None:
+    connect(carol, node.add_key(node.add_user("carol")))
+    stranger = signed_in(carol)
+    node.set_fault("list", Fault(fault))
+
+    stranger.post(url_of(backup))
+
+    row = last_row(Action.KEY_REVOKED)
+    assert (row.actor, row.token_hash, row.detail["asked_for"]) == (
+        carol,
+        "",
+        hash_of(backup)[:8],
+    )
+    node.clear_faults()
+    assert "carol" not in words_of(browser.get(f"/keys/{hash_of(backup)}/"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -211,3 +212,34 @@ def test_our_own_change_forgets_the_list_at_once(
     browser.post(f"/keys/{hash_of(several['gamma'])}/revoke/")
 
     assert "gamma" not in listed(browser, "?sort=label")
+
+
+@pytest.mark.parametrize("written", ["caf\u00e9", "cafe\u0301", "CAF\u00c9", "CAFE\u0301"])
+@pytest.mark.parametrize("kept", ["caf\u00e9 upload", "cafe\u0301 upload"])
+def test_an_accent_is_found_in_either_normal_form(
+    browser: Client, node: Sandbox, account: Account, kept: str, written: str
+) -> None:
+    node.add_key(account, label=kept)
+
+    assert listed(browser, f"?q={quote(written)}") == [kept]
+
+
+@pytest.mark.parametrize("label", ["\u200b", "\u3164\u3164", "\u2800", "\u00ad \ufe0f"])
+def test_a_label_that_shows_nothing_is_no_label(
+    browser: Client, node: Sandbox, account: Account, label: str
+) -> None:
+    token = node.add_key(account, label=label)
+
+    assert listed(browser) == ["console", "No label"]
+    for path in (f"/keys/{hash_of(token)}/", f"/keys/{hash_of(token)}/revoke/"):
+        assert "No label" in words_of(browser.get(path))
+    response = browser.post(f"/keys/{hash_of(token)}/revoke/", follow=True)
+    assert f"Revoked Key {hash_of(token)[:8]}." in words_of(response)
+
+
+def test_a_searched_token_with_a_zero_width_character_is_a_token_too(
+    browser: Client, token: str
+) -> None:
+    response = browser.get("/keys/", {"q": f"{token[:9]}\u200b{token[9:]}"})
+
+    assert response["Location"] == f"/keys/?q={hash_of(token)[:8]}"

@@ -19,9 +19,16 @@ TOKEN = "EST6f2a1c9e-0000-4000-8000-000000000000ARY"
         f'"{TOKEN}"',
         f"'Bearer {TOKEN}'",
         f"Authorization: Bearer {TOKEN}",
+        f"authorization:bearer\t{TOKEN}",
         f'"Authorization: Bearer {TOKEN}"',
         f'Bearer "{TOKEN}"',
         f"`{TOKEN}`",
+        f"{TOKEN[:9]}\u200b{TOKEN[9:]}",
+        f"\ufeff{TOKEN}\u2060",
+        f"{TOKEN[:9]}\u00ad{TOKEN[9:20]}\ufe0f{TOKEN[20:]}\u3164",
+        f"{TOKEN[:9]}\n{TOKEN[9:]}",
+        f"{TOKEN[:9]}\r\n    {TOKEN[9:30]}\u2028{TOKEN[30:]}",
+        f"Authorization: Bearer \n  {TOKEN[:9]}\n  {TOKEN[9:]}",
     ],
 )
 def test_what_people_copy_along_is_forgiven(pasted: str) -> None:
@@ -33,7 +40,17 @@ def test_what_people_copy_along_is_forgiven(pasted: str) -> None:
 
 @pytest.mark.parametrize(
     "pasted",
-    ["x", "ESTARX", TOKEN[:-1], TOKEN[1:], f"{TOKEN} {TOKEN}", "EST/../ARY", "ESTüARY", "EST\tARY"],
+    [
+        "x",
+        "ESTARX",
+        TOKEN[:-1],
+        TOKEN[1:],
+        f"{TOKEN} {TOKEN}",
+        "EST/../ARY",
+        "ESTüARY",
+        "EST\tARY",
+        "ESTARY",
+    ],
 )
 def test_what_is_no_token_is_told_and_not_repeated(pasted: str) -> None:
     form = TokenConnectForm({"token": pasted})
@@ -41,6 +58,12 @@ def test_what_is_no_token_is_told_and_not_repeated(pasted: str) -> None:
     assert not form.is_valid()
     assert "does not look like an Estuary API key" in str(form.errors["token"])
     assert f'value="{pasted}' not in str(form["token"])
+
+
+def test_two_keys_on_two_lines_are_not_joined() -> None:
+    form = TokenConnectForm({"token": f"{TOKEN}\n{TOKEN}"})
+
+    assert form.errors["token"] == ["This holds more than one Estuary API key: paste one of them."]
 
 
 def test_nothing_pasted_is_told() -> None:

@@ -1,0 +1,35 @@
+"""Characters that show nothing: they hide in pasted text, and make labels that nobody can see."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which Python does not know.
+_is_ignorable = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+).match
+#: Control, format, surrogate, line and paragraph separators.
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_BRAILLE_BLANK = "\u2800"  # a symbol by its category, and an empty one
+
+
+def without_invisible(text: str) -> str:
+    """The text without what shows nothing; line breaks go too, blanks stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char for char in text if not is_invisible(char))
+
+
+def is_invisible(char: str) -> bool:
+    """Whether a character shows nothing and takes no room."""
+    return bool(_is_ignorable(char)) or unicodedata.category(char) in _INVISIBLE_CATEGORIES
+
+
+def shows_something(text: str) -> bool:
+    """Whether a reader sees anything of the text."""
+    return any(
+        not (char.isspace() or char == _BRAILLE_BLANK or is_invisible(char)) for char in text
+    )
