@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import requests
 import urllib3
+from requests import Request, Session
 
 from bench.node import Account, order
 from keys.upstream import EstuaryClient
@@ -57,9 +57,9 @@ def measure(url: str, token: str, calls: int) -> None:
 
 def ways_to_call(url: str, token: str) -> dict[str, Callable[[], object]]:
     address, headers = f"{url}/user/stats", {"Authorization": f"Bearer {token}"}
-    session, pool = requests.Session(), urllib3.PoolManager()
+    session, pool = Session(), urllib3.PoolManager()
     session.trust_env = False
-    prepared = session.prepare_request(requests.Request("GET", address, headers=headers))
+    prepared = session.prepare_request(Request("GET", address, headers=headers))
     return {
         "console": lambda: EstuaryClient(url, token).stats(),
         "requests, Session.request": lambda: session.get(address, headers=headers).content,

@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 
 from keys.sandbox import Sandbox
-from keys.sandbox.estuary.seeding import seed_keys
+from keys.sandbox.seeding import seed_keys
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,9 @@ def test_nobody_else_speaks_http() -> None:
 
 def test_the_sandbox_knows_no_django() -> None:
     assert breaches("keys/sandbox/", "keys.sandbox", *sys.stdlib_module_names) == []
+    assert breaches("keys/sandbox/wire/", "keys.sandbox.wire", *sys.stdlib_module_names) == []
+    below = ("keys.sandbox.wire", "keys.sandbox.estuary")
+    assert breaches("keys/sandbox/estuary/", *below, *sys.stdlib_module_names) == []
 
 
 def test_forms_know_neither_the_network_nor_the_database() -> None:

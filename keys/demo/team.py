@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from estuary_admin.members import ADMINS
 from keys.actors import Actor
 from keys.sandbox import Sandbox
-from keys.sandbox.estuary.seeding import seed_showcase
+from keys.sandbox.seeding import seed_showcase
 from keys.token.stored_tokens import connect_token
 
 #: How many contents are in the account of each.

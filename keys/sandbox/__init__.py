@@ -7,11 +7,11 @@
 
 It answers `/user/api-keys`, `/user/stats`, `/user/export`, `/viewer` and `/health` byte for byte
 as Estuary does on PostgreSQL, in three generations (generations.py); tests/contract holds the
-recordings that prove it. It is made for one machine: it listens on loopback unless told otherwise,
-knows its tokens in clear and writes them to the state file.
+recordings that prove it. It is for use on one machine: it listens on loopback by default,
+and holds its tokens in clear, in memory and in the state file.
 
-While it runs, faults (faults.py lists them) are switched by a control path that answers this
-machine alone, and neither browsers nor proxies on it:
+While it runs, faults (faults.py lists them) are switched by a control path. It answers only
+clients on this machine, except browsers and proxies:
 
     curl -X PUT http://127.0.0.1:3004/sandbox/faults -d '{"list": {"kind": "delay", "seconds": 3}}'
     curl -X DELETE http://127.0.0.1:3004/sandbox/faults
@@ -24,7 +24,7 @@ Where it deviates from Estuary on purpose:
   first (a `delay` fault looks like that) and sends one chunk. It stops when the client leaves.
 * Keys are listed oldest first; Estuary promises no order.
 * Contents are a recipe and never change; deals come one for each, of explicit contents none.
-* `/login`, `/register` and all routes of other purposes are left out: they are 404 here.
+* `/login`, `/register` and all other routes are left out: they are 404 here.
 * Its time zone is UTC. `/viewer` always names the same settings.
 * A request body over 1 MiB is refused with 400, and `Expect: 100-continue` is not answered.
 * A 405 always allows `OPTIONS, GET`, which is right for every path but `/user/api-keys`.

@@ -1,4 +1,4 @@
-"""The sandbox node as tests and the demo hold it."""
+"""The sandbox node, as tests and the demo use it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from keys.sandbox.estuary.contents import Contents, Holdings
+from keys.sandbox.estuary.dispatch import Dispatcher
 from keys.sandbox.estuary.faults import Fault
 from keys.sandbox.estuary.generations import GENERATIONS
-from keys.sandbox.estuary.handlers import PERMANENT
-from keys.sandbox.estuary.journal import Journal
+from keys.sandbox.estuary.handlers import PERMANENT, UserApi
 from keys.sandbox.estuary.state import ERAS, LEVELS, Key, State, User
+from keys.sandbox.estuary.state_file import StateFile
 from keys.sandbox.wire.background import Background
 from keys.sandbox.wire.golang import SECOND, nanoseconds
 from keys.sandbox.wire.parsing import Request
@@ -51,17 +52,18 @@ class Sandbox:
         self._random = random.Random(seed)  # noqa: S311 - made-up tokens that must repeat
         self.state = State()
         if state_file:
-            Journal(Path(state_file), self.state)
-        self._server = Server(
-            self.state,
-            GENERATIONS[generation],
+            StateFile(Path(state_file), self.state)
+        known = GENERATIONS[generation]
+        self._dispatcher = Dispatcher(
+            UserApi(self.state, known, clock, self._wall),
+            known,
             rate_limit=rate_limit,
             latency=latency,
             clock=clock,
-            wall=self._wall,
         )
+        server = Server(self._dispatcher.respond, self._wall)
         host, _, port = listen.rpartition(":")
-        self._background = Background(self._server, host.strip("[]") or "127.0.0.1", int(port))
+        self._background = Background(server, host.strip("[]") or "127.0.0.1", int(port))
 
     def _wall(self) -> int:
         """The node's clock, in nanoseconds since 1970."""
@@ -91,12 +93,12 @@ class Sandbox:
     def add_user(self, name: str, contents: Contents = 0, permission: str = "user") -> User:
         """Add an account; `permission` is "user", "upload" or "admin".
 
-        A number of contents is made up by a recipe, with a deal for each; explicit ones have none.
+        A number of contents is made by a recipe, with a deal for each; explicit ones have none.
         """
         return self.state.add_user(name, LEVELS[permission], Holdings.of(contents), self._wall())
 
     def remove_user(self, user: User) -> None:
-        """Delete an account but not its keys, as Estuary does: they are refused from now on."""
+        """Delete an account but not its keys, as Estuary does: they are refused from then on."""
         user.exists = False
 
     def add_key(
@@ -125,32 +127,32 @@ class Sandbox:
         return token
 
     def remove_key(self, token: str) -> None:
-        """Revoke a key as if somebody had done it elsewhere; an unknown one is ignored."""
+        """Revoke a key as another client would; an unknown one is ignored."""
         if key := self.state.keys.get(token):
             self.state.remove_key(key)
 
     def set_fault(self, endpoint: str, fault: Fault) -> None:
-        """Misbehave from now on; `endpoint` is one of faults.ENDPOINTS. Raises ValueError."""
-        self._server.faults.set(endpoint, fault)
+        """Switch a fault on; `endpoint` is one of faults.ENDPOINTS. Raises ValueError."""
+        self._dispatcher.faults.set(endpoint, fault)
 
     def clear_faults(self) -> None:
-        """Behave again."""
-        self._server.faults.clear()
+        """Switch all faults off."""
+        self._dispatcher.faults.clear()
 
     @property
     def requests(self) -> list[Request]:
-        """The last requests, oldest first, control requests left out."""
-        return list(self._server.requests)
+        """The last requests, oldest first, without control requests."""
+        return list(self._dispatcher.requests)
 
     def forget_requests(self) -> None:
         """Empty the list of requests."""
-        self._server.requests.clear()
+        self._dispatcher.requests.clear()
 
     @property
     def truncate_exports(self) -> bool:
         """Whether exports of more than 65,535 contents fail, as they do in Estuary."""
-        return self._server.api.truncate_exports
+        return self._dispatcher.api.truncate_exports
 
     @truncate_exports.setter
     def truncate_exports(self, on: bool) -> None:
-        self._server.api.truncate_exports = on
+        self._dispatcher.api.truncate_exports = on

@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from keys.sandbox import Sandbox
-from keys.sandbox.estuary.seeding import seed_keys, seed_showcase
+from keys.sandbox.seeding import seed_keys, seed_showcase
 from tests.support.console import PASSWORD, Console
 
 #: What a small team's list looks like: label, days to live (None for ever), permission.

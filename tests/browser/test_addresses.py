@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from keys.sandbox.estuary.seeding import seed_keys
+from keys.sandbox.seeding import seed_keys
 from tests.browser.conftest import Member, settled, sign_in
 from tests.support.console import Console
 

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.faults import KINDS, parse_fault
 from keys.sandbox.estuary.generations import GENERATIONS
-from keys.sandbox.estuary.goduration import DurationError, parse_duration
-from keys.sandbox.estuary.seeding import seed_keys, seed_showcase
+from keys.sandbox.seeding import seed_keys, seed_showcase
+from keys.sandbox.wire.goduration import DurationError, parse_duration
 from keys.sandbox.wire.golang import SECOND
 
 

@@ -1,4 +1,4 @@
-"""What a user stores, without holding it: a recipe for any number of contents, or explicit rows."""
+"""What a user stores: a recipe for any number of contents, or explicit rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """So many contents with so many deals by the recipe; or the explicit rows, without deals."""
+    """A number of contents and deals made by the recipe, or explicit rows without deals."""
 
     contents: int = 0
     deals: int = 0

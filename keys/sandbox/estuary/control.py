@@ -1,4 +1,4 @@
-"""The control path: faults and the request log over HTTP, for this machine alone."""
+"""The control path: faults and the request log over HTTP, for this machine only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Control:
     def answer(self, request: Request) -> Reply | None:
         """The reply, or None when this is no control request or not from this machine.
 
-        A page in a browser (Origin) and whoever comes through a proxy are not let in either.
+        Pages in a browser (Origin) and clients behind a proxy are refused as well.
         """
         foreign = request.headers.keys() & {"origin", "x-forwarded-for", "forwarded"}
         if not request.path.startswith(_PREFIX) or foreign or not _is_loopback(request.peer):

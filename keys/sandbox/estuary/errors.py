@@ -7,11 +7,13 @@ from http import HTTPStatus
 from keys.sandbox.estuary.generations import Generation
 from keys.sandbox.wire.golang import json_string
 
+_LEAD_END = {2: 0xE0, 3: 0xF0, 4: 0xF8}  # one past the lead bytes of UTF-8, by length
+
 
 class ApiError(Exception):
-    """A refusal in the words of the nested format; older generations keep a part of them.
+    """An error in the words of the nested format; older generations send a part of them.
 
-    `reason` is a machine word (`ERR_...`) for what the code foresaw, else the HTTP phrase.
+    `reason` is a machine word (`ERR_...`) for errors that Estuary foresees, else the HTTP phrase.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ def body_for(error: ApiError, generation: Generation) -> bytes:
         return f'{{"error":{{{inner}}}}}\n'.encode()
     if not error.reason.startswith("ERR_"):
         return f'{{"error":{json_string(error.details)}}}\n'.encode()
-    # Only the expiry had a text of its own then; a Go map prints its keys in order.
+    # Only an expired token had details then; a Go map prints its keys in order.
     details = f'"details":{json_string(error.details)},' if "EXPIRED" in error.reason else ""
     return f'{{{details}"error":{json_string(error.reason)}}}\n'.encode()
 
@@ -56,5 +58,23 @@ def not_found() -> ApiError:
 
 
 def unforeseen(text: str) -> ApiError:
-    """500 with the bare Go or SQL text, which is how Estuary answers bad input too."""
+    """500 with the bare Go or SQL text, which is also how Estuary answers bad input."""
     return ApiError(500, details=text)
+
+
+def postgres_objection(value: bytes) -> str:
+    """What PostgreSQL says to text it cannot store (NUL, or not UTF-8), or `""`."""
+    try:
+        value.decode()
+        at = value.find(0)
+    except UnicodeDecodeError as bad:
+        at = value.find(0, 0, bad.start)
+        at = bad.start if at < 0 else at
+    if at < 0:
+        return ""
+    lead = value[at]
+    width = next(
+        (n for n, first in ((2, 0xC0), (3, 0xE0), (4, 0xF0)) if first <= lead < _LEAD_END[n]), 1
+    )
+    shown = " ".join(f"0x{byte:02x}" for byte in value[at : at + width])
+    return f'ERROR: invalid byte sequence for encoding "UTF8": {shown} (SQLSTATE 22021)'

@@ -1,7 +1,7 @@
 """GET /user/export: one JSON object, made as a stream in constant memory.
 
-Records are patched into blocks that are rendered once, so that the node makes hundreds of
-megabytes a second and a benchmark measures whoever reads them.
+Values are filled into blocks that are rendered once, so that the node makes hundreds of megabytes
+a second and a benchmark measures the reader, not the node.
 """
 
 from __future__ import annotations

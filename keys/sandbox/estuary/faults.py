@@ -1,4 +1,4 @@
-"""Faults: ways in which the node misbehaves on purpose, and which of them are on."""
+"""Faults: ways in which the node misbehaves on purpose, and which of them are switched on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ INSTEAD = {
     "401-unknown": "the answer to an unknown token (403 in vintage)",
     "401-expired": "the answer to an expired token (403 in vintage)",
     "403-upload": "the answer to an upload-only key (401 in vintage)",
-    "silent-ok": "an answer as if it was done: 200 to a revoke, an invented key to a create",
+    "silent-ok": "200 to a revoke, a made-up key to a create, as if it had been carried out",
 }
 KINDS = CARRIED_OUT | INSTEAD
 _SECONDS = {"delay": 1.0, "drip": 0.05, "drip-body": 0.05}
@@ -48,9 +48,10 @@ _HUGE = 100_000_000
 class Fault:
     """One way to misbehave: `kind` is a key of KINDS, which says what each does.
 
-    `seconds`: how long a delay, or between two bytes. `times`: how often it strikes before it
-    clears itself, None for until cleared. `retry_after`: seconds. `size`: bytes. `body`: instead
-    of the usual body of the 4xx, 5xx, html and redirect kinds. Raises ValueError for a wrong kind.
+    `seconds` is the length of a delay, or the pause between two bytes. `times` is how many
+    requests it affects before it clears itself, None for all until it is cleared. `retry_after`
+    is in seconds, `size` in bytes. `body` replaces the usual body of the 4xx, 5xx, html and
+    redirect kinds. Raises ValueError for a wrong kind.
     """
 
     kind: str
@@ -77,7 +78,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Fault:
-        """The reverse; numbers may be texts. Raises ValueError in words for people."""
+        """The reverse; numbers may be text. Raises ValueError with a sentence for people."""
         types = {"seconds": float, "times": int, "retry_after": int, "size": int}
         unknown = data.keys() - {field.name for field in fields(cls)}
         if unknown:
@@ -99,11 +100,11 @@ class FaultBook:
     """Which fault is on at which endpoint; safe to change from any thread."""
 
     def __init__(self) -> None:
-        self._on: dict[str, tuple[Fault, int | None]] = {}  # with the strikes left
+        self._on: dict[str, tuple[Fault, int | None]] = {}  # with the number of requests left
         self._lock = threading.Lock()
 
     def set(self, endpoint: str, fault: Fault) -> None:
-        """Switch a fault on in place of the endpoint's present one; raises ValueError."""
+        """Switch a fault on, in place of the endpoint's current one; raises ValueError."""
         if endpoint not in ENDPOINTS:
             raise ValueError(f"no such endpoint: {endpoint!r}; there are {', '.join(ENDPOINTS)}")
         with self._lock:
@@ -115,7 +116,7 @@ class FaultBook:
             self._on.clear()
 
     def strike(self, endpoint: str) -> Fault | None:
-        """The fault for this request, its own before "any"; counts it off."""
+        """The fault for this request, that of its endpoint before "any"; counts it."""
         if not self._on:
             return None
         with self._lock:
@@ -130,7 +131,7 @@ class FaultBook:
             return fault
 
     def to_json(self) -> dict[str, Any]:
-        """All faults that are on, by endpoint, with the strikes left as `times`."""
+        """All faults that are on, by endpoint, with the requests left as `times`."""
         with self._lock:
             on = dict(self._on)
         return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What sets one generation of the API apart; dates are of the source commits recorded.
+    """How one generation of the API differs; dates are those of the recorded source commits.
 
     `version` is the X-Appversion header ("" for none), `cache_seconds` how long an accepted
     token stays accepted, `rate_limited` whether there is a limiter at all.

@@ -6,16 +6,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from keys.sandbox.estuary.auth import Gate
+from keys.sandbox.estuary.auth import Authorization
 from keys.sandbox.estuary.contents import LARGEST_EXPORT
-from keys.sandbox.estuary.errors import not_found, unforeseen
+from keys.sandbox.estuary.errors import not_found, postgres_objection, unforeseen
 from keys.sandbox.estuary.export import export_body
 from keys.sandbox.estuary.generations import Generation
-from keys.sandbox.estuary.goduration import DurationError, parse_duration
 from keys.sandbox.estuary.routing import Route
 from keys.sandbox.estuary.state import Key, State, User, key_json
 from keys.sandbox.estuary.viewer import Viewer
-from keys.sandbox.wire.golang import SECOND, json_indented, postgres_objection, query_values
+from keys.sandbox.wire.goduration import DurationError, parse_duration
+from keys.sandbox.wire.golang import SECOND, json_indented, query_values
 from keys.sandbox.wire.parsing import Reply, Request
 
 DAY = 86_400 * SECOND
@@ -37,7 +37,7 @@ class UserApi:
     ) -> None:
         self._state = state
         self._generation = generation
-        self._gate = Gate(state, generation, clock, wall)
+        self._authorization = Authorization(state, generation, clock, wall)
         self._wall = wall
         self._viewer = Viewer(generation, clock)
         self.truncate_exports = False
@@ -46,7 +46,7 @@ class UserApi:
         """Carry out a request, or with `pretend` only answer as if; raises ApiError."""
         if route.endpoint == "health":
             return self._json(request, b'{"status":"ok"}\n')
-        key = self._gate.admit(request.headers.get("authorization", ""), route.level)
+        key = self._authorization.admit(request.headers.get("authorization", ""), route.level)
         if route.endpoint == "list":
             rows = [row.rendered(self._generation) for row in tuple(key.user.keys.values())]
             return self._json(request, b"[" + b",".join(rows) + b"]\n")

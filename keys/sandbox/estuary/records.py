@@ -13,11 +13,11 @@ _NAMES = ("report.pdf", "Ärger & Übung.txt", "日本語/資料 🗂.zip")
 _ORIGINS = '["/ip4/203.0.113.7/tcp/4001/p2p/12D3KooWAbcdefghijklmnopqrstuvwxyzABCDEFGHJKLMNPQRST"]'
 _APART = 61 * SECOND + 17_000
 _HOUR, _DAY = 3600 * SECOND, 86_400 * SECOND
-_FAILS = 20  # every so many deals one failed
+_FAILS = 20  # one in so many deals failed
 
 
 def recipe_row(position: int) -> Content:
-    """What the recipe says of a content beyond what differs from record to record."""
+    """The fields of a content that repeat in the recipe."""
     return Content(0, origins=_ORIGINS, active=is_active(position), kind=position % len(_NAMES))
 
 
@@ -77,7 +77,7 @@ def content_fields(
 
 
 def row_fields(user: User, id_: int, row: Content) -> Fields:
-    """A content that was given explicitly; a missing CID shows as the letter b."""
+    """An explicit content; a missing CID shows as the letter b."""
     cid, name = json_string(row.cid or "b"), json_string(row.name or "")
     return content_fields(user, 0, row, id=str(id_), cid=cid, name=name, size=str(row.size))
 
@@ -93,7 +93,7 @@ def deal_fields(
     miner: str,
     deal: str,
 ) -> Fields:
-    """A deal; all texts are JSON texts. Spelt as on the wire: capitals, camel and snake case."""
+    """A deal; the arguments are JSON text. Names are as on the wire, in three styles."""
     created, failed = _moment(user, position), position % _FAILS == _FAILS - 1
     return {
         "ID": id,

@@ -1,4 +1,4 @@
-"""Which endpoint a request means, as echo routes it."""
+"""Which endpoint a request is for, as echo routes it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ENDPOINTS = {
     ("GET", b"/user/stats"): "stats",
     ("GET", b"/user/export"): "export",
 }
-# The methods echo's Any() takes; others do not get as far as the authorization check.
+# The methods of echo's Any(); others are refused before the authorization check.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"))
 _METHODS |= {"CONNECT", "PROPFIND", "REPORT"}
 
 
 @dataclass(slots=True)
 class Route:
-    """What a request asks for: the endpoint's name, its parameter, the level it needs."""
+    """What a request asks for: the endpoint's name, the level that it needs, its parameter."""
 
     endpoint: str
     level: int = USER_LEVEL
@@ -50,7 +50,7 @@ def find_route(request: Request, generation: Generation) -> Route:
     parameter = path.removeprefix(_KEYS + b"/")
     if method == "DELETE" and parameter and parameter != path:
         return Route("revoke", parameter=parameter)
-    return Route("none")  # 404, but only for who may enter
+    return Route("none")  # 404, but only with a valid token
 
 
 def _method_not_allowed(generation: Generation) -> ApiError:

@@ -1,4 +1,4 @@
-"""What the node knows: users, their keys, what they store; and the changes to it."""
+"""The state of the node: users, their keys, what they store; and the changes to it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from keys.sandbox.estuary.contents import Holdings
 from keys.sandbox.estuary.generations import Generation
 from keys.sandbox.wire.golang import json_string, rfc3339
 
-USER_LEVEL = 2  # what /user asks for; /viewer is content with UPLOAD_LEVEL
+USER_LEVEL = 2  # for /user; /viewer needs UPLOAD_LEVEL only
 UPLOAD_LEVEL = 1
 LEVELS = {"upload": UPLOAD_LEVEL, "user": USER_LEVEL, "admin": 10}
 ERAS = ("current", "transitional", "legacy")
 
 
 def hash_of(token: str) -> str:
-    """Estuary's id of a key: unpadded base64url SHA-256 of the whole token, 43 characters."""
+    """Estuary's id of a key: unpadded base64url SHA-256 of the whole token, 43 characters.
+
+    Not shared with `keys.upstream`, which is tested against this node.
+    """
     digest = hashlib.sha256(token.encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
@@ -30,7 +33,7 @@ def hash_of(token: str) -> str:
 class Key:
     """One row of `auth_tokens`; `expiry` in nanoseconds since 1970, as exact as it is stored.
 
-    `era` tells who wrote the row: "current" (v0.2.0 and later: only the hash is listed),
+    `era` is the version that wrote the row: "current" (v0.2.0 and later: only the hash is listed),
     "transitional" (v0.1.11: token and hash), "legacy" (before: the token alone, no label).
     """
 
@@ -49,7 +52,7 @@ class Key:
         return "" if self.era == "legacy" else hash_of(self.token)
 
     def rendered(self, generation: Generation) -> bytes:
-        """The row of the key list, made once."""
+        """The row of the key list, rendered once."""
         if not self.row:
             token = "" if generation.hashed_keys and self.era == "current" else self.token
             self.row = key_json(self, generation, token, self.expiry)
@@ -86,7 +89,7 @@ def key_json(key: Key, generation: Generation, token: str, expiry: int) -> bytes
 class State:
     """All users and keys; safe to change from any thread.
 
-    `on_change` hears of every change by its kind ("user", "key", "revoked") and subject.
+    `on_change` is called after every change with its kind ("user", "key", "revoked") and subject.
     """
 
     def __init__(self) -> None:
@@ -121,14 +124,14 @@ class State:
         return key
 
     def unused_token(self, chance: random.Random) -> str:
-        """A token of Estuary's form; a state file may hold those of the same seed already."""
+        """A token of Estuary's form; a state file may already hold those of the same seed."""
         while True:
             token = f"EST{uuid.UUID(int=chance.getrandbits(128), version=4)}ARY"
             if token not in self.keys:
                 return token
 
     def listed_as(self, name: str, generation: Generation) -> Key | None:
-        """The key a DELETE means: by token, and in the current generation by listed hash."""
+        """The key that a DELETE names: by token, in the current generation also by listed hash."""
         found = self.keys.get(name)
         return found or (self._by_hash.get(name) if generation.hashed_keys else None)
 

@@ -1,4 +1,4 @@
-"""GET /viewer: who the caller is, and the settings of the node."""
+"""GET /viewer: the calling user, and the settings of the node."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from keys.sandbox.wire.server import Server
 
-_PATIENCE = 10.0  # seconds to start or stop
+_START_STOP_SECONDS = 10.0
 
 
 class Background:
-    """Starts and stops a server; `address` is where it listens, port 0 only until it does."""
+    """Starts and stops a server; `address` is where it listens, with port 0 until it does."""
 
     def __init__(self, server: Server, host: str, port: int) -> None:
         self.address = (host, port)
@@ -29,7 +29,7 @@ class Background:
         self._failure = None
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
         self._thread.start()
-        if not self._listening.wait(_PATIENCE):
+        if not self._listening.wait(_START_STOP_SECONDS):
             raise TimeoutError("the sandbox did not start")
         if self._failure is not None:
             raise self._failure
@@ -40,7 +40,7 @@ class Background:
             return
         with contextlib.suppress(RuntimeError):  # the loop may be closed already
             self._cancel()
-        self._thread.join(_PATIENCE)
+        self._thread.join(_START_STOP_SECONDS)
         self._thread = None
 
     def _run(self) -> None:

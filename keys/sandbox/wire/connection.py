@@ -1,4 +1,4 @@
-"""One client connection: what the node can do to it, good and bad."""
+"""One client connection: requests in, answers out, and the ways to break it off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keys.sandbox.wire.framing import closes_after, wire_pieces
 from keys.sandbox.wire.parsing import Malformed, Reply, Request, read_request
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_LAST_WORDS = 0.5  # seconds Go leaves a client to read its 400 or 431
+_REFUSAL_SECONDS = 0.5  # in which Go lets a client read its 400 or 431
 
 
 class Connection:
@@ -31,11 +31,11 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self.now = now
-        self.peer: str = (writer.get_extra_info("peername") or [""])[0]  # none if it left already
+        self.peer: str = (writer.get_extra_info("peername") or [""])[0]  # empty if it left already
         self.open = True
 
     async def next_request(self) -> Request | None:
-        """The next request; None when there is none, or Go would have refused it."""
+        """The next request; None when there is none, or when Go would have refused it."""
         try:
             return await read_request(self._reader, self.peer)
         except Malformed as refusal:
@@ -46,7 +46,7 @@ class Connection:
         self._writer.write(refusal.render())
         self._writer.write_eof()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._drained(), _LAST_WORDS)
+            await asyncio.wait_for(self._drained(), _REFUSAL_SECONDS)
 
     async def _drained(self) -> None:
         while await self._reader.read(65_536):
@@ -59,21 +59,21 @@ class Connection:
         self.open = not closes_after(request, reply)
 
     async def write(self, pieces: Iterable[bytes], pause: float | None = None) -> None:
-        """Write with back-pressure, giving way to other connections after each piece."""
+        """Write with back-pressure, and let other connections run after each piece."""
         for piece in pieces:
             self._writer.write(piece)
             await self._writer.drain()
             await asyncio.sleep(pause or 0)
 
     async def hang(self) -> None:
-        """Say nothing until the client has had enough."""
+        """Send nothing until the client closes the connection."""
         await self._drained()
         self.open = False
 
     def reset(self) -> None:
-        """End with RST instead of FIN, dropping what was not sent yet."""
+        """End with RST instead of FIN, and drop what was not sent yet."""
         if self._writer.transport.is_closing():
-            return  # the client was quicker
+            return  # the client closed it first
         raw: socket.socket = self._writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         self.abort()

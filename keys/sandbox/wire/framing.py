@@ -1,4 +1,4 @@
-"""HTTP/1.1 the way Go's `net/http` writes it: which headers, in which order, chunked or not."""
+"""HTTP/1.1 as Go's `net/http` writes it: which headers, in which order, chunked or not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def render_head(request: Request, reply: Reply, now: int) -> bytes:
     if isinstance(reply.body, bytes) and not chunked and reply.status != HTTPStatus.NO_CONTENT:
         lines.append(f"Content-Length: {len(reply.body)}")
     closes = closes_after(request, reply)
-    if closes != old:  # each version says only what is not its habit
+    if closes != old:  # each version names only what is not its default
         lines.append("Connection: close" if closes else "Connection: keep-alive")
     if chunked and not old:
         lines.append("Transfer-Encoding: chunked")

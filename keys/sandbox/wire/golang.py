@@ -1,4 +1,4 @@
-"""The Go manners that show on Estuary's wire: JSON text, times, quoting, queries, paths."""
+"""How Go writes JSON, times and quoted text, and reads queries and paths."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), *b"<>&", 0x2028, 0x2
 _ESCAPES |= {ord('"'): '\\"', ord("\\"): "\\\\", 10: "\\n", 13: "\\r", 9: "\\t"}
 _HTML = {code: _ESCAPES[code] for code in (*b"<>&", 0x2028, 0x2029)}
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_END = {2: 0xE0, 3: 0xF0, 4: 0xF8}  # one past the lead bytes of UTF-8 by length
 _UNESCAPED_IN_PATHS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~$&+,/:;=@"
 
 
 def json_string(text: str) -> str:
-    """Spell a text as a JSON string the way `encoding/json` does."""
+    """Write a text as a JSON string, as `encoding/json` does."""
     return f'"{text.translate(_ESCAPES)}"'
 
 
@@ -48,14 +47,14 @@ def rfc3339(ns: int) -> str:
 
 
 def time_string(ns: int) -> str:
-    """A moment as `time.Time.String()` spells it, which Estuary puts into the expiry error."""
+    """A moment as `time.Time.String()` writes it, which Estuary puts into the expiry error."""
     return f"{_clock_text(ns, ' ')} +0000 UTC"
 
 
 def query_values(query: str) -> dict[str, bytes]:
     """Read a raw query as `url.ParseQuery` does, keeping the first value of each name.
 
-    A part with a raw `;` or a stray `%` is dropped without a word; values are bytes, for
+    A part with a raw `;` or a stray `%` is dropped silently. Values are bytes, because
     percent-escapes need not be UTF-8.
     """
     values: dict[str, bytes] = {}
@@ -86,21 +85,3 @@ def routed_path(raw: str) -> bytes:
         bytes((byte,)) if byte in _UNESCAPED_IN_PATHS else b"%%%02X" % byte for byte in decoded
     )
     return decoded if again == encoded else encoded
-
-
-def postgres_objection(value: bytes) -> str:
-    """What PostgreSQL says to text it cannot store (NUL, or not UTF-8), or `""`."""
-    try:
-        value.decode()
-        at = value.find(0)
-    except UnicodeDecodeError as bad:
-        at = value.find(0, 0, bad.start)
-        at = bad.start if at < 0 else at
-    if at < 0:
-        return ""
-    lead = value[at]
-    width = next(
-        (n for n, first in ((2, 0xC0), (3, 0xE0), (4, 0xF0)) if first <= lead < _END[n]), 1
-    )
-    shown = " ".join(f"0x{byte:02x}" for byte in value[at : at + width])
-    return f'ERROR: invalid byte sequence for encoding "UTF8": {shown} (SQLSTATE 22021)'

@@ -1,4 +1,4 @@
-"""HTTP/1.1 the way Go's `net/http` reads it: requests, and what is refused before the API."""
+"""HTTP/1.1 as Go's `net/http` reads it: requests, and what it refuses by itself."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from keys.sandbox.wire.golang import has_bad_escape
 
-HEAD_LIMIT = (1 << 20) + 4096  # Go's DefaultMaxHeaderBytes and the slack it adds
+HEAD_LIMIT = (1 << 20) + 4096  # Go's DefaultMaxHeaderBytes, and what it adds
 BODY_LIMIT = 1 << 20
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\s*(?:;.*)?\r\n")
 JSON = "application/json; charset=UTF-8"
 
 
 class Malformed(Exception):
-    """What Go itself answers, as text/plain, before closing the connection."""
+    """A request that Go itself refuses, as text/plain, before it closes the connection."""
 
     def __init__(self, text: str = "400 Bad Request") -> None:
         super().__init__(text)
@@ -32,9 +32,9 @@ class Malformed(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came: raw target, header names in lower case, first value of each.
+    """One request as it arrived: raw target, header names in lower case, first value of each.
 
-    `status` is what was answered, None while unanswered (or for good, after some faults).
+    `status` is that of the answer, None before it (and after some faults, which send none).
     """
 
     method: str
@@ -64,7 +64,7 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """One answer; an iterator as body is streamed and always chunked, `sized` bytes never."""
+    """One answer. A body that is an iterator is sent in chunks; `sized` bytes never are."""
 
     status: int = 200
     body: bytes | Iterator[bytes] = b""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from keys.sandbox.estuary.goduration import DurationError, parse_duration
+from keys.sandbox.estuary.errors import postgres_objection
+from keys.sandbox.wire.goduration import DurationError, parse_duration
 from keys.sandbox.wire.golang import (
     json_string,
-    postgres_objection,
     query_values,
     rfc3339,
     routed_path,

@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from keys.sandbox import Content, Sandbox
-from keys.sandbox.estuary.seeding import seed_keys, seed_showcase
 from keys.sandbox.estuary.state import hash_of
+from keys.sandbox.seeding import seed_keys, seed_showcase
 from tests.keys.sandbox.conftest import Account
 from tests.keys.sandbox.wire import Answer, ask, connect, exchange, render
 

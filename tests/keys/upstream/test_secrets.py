@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import pytest
-import requests
 import urllib3
+from requests import PreparedRequest, RequestException, Response
 
 from keys.upstream import EstuaryClient, UpstreamError, adapter, hash_of, redact
 from keys.upstream.redaction import Secret
@@ -32,9 +32,9 @@ from tests.keys.upstream.server import Action, ScriptedNode, json_reply, reply, 
 PARTS = ("11111111-1111", "a8adb52c-441d", TOKEN, OLD_TOKEN)
 #: Objects of libraries that hold a token or the path with one.
 CARRIERS = (
-    requests.Response,
-    requests.PreparedRequest,
-    requests.RequestException,
+    Response,
+    PreparedRequest,
+    RequestException,
     urllib3.BaseHTTPResponse,
     urllib3.exceptions.HTTPError,
 )

@@ -1,4 +1,4 @@
-"""Keys to look at: many of them for measuring, or one of every kind for showing."""
+"""Made-up keys: any number of ordinary ones, or a showcase with one of every kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LIVELY, _PAST = 0.8, timedelta(days=-12)  # share of keys that have not expired
 
 
 def seed_keys(node: Sandbox, user: User, count: int, seed: int = 1) -> list[str]:
-    """Add so many ordinary keys and return their tokens; the same seed makes the same keys."""
+    """Add `count` ordinary keys and return their tokens; the same seed makes the same keys."""
     chance = random.Random(seed)  # noqa: S311 - must repeat
     return [
         node.add_key(

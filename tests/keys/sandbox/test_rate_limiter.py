@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from keys.sandbox import Sandbox
-from keys.sandbox.wire.limiter import Limiter, client_address
+from keys.sandbox.estuary.rate_limiter import RateLimiter, client_address
 from tests.keys.sandbox.clock import FrozenClock
 from tests.keys.sandbox.wire import ask
 
@@ -59,7 +59,7 @@ def test_it_can_be_switched_off() -> None:
 
 
 def test_invented_addresses_do_not_fill_the_memory(clock: FrozenClock) -> None:
-    limiter = Limiter(1, clock.seconds)
+    limiter = RateLimiter(1, clock.seconds)
 
     for number in range(25_000):
         limiter.allows(str(number))

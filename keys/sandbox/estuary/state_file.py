@@ -1,6 +1,6 @@
 """The state file: one JSON line for each change, read back at the next start.
 
-It holds the tokens of a made-up node in clear and is readable by its owner alone (0600).
+It holds the tokens of a made-up node in clear, so only its owner can read it (0600).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from keys.sandbox.estuary.contents import Content, Holdings
 from keys.sandbox.estuary.state import Key, State, User
 
 
-class Journal:
-    """Replays a file into a state, then writes down every change of it.
+class StateFile:
+    """Replays a file into a state, then records every change of it.
 
     Raises ValueError when the file is not a state file.
     """

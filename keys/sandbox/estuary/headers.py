@@ -1,4 +1,4 @@
-"""The headers every answer has, and the answer to a preflight (echo's CORS middleware)."""
+"""The headers of every answer, and the answer to a preflight (echo's CORS middleware)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from keys.sandbox.wire.parsing import Reply, Request
 _METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 
 
-def dressed(request: Request, reply: Reply, generation: Generation) -> Reply:
-    """Add what every answer of Estuary has, errors included."""
+def with_common_headers(request: Request, reply: Reply, generation: Generation) -> Reply:
+    """Add the headers that every answer of Estuary has, errors included."""
     reply.headers.append(("Vary", "Origin"))
     if generation.version:
         reply.headers.append(("X-Appversion", generation.version))
@@ -20,7 +20,7 @@ def dressed(request: Request, reply: Reply, generation: Generation) -> Reply:
 
 def preflight(request: Request, generation: Generation) -> Reply:
     """204 to any OPTIONS on any path, known or not."""
-    reply = dressed(request, Reply(204), generation)
+    reply = with_common_headers(request, Reply(204), generation)
     if "origin" in request.headers:
         reply.headers += [
             ("Access-Control-Allow-Methods", _METHODS),
