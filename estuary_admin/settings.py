@@ -118,9 +118,17 @@ TEMPLATES = [
 DATABASES = databases.databases(DATA_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = databases.caches(DATA_DIR)
+QUEUE = databases.queue(DATA_DIR, DATABASES["default"])
 SESSION_ENGINE = "estuary_admin.storage.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# Background work
+WORKER_THREADS = env.count("WORKER_THREADS", 4)
+WORKER_LONG_THREADS = env.count("WORKER_LONG_THREADS", 2)
+WORKER_GRACEFUL_TIMEOUT = env.count("WORKER_GRACEFUL_TIMEOUT", 30)
+WORKER_BEAT_SECONDS = 5.0
+WORKER_PERIOD_SECONDS = 10  # between two wake-ups of every periodic task
 
 # Sign-in
 LOGIN_URL = "account_login"

@@ -20,6 +20,7 @@ class KeysConfig(AppConfig):
         from keys import signals  # noqa: F401 - connects the receivers
         from keys.api_keys.counts import KeyCounts
         from keys.audit.metrics import AuditHeadMetric
+        from keys.jobs import status as worker_status
         from keys.metrics import upstream_called
         from keys.node_state import node_state
         from keys.upstream import EstuaryClient, observers
@@ -30,13 +31,15 @@ class KeysConfig(AppConfig):
         except ValueError as error:
             raise ImproperlyConfigured(f"ESTUARY_API_URL is wrong. {error}") from None
         observers.connect(upstream_called)
-        LIVE_COLLECTORS.extend([KeyCounts(), AuditHeadMetric()])
         register_dependency("estuary", node_state, is_required=False)
+        LIVE_COLLECTORS.extend([KeyCounts(), AuditHeadMetric(), worker_status.WorkerNumbers()])
+        register_dependency("worker", worker_status.readiness, is_required=False)
         if settings.SENTRY_DSN:
             from estuary_admin.observability import crash_reports
 
             observers.connect(crash_reports.upstream_called)
         post_migrate.connect(make_cache_table, sender=self)
+        post_migrate.connect(make_queue_tables, sender=self)
         if settings.TOKEN_SEALING_KEYS:
             sealing_keys()  # a wrong key stops the start, not the first member who connects
 
@@ -44,3 +47,10 @@ class KeysConfig(AppConfig):
 def make_cache_table(using: str, **_: Any) -> None:
     """`migrate` is then all the set-up that a database needs."""
     call_command("createcachetable", database=using, verbosity=0)
+
+
+def make_queue_tables(**_: Any) -> None:
+    """Before a worker runs, so that a page can already leave it a wake-up."""
+    from keys.jobs import queues
+
+    queues.prepare()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.conf import settings
 from django.core.cache import caches
+from django.core.management import call_command
 from django.utils import timezone
 
 from estuary_admin.storage.file_cache import FileCache
@@ -13,7 +15,11 @@ from keys.actors import Actor
 from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, ExportLease
+from keys.models import AuditEntry, ExportLease, Worker
+
+logger = logging.getLogger("estuary_admin.keys")
+
+WORKERS_KEPT_FOR = timedelta(days=1)
 
 
 def prune_audit() -> int:
@@ -60,3 +66,20 @@ def prune_lists() -> None:
 def prune_leases() -> int:
     """Delete the leases of exports whose process died; returns their number."""
     return ExportLease.objects.filter(until__lt=timezone.now()).delete()[0]
+
+
+def prune_workers() -> int:
+    """Delete the rows of workers that ended more than a day ago; returns their number."""
+    return Worker.objects.filter(ended_at__lt=timezone.now() - WORKERS_KEPT_FOR).delete()[0]
+
+
+def prune_all() -> int:
+    """Delete everything that is too old; returns the number of audit entries among it."""
+    call_command("clearsessions")
+    prune_leases()
+    prune_workers()
+    prune_lists()
+    removed = prune_audit()
+    # Once a day in the log: a rewrite of the whole chain shows against it.
+    logger.info("audit_head", extra={"head": chain.current_head()})
+    return removed

@@ -153,6 +153,7 @@ def missing(*packages: str) -> list[str]:
         "redis-server": shutil.which("redis-server"),
         "nginx-light": shutil.which("nginx", path=SYSTEM_PATH),
         "caddy": shutil.which("caddy"),
+        "faketime": any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),
         "systemd": shutil.which("systemd-analyze"),
     }
     return [name for name in packages if not there[name]]

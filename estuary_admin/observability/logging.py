@@ -106,6 +106,8 @@ def logging_config(level: str, style: str, audit_stream: str = "") -> dict[str, 
             "django.template": {"level": "INFO"},
             "django.server": {"handlers": [], "propagate": True},
             "estuary_admin.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
+            # At INFO it writes two lines for each task that is woken, every few seconds.
+            "huey": {"level": "WARNING"},
             "gunicorn.error": {"handlers": [], "propagate": True},
         },
     }

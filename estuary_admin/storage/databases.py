@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from estuary_admin import environment as env
 from estuary_admin.storage.cache_values import FORMAT_VERSION
 
@@ -88,3 +92,16 @@ def caches(data_dir: Path) -> dict[str, dict[str, Any]]:
         "database": DATABASE_CACHE,
         "files": files,
     }
+
+
+def queue(data_dir: Path, database: dict[str, Any]) -> dict[str, Any]:
+    """Where the worker's wake-ups wait: Redis, PostgreSQL, or a file of this machine."""
+    if address := env.redis("REDIS_URL"):
+        limits = {"socket_connect_timeout": 0.5, "socket_timeout": 5}
+        # Without retries, which take seconds: a worker goes on without its queue.
+        pool = ConnectionPool.from_url(address, retry=Retry(NoBackoff(), 0), **limits)
+        return {"STORAGE": "huey.storage.RedisStorage", "OPTIONS": {"connection_pool": pool}}
+    if database["ENGINE"] != SQLITE:
+        return {"STORAGE": "huey.storage.PostgresStorage", "OPTIONS": {"IS_POSTGRESQL": True}}
+    file = str(data_dir / "queue.sqlite3")
+    return {"STORAGE": "huey.storage.SqliteStorage", "OPTIONS": {"filename": file}}

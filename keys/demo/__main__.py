@@ -39,6 +39,7 @@ def main() -> int:
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"], cwd=ROOT
         )
+        worker = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT)
         try:
             if not answers(port, server):
                 return 1
@@ -47,8 +48,10 @@ def main() -> int:
         except KeyboardInterrupt:
             return 0
         finally:
-            server.terminate()
-            server.wait()
+            for process in (server, worker):
+                process.terminate()
+            for process in (server, worker):
+                process.wait()
 
 
 def read_port() -> int:

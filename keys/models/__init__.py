@@ -6,14 +6,19 @@ from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.exports import ExportLease
+from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.token import StoredToken
 
 __all__ = [
     "AppendOnly",
     "AuditEntry",
     "AuditHead",
+    "Claimable",
     "ExportLease",
     "KeyCreation",
     "Preferences",
+    "ScheduledRun",
+    "SchedulerLease",
     "StoredToken",
+    "Worker",
 ]

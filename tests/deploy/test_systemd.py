@@ -13,7 +13,11 @@ from tests.support.console import ROOT
 from tests.support.programs import program
 
 UNITS = ROOT / "deploy" / "systemd"
-SERVICES = ["estuary-admin.service", "estuary-admin-daily.service"]
+SERVICES = [
+    "estuary-admin.service",
+    "estuary-admin-daily.service",
+    "estuary-admin-worker.service",
+]
 STATED = re.compile(r"exposure level of (\d\.\d)")
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from keys.audit import chain
-from keys.retention import prune_audit, prune_leases, prune_lists
-
-logger = logging.getLogger("estuary_admin.keys")
+from keys.retention import prune_all
 
 
 class Command(BaseCommand):
@@ -21,13 +16,9 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_: Any, **__: Any) -> None:
-        call_command("clearsessions")
-        prune_leases()
-        prune_lists()
+        removed = prune_all()
         if settings.AUDIT_DAYS:
-            told = f"Removed {prune_audit()} audit entries older than {settings.AUDIT_DAYS} days."
+            told = f"Removed {removed} audit entries older than {settings.AUDIT_DAYS} days."
         else:
             told = "Audit entries are kept for ever: AUDIT_DAYS is not set."
-        # Once a day in the log: a rewrite of the whole chain shows against it.
-        logger.info("audit_head", extra={"head": chain.current_head()})
         self.stdout.write(f"Ended sessions are gone. {told}")

@@ -1,0 +1,25 @@
+"""The tasks that workers run. Each finds its own work by a query; most are woken periodically.
+
+Every task calls one service, as an actor of its own name. Periodic tasks run every
+WORKER_PERIOD_SECONDS; a job that is due less often keeps its moment in the database.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keys import retention
+from keys.jobs.periodic import run_when_due
+from keys.jobs.queues import long
+
+DAY = timedelta(days=1)
+
+
+def always(_now: datetime) -> bool:
+    """When a periodic task is woken: each time the scheduler looks."""
+    return True
+
+
+@long.periodic_task(always)
+def prune() -> None:
+    run_when_due("prune", DAY, retention.prune_all)
