@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -125,7 +126,8 @@ def test_truncated_promises_more_than_it_sends(account: Account) -> None:
     raw, reset = _raw(account, "GET", "/user/api-keys")
 
     head, _, body = raw.partition(b"\r\n\r\n")
-    assert b"Content-Length: 144" in head or b"Content-Length: 145" in head
+    # Go drops trailing zeros of a fraction of a second: the length varies by some digits.
+    assert re.search(rb"Content-Length: 1[34]\d\b", head)
     assert (body, reset) == (b'[{"token":', False)
 
 
