@@ -11,6 +11,7 @@ import yaml
 from estuary_admin.checks.deployment import MISTAKES
 from estuary_admin.observability.metrics import AllMetrics
 from keys import metrics
+from tests.docs.pages import block
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -38,7 +39,7 @@ def test_every_mistake_stands_there_in_the_words_of_the_check() -> None:
 
 @pytest.mark.django_db
 def test_alerts_ask_for_metrics_that_are_there() -> None:
-    [text] = re.findall(r"```yaml\n(groups:.*?)```", PAGE, re.DOTALL)
+    text = block("operations.md", "groups:").text
     rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
     asked = {name for rule in rules for name in re.findall(r"estuary_admin_\w+", rule["expr"])}
     told = {metric.name for metric in AllMetrics().collect()}
@@ -47,6 +48,13 @@ def test_alerts_ask_for_metrics_that_are_there() -> None:
     assert {re.sub(r"_(total|bucket|info)$", "", name) for name in asked} <= told
     for rule in rules:
         assert set(re.findall(r'route!?="([^"]+)"', rule["expr"])) <= {"exports/download/"}
+
+
+def test_prometheus_asks_an_address_that_answers() -> None:
+    [job] = yaml.safe_load(block("operations.md", "scrape_configs:").text)["scrape_configs"]
+
+    assert job["authorization"]["credentials_file"]
+    assert job["static_configs"][0]["targets"]
 
 
 def test_every_event_named_is_one_that_is_logged() -> None:

@@ -1,0 +1,125 @@
+"""The installation page, followed from its first command to a restored backup."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from keys.sandbox import Sandbox
+from tests.docs.host import Host, https_sign_in, set_values, variables
+from tests.docs.pages import ROOT, block
+from tests.support.processes import listens, skip_when_fast, start_server, stop_server
+
+PASSWORD = "correct horse battery"
+UNIT = "/etc/systemd/system/estuary-admin.service"
+
+
+@dataclass
+class Installed:
+    host: Host
+    checked: str  # what the commands after the helper printed
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """A machine after the sections up to the service."""
+    skip_when_fast()
+    host = Host(tmp_path_factory.mktemp("host"))
+    with Sandbox(rate_limit=None) as node:
+        host.run(block("install.md", "sudo adduser").text)
+        host.run(block("install.md", "git clone REPOSITORY").text)
+        host.run(block("install.md", "install -m 640").text)
+        settings = host.path("/etc/estuary-admin.env")
+        wanted = re.findall(r"^(\w+)=(.*)$", block("install.md", "DATA_DIR=").text, re.MULTILINE)
+        values = {name: host.replaced(value) for name, value in wanted}
+        values |= {"ESTUARY_API_URL": node.url, "BIND": f"127.0.0.1:{host.port}"}
+        settings.write_text(set_values(settings.read_text(), **values))
+        host.write("/usr/local/sbin/estuary-admin", block("install.md", "#!/bin/sh").text)
+        commands = block("install.md", "estuary-admin check --deploy").text
+        checked = host.run(commands, given=f"{PASSWORD}\n{PASSWORD}\n")
+        host.run(block("install.md", "systemctl daemon-reload").text)
+        yield Installed(host, checked)
+
+
+@pytest.fixture
+def served(installed: Installed) -> Iterator[Host]:
+    """The console as systemd starts it: by the unit's command, with the unit's environment."""
+    host = installed.host
+    unit = host.path(UNIT).read_text()
+    [command] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    [folder] = re.findall(r"^WorkingDirectory=(.*)$", unit, re.MULTILINE)
+    [settings] = re.findall(r"^EnvironmentFile=(.*)$", unit, re.MULTILINE)
+    server = start_server(
+        host.replaced(command).split(),
+        host.log,
+        lambda: listens(host.port),
+        cwd=Path(host.replaced(folder)),
+        environment=variables(Path(host.replaced(settings))),
+    )
+    yield host
+    stop_server(server)
+
+
+def test_the_checks_name_no_issue(installed: Installed) -> None:
+    assert "System check identified no issues (0 silenced)" in re.sub(
+        r"\(\d+ silenced\)", "(0 silenced)", installed.checked
+    )
+
+
+def test_the_settings_and_the_data_are_not_for_others(installed: Installed) -> None:
+    assert installed.host.path("/etc/estuary-admin.env").stat().st_mode & 0o777 == 0o640
+    assert installed.host.path("/var/lib/estuary-admin").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_service_answers_the_checks_and_signs_in(served: Host) -> None:
+    healthz, readyz, page = block("install.md", "/healthz").text.strip().splitlines()
+
+    assert served.run(healthz) == "ok"
+    assert '"database": "ok"' in served.run(readyz)
+    # Without TLS here: what the proxy would send.
+    served.names = {
+        "https://keys.example.com": "-H Host:keys.example.com -H X-Forwarded-Proto:https"
+        " http://127.0.0.1:8000"
+    }
+    headers = served.run(page)
+    assert "Strict-Transport-Security" in headers
+    assert "Content-Security-Policy" in headers
+    assert "alice</bdi>, admin" in https_sign_in(served.port, "keys.example.com", "alice", PASSWORD)
+
+
+def test_members_are_created_and_disabled(installed: Installed) -> None:
+    host, page = installed.host, (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    [scripted] = re.findall(r"`(sudo estuary-admin createmember bob --password-stdin)`", page)
+    [changed] = re.findall(r"`(sudo estuary-admin changepassword bob)`", page)
+    host.run(scripted, given=f"{PASSWORD}\n")
+    host.run(changed, given="another horse battery\n" * 2)
+    lines = block("install.md", "bob.is_active = False").text
+    host.run("sudo estuary-admin shell", given=f"{lines}\nprint('active:', bob.is_active)\n")
+
+    path = host.path("/var/lib/estuary-admin/estuary-admin.sqlite3")
+    with closing(sqlite3.connect(path)) as database:
+        active = database.execute("SELECT is_active FROM auth_user WHERE username = 'bob'")
+        assert active.fetchall() == [(0,)]
+
+
+def test_a_backup_is_made_and_restored(installed: Installed) -> None:
+    host = installed.host
+    host.run(block("install.md", "estuary-admin backup").text)
+    [copy] = host.path("/var/lib/estuary-admin/backups").iterdir()
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+    named = re.search(r"estuary-admin-\d{8}-\d{6}\.sqlite3", copy.name)
+    assert named
+    [written] = set(
+        re.findall(
+            r"estuary-admin-\d{8}-\d{6}\.sqlite3", block("install.md", "estuary-admin restore").text
+        )
+    )
+    host.names = {written: copy.name}
+    host.run(block("install.md", "estuary-admin restore").text)
