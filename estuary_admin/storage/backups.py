@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
+import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,8 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
+
+from estuary_admin.storage.backup_rows import BackupDoesNotFit, copy_rows
 
 #: Locked files, open until the process ends; see `hold_database`.
 _held_locks: list[IO[bytes]] = []
@@ -33,26 +38,55 @@ def hold_database() -> None:
         _held_locks.append(lock)
 
 
-def back_up(target: Path) -> Path:
-    """Write a consistent copy of the database, without blocking writers."""
-    _refuse_unless_sqlite("Use pg_dump for a copy of a PostgreSQL database: docs/install.md.")
-    if target.is_dir():
-        target = target / f"estuary-admin-{_now()}.sqlite3"
+def back_up(target: str) -> Path:
+    """Write a consistent copy of the database to a new file, without blocking writers.
+
+    A folder, or a name that ends in a slash, gets a copy named by the time.
+    """
+    _refuse_unless_sqlite("Use pg_dump for a copy of a PostgreSQL database: docs/operations.md.")
+    path = _new_file(target)
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        raise BackupRefused(f"{target} is there already; nothing is overwritten.") from None
+        raise BackupRefused(f"{path} exists already; nothing is overwritten.") from None
     except OSError as error:
-        raise BackupRefused(f"{target} cannot be written: {error.strerror}.") from None
+        raise BackupRefused(f"{path} cannot be written: {error.strerror}.") from None
     try:
-        with _opened(_database()) as source, _opened(target) as copy:
+        with _opened(_database()) as source, _opened(path) as copy:
             source.backup(copy)  # in one step: with more it starts again after each write
             copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a -wal
-        check_backup(target)
-    except BaseException:
-        target.unlink()
+        check_backup(path)
+    except BaseException as error:
+        for each in (path, path.with_name(f"{path.name}-journal")):
+            each.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error | OSError):
+            raise BackupRefused(_failed_write(path, error)) from None
         raise
-    return target
+    record_backup()
+    return path
+
+
+def delete_old_backups(folder: Path, days: int) -> list[Path]:
+    """Delete the dated copies in a folder that are older than so many days."""
+    oldest = time.time() - days * 86_400
+    old = [path for path in folder.glob("estuary-admin-*.sqlite3") if _mtime(path) < oldest]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return old
+
+
+def record_backup() -> None:
+    """Note the time, for `last_backup`; also after a pg_dump."""
+    _record_file().write_text(json.dumps({"at": time.time()}), encoding="utf-8")
+
+
+def last_backup() -> datetime | None:
+    """When this machine last made a backup."""
+    try:
+        at = json.loads(_record_file().read_text(encoding="utf-8"))["at"]
+        return datetime.fromtimestamp(at, UTC)
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        return None
 
 
 def restore(source: Path) -> Path:
@@ -60,24 +94,22 @@ def restore(source: Path) -> Path:
 
     Sessions are not restored: a member who signed out after the backup stays signed out.
     """
-    _refuse_unless_sqlite("Use pg_restore for a PostgreSQL database: docs/install.md.")
-    check_backup(source)
+    _refuse_unless_sqlite("Use pg_restore for a PostgreSQL database: docs/operations.md.")
+    applied = check_backup(source)
     database = _database()
     connections.close_all()
     with _exclusive_lock():
         fresh = database.with_name(f"{database.name}.restoring")
-        fresh.unlink(missing_ok=True)
-        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        with _opened(source, "ro") as given, _opened(fresh) as copy:
-            given.backup(copy)
-            for table in ("django_session", "cache", "keys_exportlease"):
-                with contextlib.suppress(sqlite3.OperationalError):  # one from before it was there
-                    copy.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
-            copy.commit()
+        try:
+            copy_rows(source, fresh, applied)
+        except BackupDoesNotFit as error:
+            raise BackupRefused(f"{source} was not restored: {error}") from None
+        except (sqlite3.Error, OSError) as error:
+            raise BackupRefused(_failed_write(fresh, error)) from None
         before = database.with_name(f"{database.name}.before-{_now()}")
         if database.exists():
             with _opened(database) as old:
-                old.execute("PRAGMA journal_mode=DELETE")  # takes in what stands beside it
+                old.execute("PRAGMA journal_mode=DELETE")  # includes the -wal in the file
             database.rename(before)
         fresh.rename(database)
     for name in {"key_lists", "files"} & set(settings.CACHES):
@@ -85,23 +117,65 @@ def restore(source: Path) -> Path:
     return before
 
 
-def check_backup(path: Path) -> None:
-    """Raise BackupRefused unless this is a complete database of this version or an older one."""
+def check_backup(path: Path) -> set[tuple[str, str]]:
+    """The migrations that a backup has. Raises BackupRefused unless it is a complete database of
+    this version or an older one.
+    """
     if not path.is_file():
-        raise BackupRefused(f"{path} is no file.")
+        raise BackupRefused(f"{path} is not a file.")
     try:
         with _opened(path, "ro") as copy:
             [verdict] = copy.execute("PRAGMA integrity_check(1)").fetchone()
             applied = set(copy.execute("SELECT app, name FROM django_migrations"))
     except sqlite3.DatabaseError:
-        raise BackupRefused(f"{path} is no backup of Estuary Admin.") from None
+        raise BackupRefused(f"{path} is not a backup of Estuary Admin.") from None
     if ("keys", "0001_initial") not in applied:
-        raise BackupRefused(f"{path} is no backup of Estuary Admin.")
+        raise BackupRefused(f"{path} is not a backup of Estuary Admin.")
     if verdict != "ok":
         raise BackupRefused(f"{path} is damaged: {verdict}.")
     known = set(MigrationLoader(None).disk_migrations)
-    if newer := sorted(name for app, name in applied if app == "keys" and (app, name) not in known):
+    apps = {app for app, _ in known}
+    if newer := sorted(name for app, name in applied - known if app in apps):
         raise BackupRefused(f"{path} was made by a newer version, with {newer[-1]}.")
+    return applied & known
+
+
+def _new_file(target: str) -> Path:
+    path = Path(target)
+    if target.endswith("/"):
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise BackupRefused(
+                f"The folder {path} cannot be made: {os.strerror(error.errno or 0)}."
+            ) from None
+    if path.is_dir():
+        return path / f"estuary-admin-{_now()}.sqlite3"
+    if not path.suffix:
+        raise BackupRefused(
+            f"{path} is not a folder. Write {path}/ to make it one, or name a file: {path}.sqlite3."
+        )
+    return path
+
+
+def _failed_write(path: Path, error: Exception) -> str:
+    free = shutil.disk_usage(path.parent).free // 2**20
+    needed = sum(_size(Path(f"{_database()}{end}")) for end in ("", "-wal")) // 2**20 + 1
+    return (
+        f"{path} could not be written: {error}. The database takes {needed} MiB; "
+        f"there are {free} MiB free."
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # deleted meanwhile
+        return float("inf")
 
 
 @contextlib.contextmanager
@@ -133,6 +207,10 @@ def _database() -> Path:
 def _lock_file() -> IO[bytes]:
     path = f"{_database()}.in-use"
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+
+
+def _record_file() -> Path:
+    return Path(settings.DATA_DIR) / "last-backup.json"
 
 
 def _now() -> str:

@@ -113,7 +113,7 @@ def test_what_is_no_copy_is_refused_and_nothing_is_touched(
     refused = manage(console, "restore", tmp_path / "photo.sqlite3")
     there_already = manage(console, "backup", tmp_path / "photo.sqlite3")
 
-    assert (refused.returncode, "is no backup of Estuary Admin" in refused.stderr) == (1, True)
+    assert (refused.returncode, "is not a backup of Estuary Admin" in refused.stderr) == (1, True)
     assert (there_already.returncode, "nothing is overwritten" in there_already.stderr) == (1, True)
     console.start()
     Visitor().sign_in(console.url, MEMBERS[0])

@@ -1,4 +1,4 @@
-"""Put a copy of the database back."""
+"""Replaces the database with a backup."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from estuary_admin.storage.backups import BackupRefused, restore
 
 
 class Command(BaseCommand):
-    help = "Put a copy made by `backup` in the database's place, while no server runs."
-    requires_system_checks: list[str] = []  # the database they might ask is about to go
+    help = "Replace the SQLite database with a copy made by `backup`, while no server runs."
+    requires_system_checks: list[str] = []  # some read the database that is being replaced
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
@@ -24,6 +24,6 @@ class Command(BaseCommand):
         except BackupRefused as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(
-            f"Restored; everybody must sign in anew. The database from before is {before}. "
+            f"Restored; everybody has to sign in again. The old database is {before}. "
             "Run migrate, then start the server."
         )
