@@ -98,6 +98,11 @@ class Config:
         return self.assertion.issuer if self.assertion else f"proxy:{self.preset or 'headers'}"
 
     @property
+    def sources(self) -> list[str]:
+        """The sources of all identities that may sign in."""
+        return [self.source] if self.is_proxy else [provider.issuer for provider in self.providers]
+
+    @property
     def backends(self) -> list[str]:
         """The backends whose sessions are valid; a restart ends all other sessions."""
         own = {"oidc": [f"{BACKENDS}.OidcBackend"], "local": [LOCAL_BACKEND]}

@@ -21,6 +21,8 @@ class Identity(models.Model):
     name = models.CharField(max_length=255, blank=True)
     email = models.CharField(max_length=254, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.LINKED)
+    # Whether its groups let the person in when they last came.
+    is_admitted = models.BooleanField(default=True, db_default=True)
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
 

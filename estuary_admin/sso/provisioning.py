@@ -21,6 +21,8 @@ LAST_SEEN_INTERVAL = timedelta(minutes=5)  # saves a write with each request
 def admitted(request: HttpRequest, proved: ProvedIdentity, sso: Config) -> Identity:
     """Return the linked identity of a person who may sign in, or raise Refused."""
     if not may_sign_in(proved.groups, sso):
+        known = Identity.objects.filter(source=proved.source, stable_id=proved.stable_id)
+        known.filter(is_admitted=True).update(is_admitted=False)  # No longer counts as an admin.
         raise Refused(NotAdmitted.NOT_IN_GROUPS)
     identity = find(proved) or make(request, proved, sso)
     keep_current(identity, proved)
@@ -73,7 +75,7 @@ def make(request: HttpRequest, proved: ProvedIdentity, sso: Config) -> Identity:
 
 def keep_current(identity: Identity, proved: ProvedIdentity) -> None:
     """Update name and e-mail from the source; they never decide which member this is."""
-    current = {"name": proved.name, "email": proved.email}
+    current = {"name": proved.name, "email": proved.email, "is_admitted": True}
     changed = {name: value for name, value in current.items() if getattr(identity, name) != value}
     now = timezone.now()
     if changed or now - identity.last_seen > LAST_SEEN_INTERVAL:

@@ -49,8 +49,8 @@ def lacks_identity(request: HttpRequest) -> bool:
     if not request.user.is_authenticated or is_local_session(request):
         return False
     kept = Identity.objects.filter(pk=request.session.get(IDENTITY, 0), member_id=request.user.pk)
-    issuers = [provider.issuer for provider in settings.SSO.providers]
-    return not kept.filter(state=Identity.State.LINKED, source__in=issuers).exists()
+    linked = kept.filter(state=Identity.State.LINKED, source__in=settings.SSO.sources)
+    return not linked.exists()
 
 
 def begin_session(request: HttpRequest, identity: Identity, backend: str) -> None:

@@ -179,7 +179,15 @@ def groups(browser: Browser, said: str | None) -> Browser:
     return browser
 
 
-def test_groups_make_an_admin_and_unmake_one(browser: Browser, carol: User) -> None:
+@pytest.fixture
+def another_admin(proxied: Config) -> None:
+    """An admin who can sign in, so that others can lose the role."""
+    other = Browser()
+    other.brings({"Remote-User": "other", "Remote-Groups": "console-admins"})
+    assert other.get(ADMIN_PAGE).status_code == 200
+
+
+def test_groups_make_an_admin_and_unmake_one(browser: Browser, another_admin: None) -> None:
     assert groups(browser, "staff,console-admins").get(ADMIN_PAGE).status_code == 200
     assert last_row(Action.SSO_ADMIN_GIVEN).actor_name == "alice"
 
@@ -187,7 +195,7 @@ def test_groups_make_an_admin_and_unmake_one(browser: Browser, carol: User) -> N
     assert last_row(Action.SSO_ADMIN_TAKEN).actor_name == "alice"
 
 
-def test_no_groups_at_all_drop_the_role(browser: Browser, carol: User) -> None:
+def test_no_groups_at_all_drop_the_role(browser: Browser, another_admin: None) -> None:
     groups(browser, "console-admins").get(PAGE)
 
     assert groups(browser, "").get(ADMIN_PAGE).status_code == 403
@@ -224,6 +232,63 @@ def test_an_admin_who_is_switched_off_does_not_count(browser: Browser, carol: Us
     User.objects.filter(pk=carol.pk).update(is_active=False)
 
     assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 200
+
+
+@pytest.fixture
+def two_admins(proxied: Config, settings: Any) -> tuple[Browser, Browser]:
+    """Alice and Root, where only some groups may sign in."""
+    change(settings, member_groups=frozenset({"staff"}))
+    alice, root = Browser(), Browser()
+    for browser, name in ((alice, "alice"), (root, "root")):
+        browser.brings({"Remote-User": name, "Remote-Groups": "console-admins"})
+        assert browser.get(ADMIN_PAGE).status_code == 200
+    return alice, root
+
+
+@pytest.mark.parametrize("said", [None, "", "others"])
+def test_an_admin_who_may_not_sign_in_any_more_does_not_count(
+    two_admins: tuple[Browser, Browser], said: str | None
+) -> None:
+    alice, root = two_admins
+    root.brings({"Remote-User": "root"} | ({} if said is None else {"Remote-Groups": said}))
+    assert refused_as(root.get(PAGE)) == "not-in-groups"
+
+    assert groups(alice, "staff").get(ADMIN_PAGE).status_code == 200
+    assert last_row(Action.SSO_LAST_ADMIN_KEPT).actor_name == "alice"
+
+
+def test_an_admin_who_may_sign_in_again_counts_again(
+    two_admins: tuple[Browser, Browser],
+) -> None:
+    alice, root = two_admins
+    root.brings({"Remote-User": "root", "Remote-Groups": "others"})
+    assert root.get(PAGE).status_code == 403
+    root.brings({"Remote-User": "root", "Remote-Groups": "console-admins"})
+    assert root.get(PAGE).status_code == 200
+
+    assert groups(alice, "staff").get(ADMIN_PAGE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changed", [{"state": "pending"}, {"source": "proxy:authentik"}, {"is_admitted": False}]
+)
+def test_an_admin_without_an_identity_of_this_proxy_does_not_count(
+    two_admins: tuple[Browser, Browser], changed: dict[str, Any]
+) -> None:
+    Identity.objects.filter(member__username="root").update(**changed)
+
+    assert groups(two_admins[0], "staff").get(ADMIN_PAGE).status_code == 200
+
+
+def test_an_admin_with_a_password_counts_while_passwords_work(
+    browser: Browser, carol: User, settings: Any
+) -> None:
+    groups(browser, "console-admins").get(PAGE)
+    assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 200
+
+    change(settings, local_fallback=True)
+
+    assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 403
 
 
 @pytest.mark.parametrize("said", [None, "", "others"])

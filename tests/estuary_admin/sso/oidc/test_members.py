@@ -25,7 +25,8 @@ from tests.keys.evidence import last_row, words_of
 PAGE = "/account/"
 
 
-def test_groups_decide_at_each_sign_in(provider: ScriptedProvider, carol: User) -> None:
+def test_groups_decide_at_each_sign_in(provider: ScriptedProvider) -> None:
+    sign_in(provider, sub="sub-other", preferred_username="other", groups=["admins"])
     admin = sign_in(provider, groups=["admins"]).client
     assert admin.get("/admin-tools/sso/").status_code == 200
 
