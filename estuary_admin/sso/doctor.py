@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
+from django.conf import settings
+from jwt import PyJWTError
 
 from estuary_admin.sso import header_identity
 from estuary_admin.sso.assertion import token_in
-from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config
+from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config, Provider
+from estuary_admin.sso.discovery import DiscoveryFailed, discover
+from estuary_admin.sso.group_roles import admins_who_can_sign_in
 from estuary_admin.sso.identity_values import ProvedIdentity, header_of, masked, meta_key
+from estuary_admin.sso.key_sets import KeySet
+from estuary_admin.sso.models import Identity
 from estuary_admin.sso.presets import HEADER_PRESETS, JWT_PRESETS
 from estuary_admin.sso.provisioning import find, may_sign_in
 from estuary_admin.sso.refusals import NotAdmitted, NotBelieved, Refused
@@ -28,11 +34,79 @@ class Finding:
     fix: str = ""
 
 
+class Check(NamedTuple):
+    """One line of `manage.py doctor`; `fix` is empty when nothing is wrong."""
+
+    line: str
+    ok: bool
+    fix: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrived:
     name: str
     is_expected: bool
     value: str  # masked; "" = absent
+
+
+def check_sso() -> list[Check]:
+    """Check what can be checked without a request: providers, keys, proxies, and the admins."""
+    sso: Config = settings.SSO
+    if sso.is_local:
+        return [Check("Members sign in with local accounts (SSO_MODE is local).", True)]
+    checks = [check for provider in sso.providers for check in _provider_checks(provider)]
+    if sso.assertion:
+        checks.append(_keys_check(sso.assertion.jwks_url, "Make SSO_JWT_JWKS_URL reachable."))
+    if sso.is_proxy:
+        checks += _proxy_checks(sso)
+    return [*checks, _admins_check(sso)]
+
+
+def _admins_check(sso: Config) -> Check:
+    if admins_who_can_sign_in().exists():
+        return Check("An admin can sign in.", True)
+    if sso.admin_groups:
+        groups = ", ".join(sorted(sso.admin_groups))
+        return Check(f"No admin has signed in yet; members of {groups} become admins.", True)
+    fix = (
+        "Set SSO_ADMIN_GROUPS, or set SSO_LOCAL_FALLBACK=true and run “manage.py createmember NAME "
+        "--admin”."
+    )
+    return Check("No admin can sign in.", False, fix)
+
+
+def _provider_checks(provider: Provider) -> Iterator[Check]:
+    try:
+        found = discover(provider.issuer)
+    except DiscoveryFailed as error:
+        fix = NotBelieved.PROVIDER_UNAVAILABLE.fix
+        yield Check(f"Provider {provider.id}, {provider.issuer}: {error}", False, fix)
+        return
+    yield Check(f"Provider {provider.id}: {provider.issuer} describes itself.", True)
+    yield _keys_check(found["jwks_uri"], NotBelieved.KEYS_AWAY.explained("oidc").fix)
+
+
+def _keys_check(url: str, fix: str) -> Check:
+    try:
+        keys = KeySet(url).keys()
+    except PyJWTError:
+        return Check(f"{url} lists no keys that can be fetched and used.", False, fix)
+    names = ", ".join(f"{key.key_id or 'no id'} ({key.algorithm_name})" for key in keys)
+    return Check(f"{url} lists {names}.", True)
+
+
+def _proxy_checks(sso: Config) -> Iterator[Check]:
+    names = ", ".join(sso.identity_headers)
+    yield Check(f"Identity headers: {names}, only from {sso.peers}.", True)
+    if sso.headers and not sso.secrets:
+        yield Check(
+            "The proxy proves itself by its address alone (no SSO_PROXY_SECRET).",
+            not sso.peers.has_loopback,
+            "Set SSO_PROXY_SECRET: any program on this machine has the proxy's address.",
+        )
+    last = Identity.objects.filter(source=sso.source).order_by("-last_seen").first()
+    seen = f"last at {last.last_seen:%Y-%m-%d %H:%M} UTC" if last else "nobody yet"
+    yield Check(f"Signed in through the proxy: {seen}.", True)
 
 
 def arrived(meta: Meta, sso: Config) -> list[Arrived]:

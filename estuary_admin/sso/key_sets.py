@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from functools import cache
-from typing import Any
 
 from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
 from requests import RequestException
 
-from estuary_admin.sso.provider_http import open_session
+from estuary_admin.sso.provider_http import fetch_json
 
 FETCH_SECONDS = 5.0  # for a whole fetch
 REFETCH_SECONDS = 300.0  # a set is used this long before it is fetched again
@@ -71,7 +70,7 @@ class KeySet:
     def _fetch(self, fetching: threading.Event) -> None:
         keys: list[PyJWK] = []
         try:
-            keys = usable_keys(PyJWKSet.from_dict(fetch_json(self._url)))
+            keys = usable_keys(PyJWKSet.from_dict(fetch_json(self._url, FETCH_SECONDS)))
         except (PyJWTError, RequestException, ValueError, RecursionError):
             pass
         finally:
@@ -90,18 +89,6 @@ class KeySet:
         if not self._has_good():
             raise PyJWKClientConnectionError("There are no keys.")
         return self._keys
-
-
-def fetch_json(url: str) -> dict[str, Any]:
-    """Raises RequestException or ValueError; a redirect is an error."""
-    with open_session(FETCH_SECONDS) as session:
-        response = session.get(url, allow_redirects=False)
-    if response.status_code != 200:
-        raise ValueError("The status is not 200.")
-    document = response.json()
-    if not isinstance(document, dict):
-        raise ValueError("The document is not an object.")  # noqa: TRY004 - one error for callers
-    return document
 
 
 def usable_keys(keys: PyJWKSet) -> list[PyJWK]:

@@ -16,19 +16,15 @@ from allauth.socialaccount.providers.openid_connect.provider import (
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import reverse
 
-from estuary_admin.environment import checked_url
 from estuary_admin.sso.assertion import token_in, verified_claims
 from estuary_admin.sso.config import AssertionRules
+from estuary_admin.sso.discovery import DiscoveryFailed, discover
 from estuary_admin.sso.environment import ALGORITHMS
 from estuary_admin.sso.provider_sign_in import ASKED_AT
 from estuary_admin.sso.refusals import NotBelieved, Refused
-
-REQUIRED_ENDPOINTS = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
-OPTIONAL_ENDPOINTS = ["userinfo_endpoint", "end_session_endpoint"]
 
 
 def nonce_of(verifier: str) -> str:
@@ -43,19 +39,13 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = super().openid_config
-            for name in [
-                *REQUIRED_ENDPOINTS,
-                *(name for name in OPTIONAL_ENDPOINTS if name in found),
-            ]:
-                checked_url(name, found[name].partition("?")[0])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImproperlyConfigured):
-            # Network errors are OSErrors. They are not chained, because they quote addresses.
-            raise Refused(NotBelieved.PROVIDER_UNAVAILABLE) from None
-        if found.get("issuer") != self.issuer:
-            raise Refused(NotBelieved.PROVIDER_UNAVAILABLE)
-        return found
+        """The provider's description, fetched once for each sign-in."""
+        if not hasattr(self, "_openid_config"):
+            try:
+                self._openid_config = discover(self.issuer)
+            except DiscoveryFailed:
+                raise Refused(NotBelieved.PROVIDER_UNAVAILABLE) from None
+        return self._openid_config
 
     @property
     def issuer(self) -> str:

@@ -39,6 +39,18 @@ def open_session(seconds: float | None = None) -> Session:
     return session
 
 
+def fetch_json(url: str, seconds: float | None = None) -> dict[str, Any]:
+    """Return a JSON object; raises RequestException or ValueError. A redirect is an error."""
+    with open_session(seconds) as session:
+        response = session.get(url, allow_redirects=False)
+    if response.status_code != 200:
+        raise ValueError(f"The status is {response.status_code}, not 200.")
+    document = response.json()
+    if not isinstance(document, dict):
+        raise ValueError("The document is not an object.")  # noqa: TRY004 - one error for callers
+    return document
+
+
 class _BoundedAdapter(HTTPAdapter):
     def __init__(self, seconds: float) -> None:
         super().__init__()

@@ -31,6 +31,14 @@ class Peers:
     def __bool__(self) -> bool:
         return self.unix or bool(self.networks)
 
+    def __str__(self) -> str:
+        return ", ".join([*map(str, self.networks), *(["a unix socket"] if self.unix else [])])
+
+    @property
+    def has_loopback(self) -> bool:
+        """Whether every program on this machine has a proxy's address."""
+        return "127.0.0.1" in self or "::1" in self
+
     def __contains__(self, peer: str) -> bool:
         """Whether this REMOTE_ADDR is a trusted proxy. With a unix socket it is empty."""
         if not peer:

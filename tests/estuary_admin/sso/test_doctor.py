@@ -9,11 +9,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from estuary_admin.sso.config import AssertionRules, Config
-from estuary_admin.sso.doctor import arrived, diagnose
+from estuary_admin.sso.config import AssertionRules, Config, Provider
+from estuary_admin.sso.doctor import arrived, check_sso, diagnose
 from estuary_admin.sso.trusted_proxies import Peers
 from tests.conftest import signed_in
 from tests.estuary_admin.sso.conftest import PROXY, Browser, change
+from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
 from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims
 from tests.keys.evidence import words_of
 
@@ -109,6 +110,7 @@ def jwt_config(url: str) -> Config:
         peers=Peers.of(["unix"]),
         assertion=AssertionRules("Cf-Access-Jwt-Assertion", url, ISSUER, (AUDIENCE,), ("RS256",)),
         user_claim="email",
+        admin_groups=frozenset({"admins"}),
     )
 
 
@@ -162,7 +164,7 @@ def test_the_command_wants_whole_headers(proxied: Config) -> None:
         run("--peer", "unix", "--header", "Remote-User")
 
 
-def test_the_command_fetches_the_keys(settings: Any) -> None:
+def test_the_command_fetches_the_keys(settings: Any, db: None) -> None:
     with KeyServer() as server:
         server.lists(KEY)
         settings.SSO = jwt_config(server.url)
@@ -174,4 +176,98 @@ def test_the_command_fetches_the_keys(settings: Any) -> None:
 
 
 def test_with_local_accounts_there_is_little_to_say() -> None:
-    assert run() == "Mode: local, preset: none\n"
+    assert run() == (
+        "Mode: local, preset: none\n"
+        "ok     Members sign in with local accounts (SSO_MODE is local).\n"
+    )
+
+
+def test_behind_a_proxy_the_lines_say_what_is_believed(proxied: Config, settings: Any) -> None:
+    assert check_sso() == [
+        (
+            f"Identity headers: {', '.join(proxied.identity_headers)}, only from 10.0.0.5/32.",
+            True,
+            "",
+        ),
+        (
+            "The proxy proves itself by its address alone (no SSO_PROXY_SECRET).",
+            True,
+            "Set SSO_PROXY_SECRET: any program on this machine has the proxy's address.",
+        ),
+        ("Signed in through the proxy: nobody yet.", True, ""),
+        ("No admin has signed in yet; members of console-admins become admins.", True, ""),
+    ]
+
+
+def test_a_proxy_on_this_machine_needs_a_secret(proxied: Config, settings: Any) -> None:
+    change(settings, peers=Peers.of(["127.0.0.1", "unix"]))
+    assert [check.ok for check in check_sso()] == [True, False, True, True]
+
+    change(settings, secrets=("x" * 32,))
+
+    assert all(check.ok for check in check_sso())
+
+
+def test_a_console_that_nobody_can_administer_is_told(proxied: Config, settings: Any) -> None:
+    change(settings, admin_groups=frozenset())
+    assert check_sso()[-1][:2] == ("No admin can sign in.", False)
+
+    change(settings, admin_groups=frozenset({"console-admins"}))
+    browser = Browser()
+    browser.brings({"Remote-User": "root", "Remote-Groups": "console-admins"})
+    browser.get("/account/")
+
+    assert check_sso()[-1] == ("An admin can sign in.", True, "")
+    assert "last at 20" in check_sso()[-2].line
+
+
+def oidc(settings: Any, provider: ScriptedProvider) -> None:
+    issuers = (Provider("corp", "Corp", provider.url, "console"),)
+    settings.SSO = Config(mode="oidc", providers=issuers, admin_groups=frozenset({"admins"}))
+
+
+def test_a_provider_is_asked_for_its_description_and_keys(settings: Any, db: None) -> None:
+    with ScriptedProvider() as provider:
+        oidc(settings, provider)
+
+        checks = check_sso()
+
+    assert all(check.ok for check in checks)
+    lines = " ".join(check.line for check in checks)
+    assert f"Provider corp: {provider.url} describes itself." in lines
+    assert f"{provider.url}/jwks lists of-the-provider (RS256)." in lines
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"issuer": "https://other.example"}, "calls itself 'https://other.example'"),
+    ({"issuer": None}, "calls itself 'None'"),
+    ({"token_endpoint": None}, "lacks token_endpoint"),
+    ({"jwks_uri": "http://id.example/jwks"}, "jwks_uri is not an https address"),
+    ({"userinfo_endpoint": 7}, "lacks userinfo_endpoint"),
+]
+
+
+@pytest.mark.parametrize(("described", "words"), WRONG)
+def test_a_provider_that_describes_itself_wrongly_is_told(
+    settings: Any, db: None, described: dict[str, Any], words: str
+) -> None:
+    with ScriptedProvider() as provider:
+        provider.described = described
+        oidc(settings, provider)
+
+        found = check_sso()[0]
+
+    assert words in found.line
+    assert not found.ok
+    assert "SSO_OIDC_ISSUER" in found.fix
+
+
+def test_a_provider_that_does_not_answer_is_told(settings: Any, db: None) -> None:
+    with ScriptedProvider() as provider:
+        oidc(settings, provider)
+        provider.broken = {"discovery"}
+        assert "The status is 302, not 200." in check_sso()[0].line
+        provider.broken = {"jwks"}
+        assert [check.ok for check in check_sso()] == [True, False, True]
+
+    assert "does not answer" in check_sso()[0].line

@@ -1,4 +1,4 @@
-"""Shows the mode of single sign-on, whether it can work, and why a request would be refused."""
+"""Checks single sign-on, and says why a request would be refused without sending one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from jwt import PyJWTError
 
 from estuary_admin.sso.config import Config
-from estuary_admin.sso.doctor import Finding, arrived, diagnose
+from estuary_admin.sso.doctor import Check, arrived, check_sso, diagnose
 from estuary_admin.sso.identity_values import meta_key
-from estuary_admin.sso.key_sets import KeySet
-from estuary_admin.sso.refusals import NotBelieved
 
 
 class Command(BaseCommand):
@@ -26,37 +23,28 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         sso: Config = settings.SSO
         self.stdout.write(f"Mode: {sso.mode}, preset: {sso.preset or 'none'}")
-        if sso.is_proxy:
-            self.stdout.write(f"Headers looked for: {', '.join(sso.identity_headers)}")
-        findings = [_keys(sso)] if sso.assertion else []
+        checks = check_sso()
         if options["peer"] is not None:
             meta = meta_of(options["peer"], options["header"])
             for header in arrived(meta, sso):
                 self.stdout.write(f"{header.name}: {header.value or 'absent'}")
-            findings += diagnose(meta, sso)
-        for finding in findings:
-            self.say(finding)
+            checks += [
+                Check(f"{finding.title}: {finding.sentence}", finding.is_ok, finding.fix)
+                for finding in diagnose(meta, sso)
+            ]
+        for check in checks:
+            self.say(check)
         if sso.is_proxy:
-            self.stdout.write("Proof that it is closed, from a machine that is no proxy of yours:")
-            self.stdout.write(f"  {proof_by_curl(sso)}    # must print 403, or not connect")
-        if not all(finding.is_ok for finding in findings):
+            self.stdout.write("Run this on a machine that is no proxy:")
+            self.stdout.write(f"  {proof_by_curl(sso)}")
+            self.stdout.write(f"It must print {refusal_status()}, or not connect.")
+        if not all(check.ok for check in checks):
             raise CommandError("Single sign-on does not work like this; see above.")
 
-    def say(self, finding: Finding) -> None:
-        mark = "ok    " if finding.is_ok else "FAILED"
-        self.stdout.write(f"{mark} {finding.title}: {finding.sentence}")
-        if finding.fix:
-            self.stdout.write(f"       Fix: {finding.fix}")
-
-
-def _keys(sso: Config) -> Finding:
-    assert sso.assertion is not None  # noqa: S101 - for the types
-    try:
-        keys = KeySet(sso.assertion.jwks_url).keys()
-    except (PyJWTError, ValueError):
-        return Finding("Keys", False, NotBelieved.KEYS_AWAY.sentence, NotBelieved.KEYS_AWAY.fix)
-    names = ", ".join(f"{key.key_id or 'one without an id'} ({key.algorithm_name})" for key in keys)
-    return Finding("Keys", True, f"{sso.assertion.jwks_url} lists {names}.")
+    def say(self, check: Check) -> None:
+        self.stdout.write(f"{'ok    ' if check.ok else 'FAILED'} {check.line}")
+        if check.fix and not check.ok:
+            self.stdout.write(f"       Fix: {check.fix}")
 
 
 def meta_of(peer: str, headers: list[str]) -> dict[str, str]:
@@ -72,6 +60,12 @@ def meta_of(peer: str, headers: list[str]) -> dict[str, str]:
 def proof_by_curl(sso: Config) -> str:
     header = sso.identity_headers[0]
     return (
-        f"curl -s -o /dev/null -w '%{{http_code}}\\n' -H '{header}: admin' "
-        "http://THIS-MACHINE:8000/keys/"
+        "curl -s -o /dev/null -w '%{http_code}\\n' "
+        f"-H 'Host: {settings.PUBLIC_URL.netloc}' -H '{header}: admin' "
+        "http://CONSOLE:8000/keys/"
     )
+
+
+def refusal_status() -> int:
+    """With https, the console redirects to its public address before it reads any header."""
+    return 301 if settings.IS_HTTPS else 403
