@@ -62,7 +62,8 @@ def back_up(target: str) -> Path:
         if isinstance(error, sqlite3.Error | OSError):
             raise BackupRefused(_failed_write(path, error)) from None
         raise
-    record_backup()
+    with contextlib.suppress(OSError):  # the copy is there all the same
+        record_backup()
     return path
 
 

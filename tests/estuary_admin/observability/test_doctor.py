@@ -1,0 +1,219 @@
+"""`manage.py doctor`: one line and one fix for each thing that can be wrong."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+from whitenoise.storage import (  # type: ignore[import-untyped]
+    CompressedManifestStaticFilesStorage,
+)
+
+from estuary_admin.observability import doctor, doctor_checks
+from estuary_admin.observability.doctor import Check
+from estuary_admin.storage import backups, databases
+from tests.backing import Backing
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> dict[str, doctor.Section]:
+    """The doctor without any checks but those that a test registers."""
+    sections: dict[str, doctor.Section] = {}
+    monkeypatch.setattr(doctor, "_sections", sections)
+    return sections
+
+
+@pytest.fixture
+def data_dir(settings: Any, tmp_path: Path) -> Path:
+    settings.DATA_DIR = tmp_path
+    return tmp_path
+
+
+def states(checks: Iterable[Check]) -> list[str]:
+    return ["ok" if each.ok else "warning" if each.is_warning else "broken" for each in checks]
+
+
+def test_all_is_well(alone: dict[str, doctor.Section], capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.register("Disk", lambda: [("The disk turns.", True, "")])
+
+    call_command("doctor")
+
+    assert capsys.readouterr().out == "ok      Disk: The disk turns.\nNothing is broken.\n"
+
+
+def test_a_broken_thing_has_its_fix_and_fails_the_command(
+    alone: dict[str, doctor.Section], capsys: pytest.CaptureFixture[str]
+) -> None:
+    doctor.register("Disk", lambda: [("The disk is full.", False, "Make room.")])
+    doctor.register("Sun", lambda: [Check("It rains.", ok=False, fix="Wait.", is_warning=True)])
+
+    with pytest.raises(CommandError, match=r"1 check has failed\."):
+        call_command("doctor")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "BROKEN  Disk: The disk is full.",
+        "        Fix: Make room.",
+        "warning Sun: It rains.",
+        "        Fix: Wait.",
+    ]
+
+
+def test_a_check_that_fails_itself_stops_no_other(
+    alone: dict[str, doctor.Section], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks() -> Iterator[Check]:
+        raise OSError("no such thing")
+        yield
+
+    doctor.register("Disk", breaks)
+    doctor.register("Sun", lambda: [("It shines.", True, "")])
+
+    with pytest.raises(CommandError):
+        call_command("doctor")
+
+    out = capsys.readouterr().out
+    assert "BROKEN  Disk: This could not be checked: OSError: no such thing" in out
+    assert "ok      Sun: It shines." in out
+
+
+def test_every_part_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("doctor")
+
+    titles = {line[8:].partition(":")[0] for line in capsys.readouterr().out.splitlines()}
+    assert titles >= {
+        *("Settings", "Data", "Database", "Static files", "Redis", "Mail", "Backups"),
+        *("Estuary", "Stored tokens", "Worker"),
+    }
+
+
+def test_a_folder_of_somebody_else_is_named_with_both(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert states(doctor_checks.data_dir()) == ["ok"]
+    monkeypatch.setattr("os.access", lambda *_: False)
+
+    [check] = doctor_checks.data_dir()
+
+    assert not check.ok
+    assert "cannot be written by uid" in check.line
+
+
+@pytest.mark.parametrize(("free", "state"), [(50, "broken"), (10**6, "ok")])
+def test_a_full_disk_is_broken(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    usage = SimpleNamespace(free=free * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    assert states(doctor_checks.data_dir()) == [state]
+
+
+def test_a_missing_migration_is_broken() -> None:
+    assert set(states(doctor_checks.database())) == {"ok"}
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'sso'")
+
+    checks = list(doctor_checks.database())
+
+    assert states(checks)[1] == "broken"
+    assert " migrations are not applied, from sso.0001_initial on." in checks[1].line
+
+
+def test_a_script_that_was_not_collected_is_broken(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.STATIC_ROOT = tmp_path / "static"
+    collected = CompressedManifestStaticFilesStorage(location=str(settings.STATIC_ROOT))
+    monkeypatch.setattr(doctor_checks, "staticfiles_storage", collected)
+    [missing] = doctor_checks.static_files()
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    }
+    call_command("collectstatic", "--noinput", "--verbosity=0")
+    fresh = CompressedManifestStaticFilesStorage(location=str(settings.STATIC_ROOT))
+    monkeypatch.setattr(doctor_checks, "staticfiles_storage", fresh)
+    [complete] = doctor_checks.static_files()
+    script = next(name for name in fresh.hashed_files if name.endswith(".js"))
+    fresh.hashed_files[script] = fresh.hashed_files[script].replace(".js", "0.js")
+    shutil.copy(settings.STATIC_ROOT / script, settings.STATIC_ROOT / fresh.hashed_files[script])
+    [old] = doctor_checks.static_files()
+
+    assert not missing.ok
+    assert complete.ok, complete.line
+    assert old.line == f"1 static files are missing or old, {script} among them."
+
+
+def test_files_without_a_manifest_are_no_mistake() -> None:
+    assert staticfiles_storage
+    assert states(doctor_checks.static_files()) == ["ok"]
+
+
+def test_redis_is_asked(redis: Backing) -> None:
+    assert "Redis answers in" in next(iter(doctor_checks.redis())).line
+    redis.stop()
+
+    [check] = doctor_checks.redis()
+
+    assert check.line == "Redis does not answer (ConnectionError)."
+    assert not check.is_warning
+
+
+def test_without_redis_there_is_nothing_to_ask(settings: Any) -> None:
+    settings.CACHES = {"default": databases.DATABASE_CACHE}
+
+    assert states(doctor_checks.redis()) == ["ok"]
+
+
+def test_a_mail_server_is_asked_when_there_is_one(settings: Any) -> None:
+    assert states(doctor_checks.mail()) == ["ok"]
+    settings.EMAIL_URL = "smtp://127.0.0.1"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = "127.0.0.1"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.EMAIL_PORT = closed.getsockname()[1]
+
+        [check] = doctor_checks.mail()
+
+    assert check.line == "The mail server does not let us in (ConnectionRefusedError)."
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert states(doctor_checks.mail()) == ["ok"]
+
+
+def test_an_old_backup_is_a_warning(data_dir: Path) -> None:
+    assert states(doctor_checks.backups()) == ["warning"]
+    backups.record_backup()
+    assert states(doctor_checks.backups()) == ["ok"]
+
+    with time_machine.travel(timezone.now() + timedelta(days=3), tick=False):
+        [check] = doctor_checks.backups()
+    assert check.is_warning
+    assert check.line == "The last backup is 3 days and 0 hours old."
+
+    (data_dir / "last-backup.json").write_text("[]")
+    assert states(doctor_checks.backups()) == ["warning"]
+
+
+def test_settings_that_should_not_be_used_are_named(settings: Any) -> None:
+    settings.DEBUG = True
+
+    checks = {check.line: check for check in doctor_checks.settings_checks()}
+
+    [debug] = [check for line, check in checks.items() if "(estuary_admin.E002)" in line]
+    assert not debug.ok
+    assert not debug.is_warning
+    assert debug.fix

@@ -1,0 +1,71 @@
+"""The doctor asks the node, and looks at stored tokens and workers."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+
+from keys import doctor
+from keys.models import StoredToken
+from keys.sandbox import Fault, Sandbox
+from tests.conftest import connect
+from tests.security.spellings import assert_holds_none
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_node_that_refuses_a_made_up_token_is_reachable(node: Sandbox) -> None:
+    reachable, clock = doctor.node()
+
+    assert reachable == (f"The node {node.url} answers.", True, "", False)
+    assert clock.ok
+
+
+def test_the_clock_of_the_node_is_compared(node: Sandbox) -> None:
+    node.clock_offset = 3600.0
+
+    _, clock = doctor.node()
+
+    assert not clock.ok
+    assert "differ by 3600 s" in clock.line or "differ by 3599 s" in clock.line
+
+
+def test_a_node_that_cannot_be_reached_is_broken(settings: Any) -> None:
+    settings.ESTUARY_API_URL = urlsplit("http://127.0.0.1:9")
+
+    [check] = doctor.node()
+
+    assert not check.ok
+    assert "http://127.0.0.1:9: Estuary could not be reached" in check.line
+
+
+def test_a_node_that_does_not_speak_estuary_is_broken(node: Sandbox) -> None:
+    node.set_fault("any", Fault("html"))
+
+    [check] = doctor.node()
+
+    assert not check.ok
+
+
+def test_a_token_whose_sealing_key_is_gone_is_counted(
+    settings: Any, node: Sandbox, alice: User, token: str
+) -> None:
+    connect(alice, token)
+    [fits] = doctor.stored_tokens()
+    StoredToken.objects.update(sealed="v1.00000000.AAAA")
+    [lost] = doctor.stored_tokens()
+
+    assert fits == ("The sealing keys fit all 1 stored tokens.", True, fits.fix, False)
+    assert not lost.ok
+    assert lost.line.startswith("1 of 1 stored tokens")
+    assert_holds_none(lost.line, [token])
+
+
+def test_a_worker_that_is_missing_is_broken() -> None:
+    [check] = doctor.workers()
+
+    assert not check.ok
+    assert "No background worker" in check.line
