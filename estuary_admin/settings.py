@@ -123,6 +123,18 @@ SESSION_ENGINE = "estuary_admin.storage.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
+# What keys may be like; `keys/policy/load.py` reads these values
+POLICY = {
+    "POLICY_LONGEST_LIFETIME": env.text("POLICY_LONGEST_LIFETIME", ""),
+    "POLICY_NO_END": env.text("POLICY_NO_END", "").lower(),
+    "POLICY_PERMISSIONS": env.text("POLICY_PERMISSIONS", "upload,all"),
+    "POLICY_DEFAULT_PERMISSION": env.text("POLICY_DEFAULT_PERMISSION", "").lower(),
+    "POLICY_LABEL_PATTERN": env.text("POLICY_LABEL_PATTERN", ""),
+    "POLICY_LABEL_EXAMPLE": env.text("POLICY_LABEL_EXAMPLE", ""),
+    "POLICY_PURPOSE_REQUIRED": str(env.flag("POLICY_PURPOSE_REQUIRED", default=False)).lower(),
+    "POLICY_MAX_KEYS": str(env.count("POLICY_MAX_KEYS", 0, least=0)),
+}
+
 # Background work
 WORKER_THREADS = env.count("WORKER_THREADS", 4)
 WORKER_LONG_THREADS = env.count("WORKER_LONG_THREADS", 2)

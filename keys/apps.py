@@ -23,6 +23,7 @@ class KeysConfig(AppConfig):
         from keys.jobs import status as worker_status
         from keys.metrics import upstream_called
         from keys.node_state import node_state
+        from keys.policy.load import current_policy
         from keys.upstream import EstuaryClient, observers
 
         try:
@@ -38,6 +39,7 @@ class KeysConfig(AppConfig):
             from estuary_admin.observability import crash_reports
 
             observers.connect(crash_reports.upstream_called)
+        current_policy()  # a wrong value stops the start, not the first member who creates a key
         post_migrate.connect(make_cache_table, sender=self)
         post_migrate.connect(make_queue_tables, sender=self)
         if settings.TOKEN_SEALING_KEYS:

@@ -89,7 +89,7 @@ PAGES |= {"templatetags", "preferences.py", "actors.py"}
 
 
 def services() -> list[Path]:
-    folders = ("api_keys", "token", "exports", "stats", "audit", "account", "jobs")
+    folders = ("api_keys", "token", "exports", "stats", "audit", "account", "jobs", "policy")
     return [
         path
         for path in MODULES

@@ -17,6 +17,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
+from keys.policy.enforce import check_new_key
 from keys.token.stored_tokens import client_for, forget_list
 from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError, fingerprint_of
 
@@ -35,17 +36,20 @@ class Creation:
     sentence: str = ""  # the trouble on the way, if there was any
 
 
-def create_key(actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str) -> Creation:
+def create_key(
+    actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str, purpose: str = ""
+) -> Creation:
     """Create one key for one nonce, however often the form arrives.
 
     The list is asked before, so that a key whose answer was lost can be told from those that were
-    there. Raises UpstreamError or TooOften when surely no key was made.
+    there. Raises UpstreamError, TooOften or PolicyRefused when surely no key was made.
     """
     if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
         return _repeated(actor, stored, first)
     throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     client = client_for(stored, actor)
     before = client.list_keys()
+    check_new_key(actor, spec, purpose, before)
     try:
         record = _claim(actor, spec, nonce)
     except IntegrityError:

@@ -47,7 +47,11 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @property
     def is_permanent(self) -> bool:
         """Whether it never expires, for practical purposes."""
-        return self.expiry - datetime.now(UTC) > PERMANENT_FROM
+        return self.is_permanent_at(datetime.now(UTC))
+
+    def is_permanent_at(self, now: datetime) -> bool:
+        """Whether, seen from the moment `now` (aware), it never expires."""
+        return self.expiry - now > PERMANENT_FROM
 
     def is_expired(self, now: datetime) -> bool:
         """Whether it has expired at the moment `now` (aware)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.members import is_admin
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from keys.access import connected, upstream_errors_shown
@@ -18,6 +21,8 @@ from keys.api_keys.nonces import checked_nonce, new_nonce
 from keys.api_keys.rows import permission_text
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
+from keys.policy.load import current_policy
+from keys.policy.rules import PolicyRefused
 from keys.throttles import TooOften
 from keys.upstream import UpstreamError
 
@@ -27,33 +32,38 @@ OUTCOMES: dict[str, str] = {
     KeyCreation.Outcome.REQUESTED: "unknown",
 }
 
+FORM_TOO_OLD = "This form was too old, so no key was created. Press Create key again."
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
-@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "nonce"))
+@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "purpose", "nonce"))
 @upstream_errors_shown
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
         initial = {"nonce": new_nonce(request.session), **interrupted_forms.kept(request)}
-        return _form_page(request, KeyCreateForm(initial=initial))
-    form = KeyCreateForm(request.POST)
+        return _form_page(request, _form(request, initial=initial))
+    form = _form(request, data=request.POST)
     if not form.is_valid():
         return _form_page(request, form)
     nonce = checked_nonce(request.session, form.cleaned_data["nonce"])
     if not nonce:
-        form.add_error(
-            None, "This form was too old, so no key was created. Press Create key again."
-        )
+        form.add_error(None, FORM_TOO_OLD)
         return _form_page(request, form)
     try:
-        creation = create_key(actor_of(request), request.stored_token, form.to_spec(), nonce)
-    except (UpstreamError, TooOften) as error:
+        asked = (form.to_spec(), nonce, form.cleaned_data["purpose"])
+        creation = create_key(actor_of(request), request.stored_token, *asked)
+    except (UpstreamError, TooOften, PolicyRefused) as error:
         form.add_error(None, f"No key was created. {error.sentence}")
         return _form_page(request, form)
     if creation.created is None:
         return _outcome_page(request, creation)
     return _key_shown_once(request, creation)
+
+
+def _form(request: AppRequest, **given: Any) -> KeyCreateForm:
+    return KeyCreateForm(policy=current_policy(), is_admin=is_admin(request.user), **given)
 
 
 def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
