@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Only the mapping: `environ.Env` reads a value with a leading dollar as a variable's name.
-_values = environ.FileAwareEnv.ENVIRON
+HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+#: Only what no shell, header or template could take for something else.
+URL_PATH = re.compile(r"(/[A-Za-z0-9._~%@:+,=-]*)*")
+DATABASE_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:(?P<port>\d+))?")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: Every name that was read; a test compares them with the documentation.
 names_read: set[str] = set()
@@ -23,17 +28,24 @@ names_read: set[str] = set()
 def text(name: str, default: str | None = None) -> str:
     """Read NAME, or the file that NAME_FILE names; without a default it must be set."""
     names_read.add(name)
-    try:
-        value = str(_values.get(name, "")).strip()
-    except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is not UTF-8 text.") from None
-    if value:
+    value = _file_content(name) or os.environ.get(name, "")
+    if value := value.strip():
         return value
     if default is None:
         raise ImproperlyConfigured(f"Set {name} or {name}_FILE; see docs/configuration.md.")
     return default
+
+
+def _file_content(name: str) -> str:
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text("utf-8-sig")  # some editors write a byte order mark
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is not UTF-8 text.") from None
 
 
 def flag(name: str, *, default: bool) -> bool:
@@ -51,10 +63,10 @@ def seconds(name: str, default: float) -> float:
     return number
 
 
-def count(name: str, default: int, *, least: int = 1) -> int:
+def count(name: str, default: int, *, least: int = 1, most: int = 100_000) -> int:
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= 100_000):
-        raise _wrong(name, value, f"a whole number from {least}, such as {default}")
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise _wrong(name, value, f"a whole number from {least} to {most}, such as {default}")
     return int(value)
 
 
@@ -70,6 +82,23 @@ def one_of(name: str, choices: list[str], default: str) -> str:
     raise _wrong(name, value, "one of " + ", ".join(choices))
 
 
+def hosts(name: str, default: str) -> list[str]:
+    """Read host names as Django compares them: `*`, `.example.com`, `[2001:db8::5]`."""
+    return [_host(name, word) for word in words(name, default)]
+
+
+def _host(name: str, word: str) -> str:
+    right = "host names such as keys.example.com,[2001:db8::5], without scheme and port"
+    dot = "." if word.startswith(".") else ""
+    plain = word.removeprefix(".").strip("[]")
+    if word == "*":
+        return word
+    try:
+        return dot + _normalised_host(plain.lower())
+    except ValueError:
+        raise _wrong(name, word, right) from None
+
+
 def networks(name: str) -> list[Network]:
     return [
         _parsed(
@@ -80,18 +109,45 @@ def networks(name: str) -> list[Network]:
 
 
 def url(name: str, default: str, *, http_anywhere: bool = False) -> SplitResult:
-    """Read an http(s) address without a path query; plain http only for this machine."""
+    """Read an http(s) address without a query; plain http only for this machine."""
     return checked_url(name, text(name, default).rstrip("/"), http_anywhere=http_anywhere)
 
 
 def checked_url(name: str, value: str, *, http_anywhere: bool = False) -> SplitResult:
+    """Parse an address and write its host as browsers do: lower case, IDNA, short IPv6."""
     parts = _parsed(name, value, _split, "an address such as https://example.com")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise _wrong(name, value, "an address such as https://example.com")
     if parts.username or parts.password:
         raise ImproperlyConfigured(f"{name} must not hold a user name or a password.")
-    if parts.scheme == "http" and not (http_anywhere or is_loopback(parts.hostname)):
+    if parts.scheme not in DEFAULT_PORTS or parts.query or parts.fragment:
+        raise _wrong(name, value, "an address such as https://example.com")
+    if not URL_PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
+        raise _wrong(name, value, "an address whose path has no spaces or special characters")
+    try:
+        host = _normalised_host(parts.hostname or "")
+    except ValueError:
+        raise _wrong(name, value, "an address such as https://example.com") from None
+    if parts.scheme == "http" and not (http_anywhere or is_loopback(host.strip("[]"))):
         raise _wrong(name, value, "an https address (plain http is for this machine only)")
+    is_default_port = parts.port in {None, DEFAULT_PORTS[parts.scheme]}
+    return parts._replace(netloc=host if is_default_port else f"{host}:{parts.port}")
+
+
+def _normalised_host(host: str) -> str:
+    if ":" in host:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    ascii_host = host.encode("idna").decode().rstrip(".")
+    if not HOST_NAME.fullmatch(ascii_host):
+        raise ValueError(host)
+    return ascii_host
+
+
+def public_url(name: str, default: str) -> SplitResult:
+    """Read the console's own address, whose path goes into cookies and headers as it is."""
+    parts = url(name, default)
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", parts.path):
+        raise _wrong(
+            name, parts.geturl(), "an address whose path has letters, digits and .-_~ only"
+        )
     return parts
 
 
@@ -118,18 +174,73 @@ def http_proxy(name: str, *, node: SplitResult) -> str:
     return value.rstrip("/")
 
 
-def database(name: str, default: str) -> dict[str, Any]:
-    """Read a database's address; the error leaves it out, because it may hold a password."""
-    value = text(name, default)
+def folder(name: str, default: Path) -> Path:
+    """Read a directory that this process writes to, and create it for this user alone."""
+    path = Path(text(name, str(default)))
     try:
-        if urlsplit(value).scheme in {"sqlite", "postgres", "postgresql"}:
-            return dict(environ.Env.db_url_config(value))
-    except ValueError:  # the host or the port
-        pass
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = path.stat().st_uid
+        if os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            return path
+    except FileExistsError:
+        raise ImproperlyConfigured(f"{name} is {str(path)!r}, which is not a directory.") from None
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} {path} cannot be created by uid {os.getuid()}: {error.strerror}."
+        ) from None
     raise ImproperlyConfigured(
-        f"{name} must look like sqlite:////path/to/file.sqlite3 "
-        "or postgres://user:password@host:5432/name."
+        f"{name} {path} cannot be written by uid {os.getuid()}; it belongs to uid {owner}. "
+        f"Run `chown {os.getuid()} {path}`, or start as that user."
     )
+
+
+def database(name: str) -> dict[str, Any] | None:
+    """Read a database's address; the error leaves it out, because it may hold a password."""
+    value = text(name, "")
+    try:
+        return _database(urlsplit(value)) if value else None
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} must look like sqlite:////path/to/file.sqlite3 "
+            "or postgres://user:password@host:5432/name; write special characters in its parts "
+            "percent-encoded, such as %23 for #."
+        ) from None
+
+
+def _database(parts: SplitResult) -> dict[str, Any]:
+    host, port = _hosts_and_ports(parts.netloc.rpartition("@")[2])
+    path = unquote(parts.path[1:])
+    if parts.fragment:
+        raise ValueError("an unquoted #, perhaps of a password")
+    if parts.scheme == "sqlite":
+        if not path or host or parts.query:
+            raise ValueError("no path, or more than a path")
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
+    if path.startswith("/"):  # postgres:////directory/of/the/socket/name
+        host, _, path = path.rpartition("/")
+    if parts.scheme not in {"postgres", "postgresql"} or not path:
+        raise ValueError("another database, or no name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": path,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": port,
+        "OPTIONS": dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))),
+    }
+
+
+def _hosts_and_ports(netloc: str) -> tuple[str, str]:
+    """The decoded hosts and the ports, each as libpq takes them: separated by commas."""
+    hosts, ports = [], []
+    for one in netloc.split(","):
+        match = DATABASE_HOST.fullmatch(one)
+        if not match or int(match["port"] or 1) not in range(1, 65_536):
+            raise ValueError("a wrong host or port")
+        hosts.append(unquote(match["host"].strip("[]")))
+        ports.append(match["port"] or "")
+    return ",".join(hosts), ",".join(ports) if any(ports) else ""
 
 
 def redis(name: str) -> str:
@@ -137,11 +248,15 @@ def redis(name: str) -> str:
     value = text(name, "")
     try:
         parts = _split(value)
-        if not value or (parts.scheme in {"redis", "rediss"} and parts.hostname):
+        is_redis = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+        if not value or (is_redis and not parts.fragment):
             return value
     except ValueError:
         pass
-    raise ImproperlyConfigured(f"{name} must look like redis://:password@host:6379/0.")
+    raise ImproperlyConfigured(
+        f"{name} must look like redis://:password@host:6379/0; write special characters in it "
+        "percent-encoded, such as %23 for #."
+    )
 
 
 def is_loopback(hostname: str) -> bool:

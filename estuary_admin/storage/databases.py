@@ -23,7 +23,8 @@ DATABASE_CACHE = {
 
 
 def databases(data_dir: Path) -> dict[str, dict[str, Any]]:
-    found = env.database("DATABASE_URL", f"sqlite:///{data_dir / 'estuary-admin.sqlite3'}")
+    default = {"ENGINE": SQLITE, "NAME": str(data_dir / "estuary-admin.sqlite3")}
+    found = env.database("DATABASE_URL") or default
     pool_size = env.count("DATABASE_POOL_SIZE", 16)
     more = _sqlite() if found["ENGINE"] == SQLITE else _postgresql(found, pool_size)
     return {"default": found | more}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -32,6 +33,17 @@ def test_a_value_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("KEPT_IN_A_FILE_FILE", str(file))
 
     assert env.text("KEPT_IN_A_FILE") == "from the file"
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfa-secret\r\n", b"\xef\xbb\xbf a-secret \n"])
+def test_a_byte_order_mark_is_no_part_of_a_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    monkeypatch.setenv("FROM_NOTEPAD_FILE", str(file))
+
+    assert env.text("FROM_NOTEPAD") == "a-secret"
 
 
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,6 +100,213 @@ def test_http_is_accepted_for_this_machine(monkeypatch: pytest.MonkeyPatch, addr
     monkeypatch.setenv("AN_ADDRESS", address)
 
     assert env.url("AN_ADDRESS", "").geturl() == address.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("https://[2001:DB8:0::5]", "https://[2001:db8::5]"),
+        ("https://[2001:db8::5]:8443/estuary/", "https://[2001:db8::5]:8443/estuary"),
+        ("https://KEYS.Example.com:443", "https://keys.example.com"),
+        ("https://keys.example.com.", "https://keys.example.com"),
+        ("https://schlüssel.example", "https://xn--schlssel-95a.example"),
+        ("http://localhost:80", "http://localhost"),
+    ],
+)
+def test_a_host_is_written_as_browsers_write_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, read: str
+) -> None:
+    monkeypatch.setenv("AN_ADDRESS", given)
+
+    assert env.url("AN_ADDRESS", "").geturl() == read
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a b", "/$(id)", "/`id`", "/a'b", '/a"b', "/a;b", "/a|b", "/a&b", "/a\\b", "/<b>", "/a*",
+        "/{a}", "/..", "/a/../b", "/a!b", "/é",
+    ],
+)  # fmt: skip
+def test_a_path_with_characters_of_the_shell_is_refused(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("AN_ADDRESS", f"https://node.example/api{path}")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^AN_ADDRESS is "):
+        env.url("AN_ADDRESS", "")
+
+
+@pytest.mark.parametrize("host", ["a b", "$(id)", "a_b;c", "a'b", "-", "a..b", "x" * 70])
+def test_a_host_with_characters_of_the_shell_is_refused(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("AN_ADDRESS", f"https://{host}/")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^AN_ADDRESS is "):
+        env.url("AN_ADDRESS", "")
+
+
+@pytest.mark.parametrize("path", ["/estuary", "/a/b-c_d.e~f", ""])
+def test_the_console_may_have_a_path(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("AN_ADDRESS", f"https://example.org{path}/")
+
+    assert env.public_url("AN_ADDRESS", "").path == path
+
+
+@pytest.mark.parametrize("path", ["/caf%C3%A9", "/a=b", "/a,b", "//a"])
+def test_a_path_that_a_cookie_cannot_hold_is_refused(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("AN_ADDRESS", f"https://example.org{path}")
+
+    with pytest.raises(ImproperlyConfigured, match="letters, digits and"):
+        env.public_url("AN_ADDRESS", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("keys.example.com, LOCALHOST", ["keys.example.com", "localhost"]),
+        ("*,.Example.com", ["*", ".example.com"]),
+        ("2001:DB8::5,[::1]", ["[2001:db8::5]", "[::1]"]),
+        ("schlüssel.example", ["xn--schlssel-95a.example"]),
+    ],
+)
+def test_hosts_are_written_as_requests_name_them(
+    monkeypatch: pytest.MonkeyPatch, given: str, read: list[str]
+) -> None:
+    monkeypatch.setenv("SOME_HOSTS", given)
+
+    assert env.hosts("SOME_HOSTS", "") == read
+
+
+@pytest.mark.parametrize(
+    "host", ["https://keys.example.com", "keys.example.com:8000", "a/b", "a b"]
+)
+def test_a_host_that_no_request_can_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("SOME_HOSTS", host)
+
+    with pytest.raises(ImproperlyConfigured, match="without scheme and port"):
+        env.hosts("SOME_HOSTS", "")
+
+
+POSTGRES = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}}
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        (
+            "postgres://u:p%23%2F%40%3A+@db.corp:5433/na%20me?sslmode=require",
+            {
+                "USER": "u",
+                "PASSWORD": "p#/@:+",
+                "HOST": "db.corp",
+                "PORT": "5433",
+                "NAME": "na me",
+                "OPTIONS": {"sslmode": "require"},
+            },
+        ),
+        ("postgres://u@%2Fvar%2FRun/db", {"USER": "u", "HOST": "/var/Run", "NAME": "db"}),
+        ("postgresql:////var/run/db", {"HOST": "/var/run", "NAME": "db"}),
+        ("postgres:///db?host=/var/run", {"NAME": "db", "OPTIONS": {"host": "/var/run"}}),
+        ("postgres://[2001:db8::1]:5433/db", {"HOST": "2001:db8::1", "PORT": "5433", "NAME": "db"}),
+        ("postgres://a:1,b:2/db", {"HOST": "a,b", "PORT": "1,2", "NAME": "db"}),
+        ("postgres://a,b/db", {"HOST": "a,b", "NAME": "db"}),
+    ],
+)
+def test_an_address_of_postgresql_is_decoded(
+    monkeypatch: pytest.MonkeyPatch, address: str, found: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("A_DATABASE", address)
+    empty = {"USER": "", "PASSWORD": "", "HOST": "", "PORT": ""}
+
+    assert env.database("A_DATABASE") == POSTGRES | empty | found
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("sqlite:////x/da%23ta/a+b.sqlite3", "/x/da#ta/a+b.sqlite3"),
+        ("sqlite:////x/100%2541", "/x/100%41"),
+        ("sqlite:///relative/file", "relative/file"),
+    ],
+)
+def test_an_address_of_sqlite_is_decoded(
+    monkeypatch: pytest.MonkeyPatch, address: str, path: str
+) -> None:
+    monkeypatch.setenv("A_DATABASE", address)
+
+    assert env.database("A_DATABASE") == {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:////x/da#ta",
+        "sqlite:////x/da?ta",
+        "sqlite://host/x",
+        "sqlite://",
+        "postgres://u:pa#ss@host/db",
+        "postgres://u:pa/ss@host/db",
+        "postgres://host",
+        "postgres://host:99999/db",
+        "postgres://host:0/db",
+        "postgres://[::1/db",
+        "postgres://host/db?sslmode",
+        "mysql://host/db",
+        "nonsense",
+    ],
+)
+def test_an_address_that_would_be_misread_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("A_DATABASE", address)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^A_DATABASE must look like") as raised:
+        env.database("A_DATABASE")
+    assert "ss@host" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["redis://:pa#ss@host:6379/0", "redis://:1#x@host", "http://h"])
+def test_an_address_of_redis_that_would_be_misread_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("A_REDIS", address)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^A_REDIS must look like"):
+        env.redis("A_REDIS")
+
+
+def test_a_folder_that_cannot_be_written_names_both_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("A_FOLDER", str(tmp_path))
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr("os.getuid", lambda: 1234)
+    owner = tmp_path.stat().st_uid
+
+    with pytest.raises(ImproperlyConfigured) as raised:
+        env.folder("A_FOLDER", Path("unused"))
+
+    assert str(raised.value).startswith(
+        f"A_FOLDER {tmp_path} cannot be written by uid 1234; it belongs to uid {owner}."
+    )
+
+
+def test_a_folder_that_cannot_be_created_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    for path, sentence in [(file, "not a directory"), (file / "below", "cannot be created")]:
+        monkeypatch.setenv("A_FOLDER", str(path))
+        with pytest.raises(ImproperlyConfigured, match=sentence):
+            env.folder("A_FOLDER", Path("unused"))
 
 
 def test_http_to_other_machines_must_be_permitted(monkeypatch: pytest.MonkeyPatch) -> None:
