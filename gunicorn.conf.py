@@ -6,10 +6,9 @@ from estuary_admin import environment as env
 from estuary_admin.observability.metrics_multiprocess import child_exit, on_exit, on_starting
 from estuary_admin.sso.duplicate_headers import mark_duplicates
 from estuary_admin.sso.environment import read_config as read_sso_config
-from estuary_admin.web.networks import with_ipv6_forms
 
 bind = env.text("BIND", "127.0.0.1:8000")
-worker_class = "gthread"
+worker_class = "estuary_admin.web.gunicorn_worker.ConsoleWorker"
 workers = env.count("WEB_CONCURRENCY", 2)
 threads = env.count("WEB_THREADS", 64)
 
@@ -17,16 +16,18 @@ threads = env.count("WEB_THREADS", 64)
 # export for longer.
 timeout = 60
 graceful_timeout = env.count("WEB_GRACEFUL_TIMEOUT", 30)
-keepalive = 5
+# Longer than the proxy keeps an idle connection: else it sends a request into a closed one.
+keepalive = env.count("WEB_KEEPALIVE", 75)
 
-# No request of this app is larger.
-limit_request_line = 4094
-limit_request_fields = 60
-limit_request_field_size = 8190
+# Single sign-on needs long ones: codes in the address, and cookies and assertions in headers.
+limit_request_line = env.count("WEB_LIMIT_REQUEST_LINE", 8190, most=8190)
+limit_request_fields = 100
+limit_request_field_size = env.count("WEB_LIMIT_REQUEST_FIELD", 32_768, most=1_048_576)
 
-# X-Forwarded-Proto counts only from the proxies named here.
-proxies = [str(network) for network in env.networks("TRUSTED_PROXIES")]
-forwarded_allow_ips = ",".join(with_ipv6_forms(proxies or ["127.0.0.1", "::1"]))
+# The app reads X-Forwarded-Proto itself (estuary_admin/web/forwarded_scheme.py): gunicorn knows no
+# chains of proxies, and refuses requests whose headers disagree.
+secure_scheme_headers: dict[str, str] = {}
+forwarded_allow_ips = ""
 
 # The app logs one line per request itself, without the path.
 accesslog = None
@@ -45,5 +46,5 @@ forwarder_headers = ""
 
 # Runs before gunicorn joins repeated headers; the app sees only the joined value.
 pre_request = mark_duplicates(
-    read_sso_config(env.url("PUBLIC_URL", "http://localhost:8000")).identity_headers
+    read_sso_config(env.public_url("PUBLIC_URL", "http://localhost:8000")).identity_headers
 )

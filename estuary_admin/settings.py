@@ -14,17 +14,19 @@ from estuary_admin.sso.environment import read_config as read_sso_config
 from estuary_admin.storage import databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATA_DIR = env.folder("DATA_DIR", BASE_DIR / "var")
 
 # Addresses and access
-PUBLIC_URL = env.url("PUBLIC_URL", "http://localhost:8000")
+PUBLIC_URL = env.public_url("PUBLIC_URL", "http://localhost:8000")
+PUBLIC_ORIGIN = f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"
+BASE_PATH = PUBLIC_URL.path  # "" or such as "/estuary"
+FORCE_SCRIPT_NAME = BASE_PATH or None
 IS_HTTPS = PUBLIC_URL.scheme == "https"
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{PUBLIC_URL.hostname},localhost,127.0.0.1,[::1]")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", f"{PUBLIC_URL.hostname},localhost,127.0.0.1,::1")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
-CSRF_TRUSTED_ORIGINS = [f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
 AUDIT_DAYS = env.count("AUDIT_DAYS", 0, least=0)
 AUDIT_STREAM = env.one_of("AUDIT_STREAM", ["", "stdout", "syslog"], "")
 MEMBER_CHANGES_PER_MINUTE = env.count("MEMBER_CHANGES_PER_MINUTE", 30)
@@ -76,10 +78,13 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "estuary_admin.observability.request_log.RequestLogMiddleware",
     "estuary_admin.web.headers.ResponseHeadersMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "estuary_admin.web.errors.ErrorPagesMiddleware",
+    "estuary_admin.web.health.ProbeMiddleware",
+    "estuary_admin.web.forwarded_scheme.ForwardedSchemeMiddleware",
+    "estuary_admin.web.hosts.AllowedHostMiddleware",
+    "estuary_admin.web.request_bodies.Utf8OnlyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "estuary_admin.web.health.ProbeMiddleware",
     "estuary_admin.web.compression.CompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "estuary_admin.web.redirects.TokenFreeCommonMiddleware",
@@ -185,12 +190,14 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Cookies and headers
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-SESSION_COOKIE_NAME = "__Host-sessionid" if IS_HTTPS else "sessionid"
-CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = BASE_PATH or "/"
+# Browsers accept `__Host-` for the path / alone.
+COOKIE_PREFIX = ("__Secure-" if BASE_PATH else "__Host-") if IS_HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "estuary_admin.web.errors.csrf_failure"
 SECURE_SSL_REDIRECT = IS_HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 # Off by default: subdomains may serve other software, over plain http.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS", default=False)
@@ -199,17 +206,19 @@ if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured(
         "HSTS_PRELOAD needs HSTS_SUBDOMAINS=true: the browsers' preload lists demand it."
     )
-# W005 and W021 are HSTS choices of the operator; `checks` replaces W009 and W018.
-SILENCED_SYSTEM_CHECKS = [f"security.{number}" for number in ("W005", "W021", "W009", "W018")]
+# W005 and W021 are HSTS choices of the operator; `checks` replaces W009 and W018; `web.headers`
+# sets X-Frame-Options, which W002 looks for in Django's middleware.
+SILENCED_SYSTEM_CHECKS = [
+    f"security.{number}" for number in ("W002", "W005", "W009", "W018", "W021")
+]
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 DEFAULT_EXCEPTION_REPORTER = "estuary_admin.observability.error_reports.TokenFreeReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.observability.error_reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small
+FILE_UPLOAD_HANDLERS = ["estuary_admin.web.request_bodies.RefuseUploads"]
 
 # Static files
-STATIC_URL = "/static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

@@ -14,7 +14,15 @@ from estuary_admin.security import sign_in_views as sign_in
 from estuary_admin.sso import views as sso
 from estuary_admin.web import health
 
+handler400 = "estuary_admin.web.errors.bad_request"
+handler403 = "estuary_admin.web.errors.permission_denied"
+handler404 = "estuary_admin.web.errors.page_not_found"
+handler500 = "estuary_admin.web.errors.server_error"
+
 home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["get", "head"])
+change_password = RedirectView.as_view(
+    pattern_name="account_change_password", http_method_names=["get", "head"]
+)
 
 urlpatterns = [
     path("", home, name="home"),
@@ -22,6 +30,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path(".well-known/change-password", change_password, name="well_known_change_password"),
     # There is no sign-up: `manage.py createmember` creates local accounts.
     path("accounts/login/", sso.sign_in, name="account_login"),
     path("accounts/local/", sso.sign_in_locally, name="account_local"),

@@ -69,7 +69,13 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
-    return formatter.formatException(record.exc_info).splitlines() if record.exc_info else []
+    """The traceback, unless the client caused it: anybody could fill the log with those."""
+    is_client_error = record.name.startswith("django.security") or (
+        record.name == "django.request" and record.levelno < logging.ERROR
+    )
+    if not record.exc_info or is_client_error:
+        return []
+    return formatter.formatException(record.exc_info).splitlines()
 
 
 def audit_handler(stream: str) -> dict[str, Any]:

@@ -182,9 +182,8 @@ class Reader:
 
     def _filled(self, value: str) -> str:
         host = str(self.public_url.hostname)
-        return value.replace("{public_url}", self.public_url.geturl()).replace(
-            "{public_host}", host
-        )
+        origin = f"{self.public_url.scheme}://{self.public_url.netloc}"
+        return value.replace("{public_url}", origin).replace("{public_host}", host)
 
 
 def _preset(mode: str) -> str:

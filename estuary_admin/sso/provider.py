@@ -53,7 +53,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002
         path = reverse("oidc_callback", kwargs={"provider_id": self.provider_id})
-        return f"{settings.PUBLIC_URL.geturl()}{path}"
+        return f"{settings.PUBLIC_ORIGIN}{path}"
 
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None

@@ -70,7 +70,7 @@ def other_sign_out(request: HttpRequest) -> str:
     if settings.SSO.logout_url or settings.SSO.is_local:
         return str(settings.SSO.logout_url)
     path = reverse("account_signed_out_everywhere")
-    return provider_sign_out(request.session, f"{settings.PUBLIC_URL.geturl()}{path}")
+    return provider_sign_out(request.session, f"{settings.PUBLIC_ORIGIN}{path}")
 
 
 def leave(request: HttpRequest, address: str) -> HttpResponseBase:

@@ -1,12 +1,96 @@
-"""Pages for requests that fail before or outside of a view."""
+"""Error pages: Django's handlers, and pages for responses that come without one."""
 
 from __future__ import annotations
 
+import errno
+import sys
+from collections.abc import Callable, Iterator
+
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+
+STORAGE_FULL_TEXTS = ("database or disk is full", "no space left on device", "disk quota exceeded")
+STORAGE_FULL_SQLSTATES = {"53100"}
+NO_THREAD_TEXT = "can't start new thread"
+
+
+def error_page(request: HttpRequest, status: int, template: str = "") -> HttpResponse:
+    return render(request, template or f"{status}.html", status=status)
+
+
+# Without the `requires_csrf_token` of Django's own handlers: it reads the form, and fails again if
+# the form is what cannot be read.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return error_page(request, 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return error_page(request, 403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Called by Django while it handles the exception."""
+    status, template = failure_page(sys.exception())
+    return error_page(request, status, template)
+
+
+def failure_page(error: BaseException | None) -> tuple[int, str]:
+    """Status and template for an exception that nothing else handles."""
+    causes = list(_causes(error))
+    if any(map(is_storage_full, causes)):
+        return 503, "503_storage.html"
+    if any(map(is_out_of_threads, causes)):
+        return 503, "503_busy.html"
+    return 500, "500.html"
 
 
 @login_not_required
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
-    return render(request, "403_csrf.html", status=403)
+    return error_page(request, 403, "403_csrf.html")
+
+
+class ErrorPagesMiddleware:
+    """Give a refused method a page; Django answers it without a body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code != 405 or not _is_empty(response):
+            return response
+        page = error_page(request, 405)
+        page["Allow"] = response.get("Allow", "")
+        return page
+
+
+def is_storage_full(error: BaseException) -> bool:
+    """Whether the database or a file could not be written for lack of space."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return True
+    if getattr(error, "sqlstate", "") in STORAGE_FULL_SQLSTATES:
+        return True
+    text = str(error).lower()
+    return isinstance(error, DatabaseError) and any(one in text for one in STORAGE_FULL_TEXTS)
+
+
+def is_out_of_threads(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and NO_THREAD_TEXT in str(error)
+
+
+def _is_empty(response: HttpResponseBase) -> bool:
+    return isinstance(response, HttpResponse) and not response.content
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

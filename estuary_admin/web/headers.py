@@ -1,4 +1,4 @@
-"""Security headers that Django does not set, and the rule that pages are not cached."""
+"""Security headers for every response, and the rule that pages are not cached."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ RESPONSE_HEADERS = {
         f"{name} {sources}" for name, sources in CONTENT_SECURITY_POLICY.items()
     ),
     "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
 }
 
 

@@ -32,15 +32,3 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
         host.version == network.version and host.subnet_of(network)  # type: ignore[arg-type]
         for network in map(unmapped, networks)
     )
-
-
-def with_ipv6_forms(words: Iterable[str]) -> list[str]:
-    """The given networks, and each IPv4 network also in its IPv6 form."""
-    found = []
-    for word in words:
-        found.append(word)
-        network = ip_network(word)
-        if isinstance(network, IPv4Network):
-            six = int(IPV4_MAPPED.network_address) | int(network.network_address)
-            found.append(str(IPv6Network((six, network.prefixlen + 96))))
-    return found

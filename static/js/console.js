@@ -237,7 +237,7 @@ function rememberTimeZone() {
   const known = document.cookie.split("; ").includes(`timezone=${zone}`);
   if (!zone || known) return;
   const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `timezone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  document.cookie = `timezone=${zone}; Path=${document.body.dataset.home}; Max-Age=31536000; SameSite=Lax${secure}`;
 }
 
 /* Start */

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
 
 from estuary_admin import environment
 
@@ -51,6 +52,34 @@ def test_http_on_this_machine_works_without_tls(monkeypatch: pytest.MonkeyPatch)
     assert not found["SECURE_SSL_REDIRECT"]
 
 
+def test_below_a_path_cookies_static_files_and_addresses_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = settings_of(monkeypatch, PUBLIC_URL="https://example.org/estuary")
+
+    assert found["SESSION_COOKIE_NAME"] == "__Secure-sessionid"  # `__Host-` demands Path=/
+    assert found["CSRF_COOKIE_NAME"] == "__Secure-csrftoken"
+    assert found["SESSION_COOKIE_PATH"] == found["CSRF_COOKIE_PATH"] == "/estuary"
+    assert found["FORCE_SCRIPT_NAME"] == "/estuary"
+    assert found["STATIC_URL"] == "/estuary/static/"
+    assert found["CSRF_TRUSTED_ORIGINS"] == [found["PUBLIC_ORIGIN"]] == ["https://example.org"]
+
+
+def test_an_ipv6_address_is_an_allowed_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings_of(monkeypatch, PUBLIC_URL="https://[2001:db8::5]")
+
+    assert validate_host("[2001:db8::5]", found["ALLOWED_HOSTS"])
+
+
+@pytest.mark.parametrize("name", ["da#ta", "da?ta", "da%41", "da ta", "dä+ta"])
+def test_the_database_is_in_the_data_folder_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    found = settings_of(monkeypatch, DATA_DIR=str(tmp_path / name))
+
+    assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / name / "estuary-admin.sqlite3")
+
+
 def test_sqlite_transactions_are_immediate(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings_of(monkeypatch, DATABASE_URL="sqlite:////tmp/some.sqlite3")
 
@@ -80,6 +109,10 @@ def test_other_users_cannot_read_the_data_folder(
         ("DEBUG", "1"),
         ("TRUSTED_PROXIES", "proxy.example.com"),
         ("ESTUARY_API_URL", "http://node.example.com"),
+        ("ESTUARY_API_URL", "https://node.example.com/a b"),
+        ("ESTUARY_API_URL", "https://node.example.com/$(id)"),
+        ("PUBLIC_URL", "https://keys.example.com/a%41"),
+        ("ALLOWED_HOSTS", "https://keys.example.com"),
         ("ESTUARY_ALLOW_HTTP", "perhaps"),
         ("ESTUARY_HTTP_PROXY", "https://proxy.example.com"),
         ("ESTUARY_HTTP_PROXY", "socks5://proxy.example.com:1080"),
@@ -147,20 +180,31 @@ def test_only_the_environment_module_reads_variables() -> None:
         if re.search(r"os\.(environ\b(?!\.(setdefault|update))|getenv)", path.read_text("utf-8"))
     ]
 
-    assert readers == ["keys/demo/__main__.py"]  # it passes LOG_LEVEL on
+    # keys/demo starts a console and passes LOG_LEVEL on to it.
+    assert readers == ["estuary_admin/environment.py", "keys/demo/__main__.py"]
 
 
 def test_gunicorn_is_set_by_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
-    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8")
+    monkeypatch.setenv("WEB_KEEPALIVE", "20")
+    monkeypatch.setenv("WEB_LIMIT_REQUEST_LINE", "4096")
+    monkeypatch.setenv("WEB_LIMIT_REQUEST_FIELD", "65536")
 
     server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
 
     assert server["workers"] == 4
-    # The second is the first as an IPv6 socket writes it.
-    assert server["forwarded_allow_ips"] == "10.0.0.0/8,::ffff:a00:0/104"
+    assert server["keepalive"] == 20
+    assert server["limit_request_line"] == 4096
+    assert server["limit_request_field_size"] == 65_536
+
+
+def test_gunicorn_believes_no_forwarded_header_itself() -> None:
+    server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+    assert server["secure_scheme_headers"] == {}
+    assert server["forwarder_headers"] == server["forwarded_allow_ips"] == ""
 
 
 def test_a_wrong_number_of_workers_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import base64
 import secrets
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ MISTAKEN: list[tuple[str, dict[str, Any]]] = [
     ("E006", {"TRUSTED_PROXIES": [ip_network("::ffff:0:0/97")]}),
     ("E007", {"ALLOWED_HOSTS": ["*"]}),
     ("E008", {"ALLOWED_HOSTS": ["localhost"]}),
+    ("E008", {"PUBLIC_URL": urlsplit("https://[2001:db8::5]"), "ALLOWED_HOSTS": ["2001:db8::5"]}),
     ("E011", {"METRICS_ALLOWED": [ip_network("::/0")]}),
     ("W001", {"CACHES": REDIS, "_database": SQLITE_FILE}),
     ("W002", {"TRUSTED_PROXIES": []}),
@@ -114,10 +116,22 @@ def test_an_open_provider_is_accepted_when_an_admin_creates_the_members(
     assert found() == []
 
 
-def test_a_data_folder_that_others_can_read_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o750)
+@pytest.mark.parametrize(
+    ("mode", "group", "mistakes"),
+    [
+        (0o700, 1000, []),
+        (0o750, 1000, ["W007"]),
+        (0o770, 0, []),  # OpenShift: any user, whose group is 0
+        (0o775, 0, ["W007"]),
+    ],
+)
+def test_a_data_folder_that_others_can_read_is_named(
+    settings: Any, mode: int, group: int, mistakes: list[str]
+) -> None:
+    state = SimpleNamespace(st_mode=mode, st_gid=group)
+    settings.DATA_DIR = SimpleNamespace(stat=lambda: state)
 
-    assert found() == ["W007"]
+    assert found() == mistakes
 
 
 def test_a_database_on_a_network_file_system_is_named(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
-from django.views.defaults import server_error
 
+from estuary_admin.urls import handler500  # noqa: F401 - Django looks for it beside `urlpatterns`
 from estuary_admin.urls import urlpatterns as all_routes
+from estuary_admin.web import static_pages
+from estuary_admin.web.errors import server_error
+from estuary_admin.web.wsgi_application import ConsoleApplication
+from tests.conftest import HTMX
 from tests.keys.evidence import words_of
 
 
@@ -47,7 +54,7 @@ def test_a_form_that_is_too_large_is_refused(alice: Any) -> None:
 
 
 def test_a_form_without_csrf_token_is_refused() -> None:
-    response = Client(enforce_csrf_checks=True).post("/healthz")
+    response = Client(enforce_csrf_checks=True).post("/accounts/login/")
 
     assert response.status_code == 403
     assert "This form is out of date" in words_of(response)
@@ -75,6 +82,103 @@ def test_a_lost_database_is_a_500_page(alice: Any, django_db_blocker: Any) -> No
 
     assert response.status_code == 500
     assert "Something broke in this console" in words_of(response)
+
+
+@pytest.mark.parametrize("is_htmx", [True, False])
+def test_a_refused_method_is_a_405_page(browser: Client, is_htmx: bool) -> None:
+    response = browser.get("/exports/download/", headers=HTMX if is_htmx else {})
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+    assert "This address does not work that way" in words_of(response)
+
+
+def full_disk(_request: Any) -> HttpResponse:
+    raise FAILURES.pop()
+
+
+def out_of_space() -> OperationalError:
+    """As Django wraps what PostgreSQL says."""
+    error = OperationalError("could not extend file")
+    error.__cause__ = psycopg.errors.DiskFull()
+    return error
+
+
+FAILURES: list[Exception] = []
+full_disk.login_required = False  # type: ignore[attr-defined]
+urlpatterns.append(path("full/", full_disk))
+
+
+@pytest.mark.urls("tests.estuary_admin.web.test_errors")
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (OperationalError("database or disk is full"), 503, "cannot store anything now"),
+        (out_of_space(), 503, "cannot store anything now"),
+        (OSError(errno.ENOSPC, "No space left on device"), 503, "cannot store anything now"),
+        (RuntimeError("can't start new thread"), 503, "too busy"),
+        (OperationalError("no such table"), 500, "Something broke"),
+        (OSError(errno.EACCES, "Permission denied"), 500, "Something broke"),
+    ],
+)
+def test_a_full_disk_and_a_lack_of_threads_have_their_own_page(
+    error: Exception, status: int, sentence: str
+) -> None:
+    FAILURES.append(error)
+
+    response = Client(raise_request_exception=False).get("/full/")
+
+    assert response.status_code == status
+    assert sentence in words_of(response)
+    assert response["X-Request-Id"]
+
+
+@pytest.mark.urls("tests.estuary_admin.web.test_errors")
+def test_a_disk_that_is_full_below_another_error_is_told() -> None:
+    error = RuntimeError("the row was not written")
+    error.__context__ = OperationalError("database or disk is full")
+    FAILURES.append(error)
+
+    assert Client(raise_request_exception=False).get("/full/").status_code == 503
+
+
+def crashing(environ: Any, start_response: Any) -> Any:
+    raise FAILURES.pop()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("x"), "500"), (OSError(errno.ENOSPC, "full"), "503")]
+)
+def test_a_crash_outside_of_django_has_a_page_an_id_and_a_log_line(
+    error: Exception, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    FAILURES.append(error)
+    started: list[Any] = []
+
+    def start_response(*arguments: Any) -> Any:
+        started.append(arguments)
+
+    body = ConsoleApplication(crashing, "")({"PATH_INFO": "/"}, start_response)
+
+    line, headers, _ = started[0]
+    found = dict(headers)
+    assert line.startswith(status)
+    assert b"Estuary Admin" in b"".join(body)
+    assert found["Content-Security-Policy"].startswith("default-src 'none'")
+    [record] = caplog.records
+    assert vars(record)["request_id"] == found["X-Request-Id"]
+
+
+def test_an_error_page_that_cannot_be_rendered_is_plain_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(static_pages.TEMPLATE_OF_STATUS, 418, "missing.html")
+
+    line, headers, body = static_pages.static_response(418)
+
+    assert line.startswith("418 ")
+    assert dict(headers)["Content-Type"] == "text/plain"
+    assert body == static_pages.PLAIN_PAGE
 
 
 def test_the_500_page_renders_alone(rf: Any) -> None:

@@ -1,0 +1,72 @@
+"""Gunicorn's threaded worker, with our pages for what it refuses and a 503 without threads."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from gunicorn.http import errors
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+logger = logging.getLogger("estuary_admin.request")
+
+STATUS_BY_ERROR = {
+    errors.LimitRequestLine: 414,
+    errors.LimitRequestHeaders: 431,
+    errors.UnsupportedTransferCoding: 501,
+    errors.ExpectationFailed: 417,
+    errors.ForbiddenProxyRequest: 403,
+    errors.ConfigurationProblem: 500,
+    errors.InvalidResponseHeader: 500,
+    errors.InvalidResponseHeaderName: 500,
+}
+SEND_SECONDS = 5
+
+
+class ThreadPool(ThreadPoolExecutor):
+    """Works with fewer threads when the system refuses another one."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            if not self._threads:
+                # Nothing will ever take the request out of the queue.
+                self._work_queue.get_nowait()
+                raise
+
+
+class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
+    def get_thread_pool(self) -> ThreadPool:
+        return ThreadPool(max_workers=self.cfg.threads)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        try:
+            super().enqueue_req(conn)
+        except RuntimeError as error:  # "can't start new thread"
+            self.nr_conns -= 1
+            conn.sock.setblocking(False)  # this is the main loop: it must not wait
+            self._send_error(conn.sock, 503, str(error))
+            with contextlib.suppress(OSError):
+                conn.sock.recv(65_536)  # closing with unread data would drop the response
+            conn.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002
+        """Answer what gunicorn cannot read, without its own page and without logging the text."""
+        is_unreadable = isinstance(exc, errors.ParseException)
+        status = STATUS_BY_ERROR.get(type(exc), 400 if is_unreadable else 500)
+        client.settimeout(SEND_SECONDS)
+        self._send_error(client, status, type(exc).__name__, None if is_unreadable else exc)
+
+    @staticmethod
+    def _send_error(client: Any, status: int, reason: str, error: Exception | None = None) -> None:
+        from estuary_admin.web.static_pages import static_response  # needs Django's settings
+
+        line, headers, body = static_response(status)
+        extra = {"request_id": dict(headers)["X-Request-Id"], "status": status, "reason": reason}
+        logger.warning("request_not_served", extra=extra, exc_info=error)
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        with contextlib.suppress(OSError):
+            client.sendall(f"HTTP/1.1 {line}\r\nConnection: close\r\n{head}\r\n".encode() + body)
