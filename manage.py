@@ -11,7 +11,7 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "estuary_admin.settings")
     if sys.argv[1:2] == ["sandbox"]:
-        # The made-up node has nothing to sign, and should run without any set-up.
+        # The sandbox node signs nothing, and runs without any settings.
         os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(64))
     if sys.argv[1:2] == ["env"]:
         # It writes the settings, so it must not need any.
@@ -19,9 +19,13 @@ def main() -> None:
 
         Command().run_from_argv(sys.argv)
         return
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))  # a sentence about a setting, which a traceback would bury
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,8 +29,54 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_the_server_does_not_start_without_sealing_keys(tmp_path: Path) -> None:
     ended = run("-c", "import estuary_admin.wsgi", SECRET_KEY="x" * 50, DATA_DIR=str(tmp_path))
 
-    assert ended.returncode == 1
+    assert ended.returncode == 4
     assert "Set TOKEN_SEALING_KEYS" in ended.stderr
+
+
+RIGHT = {"SECRET_KEY": "x" * 50, "TOKEN_SEALING_KEYS": base64.b64encode(b"k" * 32).decode()}
+
+
+def test_gunicorn_ends_with_one_sentence_about_a_wrong_setting(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    ended = run(
+        *("-m", "gunicorn", "estuary_admin.wsgi"),
+        **{**RIGHT, "DATA_DIR": str(file), "BIND": "127.0.0.1:0", "WEB_CONCURRENCY": "1"},
+    )
+
+    assert ended.returncode == 4
+    assert f"DATA_DIR is '{file}', which is not a directory." in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+AS_NOBODY = """
+import os, pathlib
+from estuary_admin import environment
+os.setgid(65534)
+os.setuid(65534)
+environment.folder("DATA_DIR", pathlib.Path("unused"))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_data_folder_of_another_user_is_named_with_both_users() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        ended = run("-c", AS_NOBODY, DATA_DIR=folder)
+
+    sentence = f"DATA_DIR {folder} cannot be written by uid 65534; it belongs to uid 0."
+    assert sentence in ended.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_any_user_of_group_0_can_write_a_data_folder_of_that_group() -> None:
+    as_any_user = AS_NOBODY.replace("os.setgid(65534)", "os.setgid(0)")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o770)
+        ended = run("-c", as_any_user, DATA_DIR=folder)
+
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_an_address_that_the_client_cannot_use_stops_the_start(tmp_path: Path) -> None:
@@ -34,7 +84,7 @@ def test_an_address_that_the_client_cannot_use_stops_the_start(tmp_path: Path) -
     ended = run("manage.py", "check", ESTUARY_API_URL="https://exa mple.org", **keys)
 
     assert ended.returncode == 1
-    assert "ESTUARY_API_URL is wrong. The address of Estuary has a host" in ended.stderr
+    assert ended.stderr.startswith("ESTUARY_API_URL is 'https://exa mple.org'; give an address")
 
 
 def test_the_sandbox_node_needs_no_settings(tmp_path: Path) -> None:

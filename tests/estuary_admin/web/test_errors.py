@@ -188,4 +188,4 @@ def test_the_500_page_renders_alone(rf: Any) -> None:
 def test_the_server_starts_with_our_settings() -> None:
     from estuary_admin.wsgi import application
 
-    assert application
+    assert callable(application)
