@@ -18,6 +18,7 @@ handler400 = "estuary_admin.web.errors.bad_request"
 handler403 = "estuary_admin.web.errors.permission_denied"
 handler404 = "estuary_admin.web.errors.page_not_found"
 handler500 = "estuary_admin.web.errors.server_error"
+handler429 = "estuary_admin.security.throttles.too_many_attempts"
 
 home = RedirectView.as_view(pattern_name="keys:key_list", http_method_names=["get", "head"])
 change_password = RedirectView.as_view(

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from estuary_admin.sso.events import happened
 from keys.account.preferences import take_into_session
-from keys.actors import actor_of
+from keys.actors import Actor, actor_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 
@@ -43,6 +43,9 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
 
 @receiver(happened)
 def on_event(
-    request: HttpRequest, event: str, member: User | None, detail: dict[str, str], **_: Any
+    request: HttpRequest | None, event: str, member: User | None, detail: dict[str, str], **_: Any
 ) -> None:
-    record_action(actor_of(request, member), event, detail=detail)
+    if request is None:
+        record_action(Actor(None, "", "manage.py"), event, on_behalf_of=member, detail=detail)
+    else:
+        record_action(actor_of(request, member), event, detail=detail)

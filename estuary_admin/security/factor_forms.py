@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.base.internal.flows import check_rate_limit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import generate_totp_secret
@@ -18,20 +20,23 @@ from allauth.mfa.webauthn.forms import (
     LoginWebAuthnForm,
 )
 from django import forms
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.secrets.sealing import SealBroken
+from estuary_admin.security.factors import use_code
 from estuary_admin.security.mfa_adapter import FactorAdapter
 from estuary_admin.security.passkeys import CredentialField, is_from_own_page
+from estuary_admin.security.throttles import record_throttled, require_storage
 from estuary_admin.sso.events import Event, tell
 
 logger = logging.getLogger("estuary_admin.security")
 
 PENDING_SECRET = "factor_pending"  # noqa: S105 - session key: sealed secret of an app being added
-CODE_VALID_SECONDS = 120  # an app's code is accepted for 90 seconds, with MFA_TOTP_TOLERANCE
+MAX_CODE_LENGTH = 100
+#: Of the errors by which allauth refuses an attempt that is not looked at.
+THROTTLED_CODES = {"too_many_login_attempts", "rate_limited"}
 CODE_INPUT_ATTRIBUTES = {
     "autocomplete": "one-time-code",
     "inputmode": "numeric",
@@ -39,12 +44,28 @@ CODE_INPUT_ATTRIBUTES = {
 }
 
 
+def code_field(help_text: str) -> forms.CharField:
+    widget = forms.TextInput(attrs=CODE_INPUT_ATTRIBUTES)
+    return forms.CharField(
+        label="Code", max_length=MAX_CODE_LENGTH, widget=widget, help_text=help_text
+    )
+
+
+def one_spelling(code: str) -> str:
+    """Remove what people and apps put between digits, in any script and of any width."""
+    return "".join(char for char in unicodedata.normalize("NFKC", code) if char.isalnum()).lower()
+
+
 def record_failure(kind: str, member: Any, clean: Callable[[], Any]) -> Any:
-    """Call `clean` and record each refusal, throttled attempts included."""
+    """Call `clean` and record each refusal, but throttled attempts once a minute."""
     try:
         return clean()
-    except ValidationError:
-        tell(context.request, Event.FACTOR_FAILED, member, factor=kind)
+    except ValidationError as error:
+        if error.code in THROTTLED_CODES:
+            require_storage()
+            record_throttled(context.request, kind, member)
+        else:
+            tell(context.request, Event.FACTOR_FAILED, member, factor=kind)
         raise
     except (AttributeError, KeyError, TypeError, ValueError):  # no browser sends such an answer
         tell(context.request, Event.FACTOR_FAILED, member, factor=kind)
@@ -56,27 +77,26 @@ class CodeForm(NoTokenFieldsMixin, AuthenticateForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = "Code"
-        self.fields["code"].help_text = "From your authenticator app, or a recovery code."
-        self.fields["code"].widget = forms.TextInput(attrs=CODE_INPUT_ATTRIBUTES)
+        self.fields["code"] = code_field("From your authenticator app, or a recovery code.")
 
     def clean_code(self) -> str:
-        code: str = record_failure("code", self.user, self._first_use)
+        code: str = record_failure("code", self.user, self._accepted)
         return code
 
-    def _first_use(self) -> str:
+    def _accepted(self) -> str:
+        forget_failures = check_rate_limit(self.user)
+        code = one_spelling(self.cleaned_data["code"])
         try:
-            code: str = super().clean_code()
+            self.authenticator = use_code(self.user, code)
         except SealBroken:
             logger.exception("second_factor_unreadable", extra={"member": self.user.pk})
             raise ValidationError(
                 "This console can no longer read your second factor. Ask its operator to remove "
-                "it with `manage.py removefactors`."
+                "it with `manage.py members reset`."
             ) from None
-        if self.authenticator.type == Authenticator.Type.TOTP and not cache.add(
-            f"factor-code-used:{self.user.pk}:{code}", 1, CODE_VALID_SECONDS
-        ):
+        if self.authenticator is None:
             raise FactorAdapter().validation_error("incorrect_code")
+        forget_failures()
         return code
 
 
@@ -107,9 +127,12 @@ class AppAddForm(NoTokenFieldsMixin, ActivateTOTPForm):
         self.user = kwargs.pop("user")
         forms.Form.__init__(self, *args, **kwargs)  # allauth's keeps the secret unsealed
         self.secret = pending_secret(is_new=not self.is_bound)
-        self.fields["code"].label = "Code"
-        self.fields["code"].help_text = "The six digits that your app shows now."
-        self.fields["code"].widget = forms.TextInput(attrs=CODE_INPUT_ATTRIBUTES)
+        self.fields["code"] = code_field("The six digits that your app shows now.")
+
+    def clean_code(self) -> str:
+        self.cleaned_data["code"] = one_spelling(self.cleaned_data["code"])
+        code: str = record_failure("new app", self.user, super().clean_code)
+        return code
 
 
 def pending_secret(*, is_new: bool) -> str:

@@ -18,12 +18,21 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.factor_forms import PENDING_SECRET
-from estuary_admin.security.factors import factors_of, must_have_factor
+from estuary_admin.security.factors import (
+    factors_of,
+    locked_factors,
+    must_have_factor,
+    use_code,
+)
 from estuary_admin.security.fresh_proof import View, fresh_proof, proof_given
 from estuary_admin.security.mfa_adapter import LAST_FACTOR, FactorAdapter
 from estuary_admin.security.passkeys import passkey_options
 from estuary_admin.security.proof_methods import can_prove
+from estuary_admin.security.throttles import tell_once
+from estuary_admin.sso.events import Event, tell
 
+APP_REMOVED = "The authenticator app is removed."
+PASSKEY_REMOVED = "The passkey is removed. Delete it on your device, too."
 ANY_FORM = ["GET", "HEAD", "POST"]
 
 
@@ -52,7 +61,11 @@ class AppAdd(totp.ActivateTOTPView):
         return context | {"secret": " ".join(groups)}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response: HttpResponse = super().form_valid(form)
+        with locked_factors(self.request.user):
+            if factors_of(self.request.user).app:  # added by another request meanwhile
+                return redirect("mfa_index")
+            response: HttpResponse = super().form_valid(form)
+            use_code(self.request.user, form.cleaned_data["code"])  # it must not sign in as well
         del self.request.session[PENDING_SECRET]
         proof_given(self.request, "new app")
         return response
@@ -66,6 +79,23 @@ def _refuse_last_factor(request: HttpRequest, authenticator: Authenticator) -> b
     return True
 
 
+def _remove(
+    request: HttpRequest,
+    authenticator: Authenticator,
+    remove: Callable[[Any], HttpResponse],
+    form: Any,
+    message: str,
+) -> HttpResponse:
+    """Count and remove under one lock: two requests at once must not remove the last two."""
+    with locked_factors(request.user):  # type: ignore[arg-type]
+        is_gone = not Authenticator.objects.filter(pk=authenticator.pk).exists()
+        if is_gone or _refuse_last_factor(request, authenticator):
+            return redirect("mfa_index")
+        response = remove(form)
+    messages.success(request, message)
+    return response
+
+
 class AppRemove(totp.DeactivateTOTPView):
     def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if _refuse_last_factor(request, self.authenticator):
@@ -74,9 +104,7 @@ class AppRemove(totp.DeactivateTOTPView):
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response: HttpResponse = super().form_valid(form)
-        messages.success(self.request, "The authenticator app is removed.")
-        return response
+        return _remove(self.request, self.authenticator, super().form_valid, form, APP_REMOVED)
 
 
 class PasskeyAdd(webauthn.AddWebAuthnView):
@@ -101,13 +129,16 @@ class PasskeyRemove(webauthn.RemoveWebAuthnView):
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response: HttpResponse = super().form_valid(form)
-        messages.success(self.request, "The passkey is removed. Delete it on your device, too.")
-        return response
+        return _remove(self.request, self.object, super().form_valid, form, PASSKEY_REMOVED)
 
 
 class PasskeyRename(webauthn.EditWebAuthnView):
     success_url = reverse_lazy("mfa_index")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        tell(self.request, Event.FACTOR_RENAMED, factor="passkey")
+        return response
 
 
 class NewCodes(codes.GenerateRecoveryCodesView):
@@ -137,4 +168,5 @@ def recovery_codes(request: HttpRequest) -> HttpResponseBase:
     except SealBroken:
         messages.error(request, "Your recovery codes can no longer be read. Make new ones.")
         return redirect("mfa_index")
+    tell_once(request, Event.RECOVERY_CODES_SHOWN)
     return response

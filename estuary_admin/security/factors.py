@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest
 
 from estuary_admin.secrets.sealing import SealBroken, is_newest, seal_for, unseal_for
@@ -14,6 +23,7 @@ from estuary_admin.sso.sessions import is_local_session
 
 Type = Authenticator.Type
 HAS_FACTOR = "has_factor"  # session key
+LAST_STEP = "last_step"  # in `Authenticator.data` of an app: the time step of its last used code
 SEALED_FIELDS = ("secret", "seed")  # in `Authenticator.data`: of apps, of recovery codes
 
 #: The seal names the purpose, not the member: allauth does not say whose secret it encrypts.
@@ -70,6 +80,46 @@ def has_factor(request: HttpRequest) -> bool:
     if not request.session.get(HAS_FACTOR) and factors_of(request.user):  # type: ignore[arg-type]
         request.session[HAS_FACTOR] = True
     return bool(request.session.get(HAS_FACTOR))
+
+
+@contextmanager
+def locked_factors(member: User) -> Iterator[None]:
+    """Let one request at a time use or change the factors of a member.
+
+    `no_key`, because rows that refer to the member are written meanwhile, under other locks.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=member.pk)
+        yield
+
+
+def use_code(member: User, code: str) -> Authenticator | None:
+    """Return the app or the recovery codes that accept this code; each code is accepted once.
+
+    Raises SealBroken when no sealing key opens the secrets.
+    """
+    with locked_factors(member):
+        factors = factors_of(member)
+        if factors.app and _use_app_code(factors.app, code):
+            return factors.app
+        if factors.codes and factors.codes.wrap().validate_code(code):
+            return factors.codes
+    return None
+
+
+def _use_app_code(app: Authenticator, code: str) -> bool:
+    """Accept a code of a time step after the last one used, as RFC 6238 section 5.2 requires.
+
+    The step is kept, not the code: it has one spelling, and no log or cache key can hold it.
+    """
+    secret = unseal_secret(app.data["secret"])
+    for step in yield_hotp_counters_from_time():
+        expected = format_hotp_value(hotp_value(secret, step))
+        if step > app.data.get(LAST_STEP, -1) and compare_user_code(actual=code, expected=expected):
+            app.data[LAST_STEP] = step
+            app.save(update_fields=["data"])
+            return True
+    return False
 
 
 def remove_all(member: User) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm, ReauthenticateForm
+from allauth.core import context
 from django import forms
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+from estuary_admin.sso.events import Event, tell
 
 
 class SignInForm(NoTokenFieldsMixin, LoginForm):
@@ -25,6 +27,14 @@ class PasswordChangeForm(ChangePasswordForm):
         self.fields["password1"].label = "New password"
         self.fields["password2"].label = "New password, again"
         drop_placeholders(self)
+
+    def clean_oldpassword(self) -> str:
+        try:
+            password: str = super().clean_oldpassword()
+        except forms.ValidationError:
+            tell(context.request, Event.PASSWORD_CHANGE_FAILED)
+            raise
+        return password
 
 
 class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):

@@ -33,12 +33,26 @@ class Event(StrEnum):
     FACTOR_REMOVED = "factor:removed"
     FACTOR_USED = "factor:used"
     FACTOR_FAILED = "factor:failed"
+    FACTOR_RENAMED = "factor:renamed"
     RECOVERY_CODES_MADE = "factor:codes-made"
+    RECOVERY_CODES_SHOWN = "factor:codes-shown"
     PASSWORD_CHANGED = "member:password-changed"  # noqa: S105 - a name of an event
+    PASSWORD_CHANGE_FAILED = "member:password-change-failed"  # noqa: S105
+    PASSWORD_RESET = "member:password-reset"  # noqa: S105
+    THROTTLED = "member:throttled"
+    SWITCHED_OFF = "member:switched-off"
+    SWITCHED_ON = "member:switched-on"
+    MADE_ADMIN = "member:made-admin"
+    ADMIN_ENDED = "member:admin-ended"
 
 
-def tell(request: HttpRequest, event: Event, member: User | None = None, **detail: str) -> None:
-    """Report an event; without `member` it concerns the member that the request is signed in as."""
+def tell(
+    request: HttpRequest | None, event: Event, member: User | None = None, **detail: str
+) -> None:
+    """Report an event; without `member` it concerns the member that the request is signed in as.
+
+    Without a request, the operator acts on `member` by a command.
+    """
     happened.send(
         Event,
         request=request,

@@ -107,6 +107,26 @@ class Action(StrEnum):
         "",
         REFUSAL,
     )
+    PASSWORD_RESET = (
+        Event.PASSWORD_RESET,
+        "Password reset by the operator",
+        NOTICE,
+        "authn_password_change",
+    )
+    SWITCHED_OFF = Event.SWITCHED_OFF, "Member switched off", NOTICE, "user_updated"
+    SWITCHED_ON = Event.SWITCHED_ON, "Member switched on", NOTICE, "user_updated"
+    MADE_ADMIN = (
+        Event.MADE_ADMIN,
+        "Admin role given by the operator",
+        NOTICE,
+        "privilege_permissions_changed",
+    )
+    ADMIN_ENDED = (
+        Event.ADMIN_ENDED,
+        "Admin role taken by the operator",
+        NOTICE,
+        "privilege_permissions_changed",
+    )
     PREFERENCES_CHANGED = "member:preferences-changed", "Preferences changed", INFO, "user_updated"
 
     # Sessions, passwords and second factors
@@ -130,12 +150,33 @@ class Action(StrEnum):
         "authn_login_fail",
         REFUSAL,
     )
+    FACTOR_RENAMED = Event.FACTOR_RENAMED, "Passkey renamed", INFO, "user_updated"
     RECOVERY_CODES_MADE = Event.RECOVERY_CODES_MADE, "New recovery codes made", NOTICE
+    RECOVERY_CODES_SHOWN = (
+        Event.RECOVERY_CODES_SHOWN,
+        "Recovery codes shown",
+        NOTICE,
+        "sensitive_read",
+    )
     PASSWORD_CHANGED = (
         Event.PASSWORD_CHANGED,
         "Password changed",
         NOTICE,
         "authn_password_change",
+    )
+    PASSWORD_CHANGE_FAILED = (
+        Event.PASSWORD_CHANGE_FAILED,
+        "Password change refused",
+        WARNING,
+        "authn_password_change_fail",
+        REFUSAL,
+    )
+    THROTTLED = (
+        Event.THROTTLED,
+        "Too many attempts",
+        WARNING,
+        "authn_login_fail_max",
+        REFUSAL,
     )
 
     # Keys and tokens at Estuary

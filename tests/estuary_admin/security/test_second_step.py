@@ -94,7 +94,7 @@ def test_wrong_codes_are_recorded_and_throttled(halfway: Client, alice: User) ->
 
     assert "Too many" in words_of(page)
     assert not is_in(halfway)
-    assert audited() == [("factor:failed", "refused")] * 6
+    assert audited() == [("factor:failed", "refused")] * 5 + [("member:throttled", "refused")]
     assert last_row(Action.FACTOR_FAILED).actor == alice
 
 
