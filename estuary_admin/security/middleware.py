@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 
-from estuary_admin.security import interrupted_forms
+from estuary_admin.security import interrupted_forms, known_devices
 from estuary_admin.security.factors import has_factor, must_have_factor
 from estuary_admin.security.member_sessions import SESSION_ROW, begin, last_seen
 from estuary_admin.web.redirects import go_to
@@ -26,7 +26,9 @@ class MemberSessionMiddleware:
             last_seen.note(request.session[SESSION_ROW])
         elif isinstance(request.user, User):  # a session from before sessions were listed
             begin(request, request.user)
-        return self.get_response(request)
+        response = self.get_response(request)
+        known_devices.set_cookie(request, response)
+        return response
 
 
 class SecondFactorMiddleware:

@@ -22,3 +22,19 @@ class MemberSession(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.pk} of member {self.member_id}"
+
+
+class KnownAddress(models.Model):
+    """An address from which a member has signed in with a password or a passkey."""
+
+    member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    address = models.CharField(max_length=45)
+    last_used_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["member", "address"], name="one_row_per_address")
+        ]
+
+    def __str__(self) -> str:
+        return f"address {self.pk} of member {self.member_id}"

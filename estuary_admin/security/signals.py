@@ -16,10 +16,11 @@ from allauth.mfa.signals import (
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from estuary_admin.security import member_sessions
+from estuary_admin.security import known_devices, member_sessions
 from estuary_admin.security.factors import HAS_FACTOR
 from estuary_admin.security.models import MemberSession
 from estuary_admin.security.proof_methods import SIGNED_IN_AT
@@ -37,7 +38,15 @@ def on_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
     session[SIGNED_IN_AT] = time.time()
     if session[BACKEND_SESSION_KEY] not in {OIDC, PROXY}:
         session[PROVED_AT] = session[SIGNED_IN_AT]
+        known_devices.remember(request, user)
     member_sessions.begin(request, user)
+
+
+@receiver(post_save, sender=User)
+def on_member_saved(instance: User, **_: Any) -> None:
+    """End the sessions of a switched-off member: switched on again, no old cookie works."""
+    if not instance.is_active:
+        member_sessions.end(MemberSession.objects.filter(member=instance))
 
 
 @receiver(user_logged_out)

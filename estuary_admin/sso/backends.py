@@ -6,7 +6,7 @@ from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.http import HttpRequest
 
 from estuary_admin.storage.prepared_queries import PreparedQuery
@@ -29,6 +29,11 @@ class _PreparedBackend(ModelBackend):
 
 class LocalBackend(_PreparedBackend, AuthenticationBackend):
     """Signs in by password or passkey."""
+
+    @classmethod
+    def _stash_user(cls, user: AbstractBaseUser | None) -> AbstractBaseUser | None:  # noqa: ARG003
+        """Forget a switched-off member: their right password is refused like a wrong one."""
+        return None
 
 
 class ProxyBackend(_PreparedBackend):

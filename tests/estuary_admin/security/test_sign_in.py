@@ -8,6 +8,7 @@ import pytest
 from allauth.account.adapter import get_adapter
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.test import Client
 
 from keys.audit.vocabulary import Action
@@ -125,15 +126,23 @@ def test_an_unknown_user_name_is_not_recorded() -> None:
     assert "my-secret-password" not in str(vars(row))
 
 
-def test_a_switched_off_account_is_told_so_and_gets_no_session(alice: User) -> None:
+def test_a_right_password_of_a_switched_off_member_is_refused_like_a_wrong_one(
+    alice: User,
+) -> None:
     alice.is_active = False
     alice.save()
-    client = Client()
+    answers = []
+    for password in (PASSWORD, "wrong"):
+        pages = [try_to_sign_in(Client(), "alice", password) for _ in range(7)]
+        answers.append([(page.status_code, page.get("Location"), words_of(page)) for page in pages])
+        cache.clear()
 
-    response = client.post(LOGIN, {"login": "alice", "password": PASSWORD}, follow=True)
-
-    assert "This account is switched off" in words_of(response)
-    assert "_auth_user_id" not in client.session
+    assert answers[0] == answers[1]
+    assert "The username or the password is wrong." in answers[0][0][2]
+    assert "Too many failed attempts" in answers[0][6][2]
+    assert not Session.objects.exists()
+    rows = audited()
+    assert rows[: len(rows) // 2] == rows[len(rows) // 2 :]
 
 
 def test_a_switched_off_account_is_out_at_the_next_request(alice: User) -> None:
@@ -152,7 +161,7 @@ def test_attempts_on_one_account_are_throttled(alice: User) -> None:
 
     refused = try_to_sign_in(client, "alice", PASSWORD)
 
-    assert "Too many failed login attempts" in words_of(refused)
+    assert "Too many failed attempts" in words_of(refused)
     assert "_auth_user_id" not in client.session
 
 
@@ -164,7 +173,7 @@ def test_attempts_from_one_address_are_throttled() -> None:
 
     refused = try_to_sign_in(client, "somebody-else", "wrong")
 
-    assert "Too many failed login attempts" in words_of(refused)
+    assert "Too many failed attempts" in words_of(refused)
 
 
 @pytest.mark.django_db
@@ -176,7 +185,7 @@ def test_a_forged_address_does_not_escape_the_throttle() -> None:
 
     refused = try_to_sign_in(Client(), "x", "wrong", HTTP_X_FORWARDED_FOR="203.0.113.99")
 
-    assert "Too many failed login attempts" in words_of(refused)
+    assert "Too many failed attempts" in words_of(refused)
 
 
 def test_another_port_in_the_host_header_does_not_escape_the_throttle(alice: User) -> None:
@@ -191,14 +200,17 @@ def test_another_port_in_the_host_header_does_not_escape_the_throttle(alice: Use
 
     refused = try_to_sign_in(Client(), "alice", PASSWORD, HTTP_HOST="localhost:99")
 
-    assert "Too many failed login attempts" in words_of(refused)
+    assert "Too many failed attempts" in words_of(refused)
 
 
 def test_throttled_attempts_are_recorded(alice: User) -> None:
     for _ in range(6):
         try_to_sign_in(Client(), "alice", "wrong")
 
-    assert audited() == [("member:sign-in-failed", "refused")] * 6
+    throttled = [("member:throttled", "refused")]
+    assert audited() == [("member:sign-in-failed", "refused")] * 5 + throttled
+    assert last_row(Action.THROTTLED).actor == alice
+    assert last_row(Action.THROTTLED).detail == {"action": "sign-in"}
 
 
 def test_signing_out_ends_the_session_on_the_server(alice: User) -> None:
