@@ -1,7 +1,8 @@
-"""The shipped examples for proxies, run with a test's ports, and without TLS."""
+"""The shipped proxy files, with the ports of a test and without TLS."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from tests.support.console import ROOT
 from tests.support.programs import Running, program
 
 DEPLOY = ROOT / "deploy"
+#: The folders of tests belong to the user that runs them.
+USER = "user root;" if os.getuid() == 0 else ""
 NGINX = """
-daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;
+{user} daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;
 events {{ worker_connections 256; }}
 http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -21,28 +24,28 @@ http {{
 
 
 def nginx(folder: Path, port: int, *consoles: int) -> Running:
-    """nginx at a port, before consoles at theirs."""
+    """nginx on a port, in front of consoles on theirs."""
     found = program("nginx", "nginx-light")
     shipped = folder / "estuary-admin"
     shipped.mkdir()
-    for file in (DEPLOY / "nginx").glob("*.conf"):
+    for file in (DEPLOY / "nginx").iterdir():
         text = nginx_without_tls(file.read_text(), port, *consoles)
-        (shipped / file.name).write_text(text.replace("/var/log/nginx/", f"{folder}/"))
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder))
+        (shipped / file.name).write_text(in_folder(text, folder))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=USER))
     command = [found, "-p", str(folder), "-c", str(folder / "nginx.conf")]
     return Running(command, port, folder / "nginx.log")
 
 
 def nginx_with_tls(folder: Path, port: int, console: int, certificate: Path) -> Running:
-    """The same with TLS, by a file that holds a certificate for localhost and its key.
+    """The same with TLS, with a file that holds a certificate for localhost and its key.
 
-    One port for both: the shipped file sends port 80 on, which belongs to somebody else here.
+    One port for http and https: a test cannot have port 80.
     """
     found = program("nginx", "nginx-light")
     shipped = folder / "estuary-admin"
     shipped.mkdir()
     listen = f"listen 127.0.0.1:{port} ssl http2;\n    error_page 497 =301 https://$http_host/;"
-    for file in (DEPLOY / "nginx").glob("*.conf"):
+    for file in (DEPLOY / "nginx").iterdir():
         text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", file.read_text(), flags=re.DOTALL)
         text = re.sub(r"^\s*listen \[::\].*\n", "", text, flags=re.MULTILINE)
         text = re.sub(r"/etc/ssl/\S+\.(pem|key);", f"{certificate};", text)
@@ -51,10 +54,15 @@ def nginx_with_tls(folder: Path, port: int, console: int, certificate: Path) -> 
         text = text.replace("keys.example.com", "localhost").replace(
             "Host $host;", "Host $http_host;"
         )
-        (shipped / file.name).write_text(text.replace("/var/log/nginx/", f"{folder}/"))
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder))
+        (shipped / file.name).write_text(in_folder(text, folder))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=USER))
     command = [found, "-p", str(folder), "-c", str(folder / "nginx.conf")]
     return Running(command, port, folder / "nginx.log")
+
+
+def in_folder(text: str, folder: Path) -> str:
+    """Replace nginx's own folders by one of the test."""
+    return text.replace("/var/log/nginx/", f"{folder}/").replace("/etc/nginx/", f"{folder}/")
 
 
 def nginx_without_tls(text: str, port: int, *consoles: int) -> str:
@@ -69,11 +77,12 @@ def nginx_without_tls(text: str, port: int, *consoles: int) -> str:
     )
 
 
-def caddy(folder: Path, port: int, console: int) -> Running:
+def caddy(folder: Path, port: int, *consoles: int) -> Running:
     found = program("caddy", "caddy")
     text = (DEPLOY / "caddy" / "Caddyfile").read_text()
     text = text.replace("\nkeys.example.com {", f"\nhttp://localhost:{port} {{\n\tbind 127.0.0.1")
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{console}")
+    text = text.replace("127.0.0.1:8000", " ".join(f"127.0.0.1:{one}" for one in consoles))
+    text = text.replace("/etc/caddy/estuary-admin", str(DEPLOY / "caddy"))
     (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
     command = [found, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
     homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

@@ -86,6 +86,10 @@ class Console:
         """The process id of the gunicorn master; its children answer requests."""
         return self._server.pid
 
+    def signal(self, number: int) -> None:
+        """Send the master a signal, as a service manager does."""
+        self._server.send_signal(number)
+
     def kill(self) -> None:
         """Kill the master and its workers, as a power failure does."""
         answering = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
