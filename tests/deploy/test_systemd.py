@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.console import ROOT
+from keys.sandbox import Sandbox
+from tests.support.console import ROOT, Console
 from tests.support.programs import program
 
 UNITS = ROOT / "deploy" / "systemd"
@@ -46,6 +48,35 @@ def test_the_score_that_the_documentation_states_holds(service: str) -> None:
     )
 
     assert verdict.returncode == 0, verdict.stdout[-200:]
+
+
+def test_systemd_is_told_when_the_console_listens(tmp_path: Path) -> None:
+    unit = (UNITS / "estuary-admin.service").read_text()
+    assert "\nType=notify\n" in unit
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+        Sandbox(rate_limit=None) as node,
+    ):
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        (tmp_path / "data").mkdir()
+        settings = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with Console(tmp_path / "data", node, [], environment=settings):
+            assert b"READY=1" in systemd.recv(1000)
+
+
+def test_a_reload_sends_the_signal_that_the_tests_of_outages_send() -> None:
+    unit = (UNITS / "estuary-admin.service").read_text()
+
+    assert "\nExecReload=/bin/kill -s HUP $MAINPID\n" in unit
+
+
+def test_the_task_limit_is_enough_for_the_threads_of_eight_cores() -> None:
+    unit = (UNITS / "estuary-admin.service").read_text()
+    [limit] = re.findall(r"^TasksMax=(\d+)$", unit, re.MULTILINE)
+    threads = 64 + 10  # WEB_THREADS, and those of the database pool and the server itself
+
+    assert int(limit) > 2 * 8 * threads  # a reload runs old and new workers side by side
 
 
 def test_what_runs_every_day_is_what_the_console_has() -> None:
