@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import socket
 import subprocess
-import time
+import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.deploy.echo import Echo
 from tests.support.console import ROOT
-from tests.support.processes import free_port
+from tests.support.processes import free_port, wait_until
 from tests.support.programs import program
 
 DEPLOY = ROOT / "deploy"
@@ -40,12 +45,12 @@ def test_all_that_is_copied_is_there() -> None:
 def test_every_service_of_compose_is_closed_up() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 
-    assert set(compose["services"]) == {"migrate", "app", "postgres", "redis"}
+    assert set(compose["services"]) == {"migrate", "app", "worker", "postgres", "redis"}
     for name, service in compose["services"].items():
         assert "no-new-privileges:true" in service["security_opt"], name
         assert "privileged" not in service, name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
-    for name in ("migrate", "app", "redis"):
+    for name in ("migrate", "app", "worker", "redis"):
         assert (compose["services"][name]["read_only"], compose["services"][name]["cap_drop"]) == (
             True,
             ["ALL"],
@@ -53,7 +58,7 @@ def test_every_service_of_compose_is_closed_up() -> None:
 
 
 def engine() -> str:
-    """The first container engine that answers; nobody promises one."""
+    """The first container engine that answers; a machine may have none."""
     for name in ENGINES:
         if (
             shutil.which(name)
@@ -89,13 +94,57 @@ def container() -> Iterator[int]:
 
 
 def test_the_image_serves_with_a_read_only_root(container: int) -> None:
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{container}/healthz", timeout=1
-            ) as answer:
-                assert answer.read() == b"ok"
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("it never answered")
+    def is_well() -> bool:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{container}/healthz", timeout=1) as answer,
+        ):
+            return bool(answer.read() == b"ok")
+        return False
+
+    wait_until(is_well)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:{}", "0.0.0.0:{}", "localhost:{}", ":{}"])
+def test_the_health_check_asks_where_the_console_listens(bind: str) -> None:
+    with Echo() as console:
+        assert checked(bind.format(console.port)) == 0
+
+
+def test_the_health_check_takes_a_unix_socket(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "console"))
+        listener.listen()
+        answering = threading.Thread(target=answer_once, args=[listener])
+        answering.start()
+        assert checked(f"unix:{tmp_path}/console") == 0
+        answering.join()
+
+
+def answer_once(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def test_the_health_check_notices_that_nobody_listens() -> None:
+    assert checked(f"127.0.0.1:{free_port()}") != 0
+
+
+def checked(bind: str) -> int:
+    """The exit status of the check in an environment with a proxy that does not exist."""
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    return subprocess.run(
+        [sys.executable, DEPLOY / "healthcheck.py"],
+        env={"BIND": bind, **proxies},
+        capture_output=True,
+        check=False,
+    ).returncode
+
+
+def test_the_image_has_the_health_check() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+
+    assert 'CMD ["python", "healthcheck.py"]' in dockerfile
+    assert "deploy/healthcheck.py" in (DEPLOY / "Dockerfile.dockerignore").read_text()
