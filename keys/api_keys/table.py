@@ -16,7 +16,6 @@ from keys.api_keys.rows import STATUS_TEXT, TERMS, KeyRow, rows_of, terms_at
 from keys.upstream import ApiKey
 
 PAGE_SIZE = 40  # rows; with labels that have nothing in common they still come in 8 KB
-MAX_COMPARED_CHARACTERS = 500  # of a label, to search and sort by
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,7 @@ def _matching(keys: list[ApiKey], text: str) -> list[ApiKey]:
 
 def _comparable(text: str) -> str:
     """Without regard to case, and to the two ways in which Unicode writes an é."""
-    # Normalising takes quadratic time for a run of combining characters.
-    folded = text[:MAX_COMPARED_CHARACTERS].casefold()
+    folded = text.casefold()
     return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
 
 
