@@ -266,8 +266,10 @@ def test_a_provider_that_does_not_answer_is_told(settings: Any, db: None) -> Non
     with ScriptedProvider() as provider:
         oidc(settings, provider)
         provider.broken = {"discovery"}
-        assert "The status is 302, not 200." in check_sso()[0].line
-        provider.broken = {"jwks"}
+        assert "with a redirect" in check_sso()[0].line
+        provider.broken, provider.refused = set(), {"discovery"}
+        assert "The status is 401, not 200." in check_sso()[0].line
+        provider.broken, provider.refused = {"jwks"}, set()
         assert [check.ok for check in check_sso()] == [True, False, True]
 
     assert "does not answer" in check_sso()[0].line
