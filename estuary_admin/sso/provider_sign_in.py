@@ -80,9 +80,11 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         **_: Any,
     ) -> None:
         """Called when the sign-in's state is unknown, or the provider sent an error, not a code."""
-        if not (extra_context or {}).get("state"):
-            raise Refused(NotBelieved.SIGN_IN_LOST)
         error = request.GET.get("error", "")
+        is_known = bool((extra_context or {}).get("state"))
+        # Some providers send no state with an error; to a signed-in member it means nothing then.
+        if not is_known and (request.user.is_authenticated or not error):
+            raise Refused(NotBelieved.SIGN_IN_LOST)
         raise Refused(PROVIDER_ERRORS.get(error, NotBelieved.PROVIDER_DECLINED))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:

@@ -19,12 +19,6 @@ from tests.docs.pages import ROOT, Block, blocks, pages
 HERE = Path(__file__).parent
 #: Blocks that nothing here can run: page, a text in the block, the reason.
 NOT_RUN: dict[tuple[str, str], str] = {
-    ("sso.md", "sso_doctor --peer"): "not yet",
-    ("sso.md", "createmember rescue"): "not yet",
-    ("sso.md", "http://CONSOLE:8000/keys/"): "not yet",
-    ("sso.md", "https://keys.example.com/keys/"): "not yet",
-    ("sso.md", "OIDCPassClaimsAs"): "not yet",
-    ("sso.md", "auth_request /verify"): "not yet",
     ("upgrading.md", "git fetch"): "not yet",
 }
 LANGUAGES = {"apache", "caddyfile", "env", "ini", "json", "nginx", "python", "sh", "text", "yaml"}

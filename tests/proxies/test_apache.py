@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
+from tests.proxies.configurations import APACHE_MODULES, write_apache
 from tests.proxies.provider import Provider
 from tests.support.console import Console
 from tests.support.processes import free_port
@@ -17,39 +16,6 @@ from tests.support.programs import Running, program
 from tests.support.raw_requests import ask
 
 pytestmark = pytest.mark.browser
-
-MODULES = "/usr/lib/apache2/modules"
-LOADED = "mpm_event authz_core authz_user authn_core proxy proxy_http headers env auth_openidc"
-CONFIG = """
-ServerName localhost
-Listen 127.0.0.1:{port}
-PidFile {folder}/apache.pid
-ErrorLog /dev/stderr
-{modules}
-{user}
-OIDCProviderMetadataURL {provider}/.well-known/openid-configuration
-OIDCClientID console
-OIDCClientSecret anything
-OIDCRedirectURI http://localhost:{port}/oidc-callback
-OIDCCryptoPassphrase only-for-this-test
-OIDCScope "openid profile email"
-OIDCRemoteUserClaim sub
-OIDCPassClaimsAs environment
-OIDCRedirectURLsAllowed ^{provider}/
-ProxyPass /oidc-callback !
-ProxyPass / http://127.0.0.1:{console}/
-ProxyPreserveHost On
-<Location />
-  AuthType openid-connect
-  Require valid-user
-  RequestHeader unset Remote-User
-  RequestHeader unset X-Uid
-  RequestHeader unset Remote-Groups
-  RequestHeader set Remote-User %{{{name}}}e env={name}
-  RequestHeader set X-Uid %{{OIDC_CLAIM_sub}}e env=OIDC_CLAIM_sub
-  RequestHeader set Remote-Groups %{{OIDC_CLAIM_groups}}e env=OIDC_CLAIM_groups
-</Location>
-"""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +26,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def console(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    module = f"{MODULES}/mod_auth_openidc.so"
+    module = f"{APACHE_MODULES}/mod_auth_openidc.so"
     apache = program("apache2", "apache2 and libapache2-mod-auth-openidc", also=module)
     folder, front = tmp_path_factory.mktemp("apache"), free_port()
     sso = {
@@ -78,19 +44,8 @@ def console(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
         Sandbox(rate_limit=None) as node,
         Console(folder, node, [], environment=sso) as console,
     ):
-        loads = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED.split()]
-        written = CONFIG.format(
-            port=front,
-            name="OIDC_CLAIM_preferred_username",
-            folder=folder,
-            modules="\n".join(loads),
-            user="User www-data\nGroup www-data" if os.getuid() == 0 else "",
-            provider=provider.url,
-            console=console.port,
-        )
-        (folder / "apache.conf").write_text(written)
-        command = [apache, "-d", str(folder), "-f", str(folder / "apache.conf"), "-DFOREGROUND"]
-        with Running(command, front, Path(folder / "apache.log")):
+        arguments = write_apache(folder, front, provider, console, is_https=False)
+        with Running([apache, *arguments], front, folder / "apache.log"):
             console.front = front
             console.url = f"http://localhost:{front}"
             yield console

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox import Sandbox
 from tests.estuary_admin.security.conftest import code_of
+from tests.proxies.configurations import write_nginx
 from tests.proxies.verifier import Verifier
 from tests.support.console import Console
 from tests.support.processes import free_port
@@ -18,38 +18,11 @@ from tests.support.raw_requests import Headers, ask
 
 pytestmark = pytest.mark.browser
 
-SECRET = "the-secret-between-nginx-and-console"
-CONFIG = """
-daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{
-    listen 127.0.0.1:{port};
-    location /sso/ {{ proxy_pass http://127.0.0.1:{verifier}; }}
-    location = /verify {{
-      internal; proxy_pass http://127.0.0.1:{verifier};
-      proxy_pass_request_body off; proxy_set_header Content-Length "";
-    }}
-    location @enter {{ absolute_redirect off; return 302 /sso/; }}
-    location / {{
-      auth_request /verify;
-      auth_request_set $who $upstream_http_remote_user;
-      auth_request_set $groups $upstream_http_remote_groups;
-      error_page 401 = @enter;
-      proxy_set_header Host $http_host;
-      proxy_set_header Remote-User $who;
-      proxy_set_header Remote-Groups $groups;
-      proxy_set_header Remote-Name "";
-      proxy_set_header Remote-Email "";
-      proxy_set_header X-Proxy-Secret {secret};
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_pass http://127.0.0.1:{console};
-    }}
-  }}
-}}
+SECRET = "the-secret-of-nginx"
+SIGN_IN = """
+location /sso/ {{ proxy_pass http://127.0.0.1:{verifier}; }}
+location @enter {{ absolute_redirect off; return 302 /sso/; }}
+error_page 401 = @enter;
 """
 
 
@@ -76,11 +49,9 @@ def console(verifier: Verifier, tmp_path_factory: pytest.TempPathFactory) -> Ite
         Sandbox(rate_limit=None) as node,
         Console(folder, node, [], environment=sso) as console,
     ):
-        ports = {"port": front, "verifier": verifier.port, "console": console.port}
-        written = CONFIG.format(folder=folder, secret=SECRET, **ports)
-        (folder / "nginx.conf").write_text(written)
-        command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        with Running(command, front, Path(folder / "nginx.log")):
+        others = SIGN_IN.format(verifier=verifier.port)
+        arguments = write_nginx(folder, front, verifier, console, is_https=False, others=others)
+        with Running([nginx, *arguments], front, folder / "nginx.log"):
             console.front = front
             console.url = f"http://localhost:{front}"
             yield console

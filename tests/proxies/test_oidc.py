@@ -119,7 +119,7 @@ def test_who_says_no_at_the_provider_is_told(
     page.get_by_role("button", name="Sign in with Corp").click()
     page.get_by_role("button", name="Deny").click()
 
-    expect(page.get_by_text("Signing in at the provider did not work")).to_be_visible()
+    expect(page.get_by_text("The sign-in was cancelled at the provider")).to_be_visible()
 
 
 def test_without_scripts_it_works_as_well(
