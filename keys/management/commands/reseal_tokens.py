@@ -23,7 +23,7 @@ class Command(BaseCommand):
             self.stderr.write(
                 f"{factors_unreadable} second factors cannot be opened with these "
                 "TOKEN_SEALING_KEYS. Add the key that sealed them, or take them off with "
-                "`manage.py removefactors`."
+                "`manage.py members reset`."
             )
         if unreadable:
             raise CommandError(
