@@ -15,6 +15,7 @@ from keys.api_keys.views import (
 )
 from keys.audit import views as audit
 from keys.exports import views as exports
+from keys.notes import views as notes
 from keys.stats import views as stats
 from keys.token import views as token
 
@@ -40,6 +41,7 @@ urlpatterns = [
     path("keys/revoke-expired/", key_revoke_expired.key_revoke_expired, name="key_revoke_expired"),
     path("keys/<token_hash:token_hash>/", key_detail.key_detail, name="key_detail"),
     path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),
+    path("keys/<token_hash:token_hash>/note/", notes.key_note, name="key_note"),
     path("stats/", stats.stats, name="stats"),
     path("exports/", exports.exports, name="exports"),
     path("exports/download/", exports.export_download, name="export_download"),

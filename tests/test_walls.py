@@ -89,7 +89,17 @@ PAGES |= {"templatetags", "preferences.py", "actors.py"}
 
 
 def services() -> list[Path]:
-    folders = ("api_keys", "token", "exports", "stats", "audit", "account", "jobs", "policy")
+    folders = (
+        "api_keys",
+        "token",
+        "exports",
+        "stats",
+        "audit",
+        "account",
+        "jobs",
+        "policy",
+        "notes",
+    )
     return [
         path
         for path in MODULES

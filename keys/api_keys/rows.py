@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from estuary_admin.invisible_characters import shows_something
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.api_keys.query import Status, list_url
 from keys.models import KeyCreation
+from keys.notes.services import lines_of
 from keys.upstream import PERMANENT_FROM, ApiKey, fingerprint_of
 
 MAX_NAME_LENGTH = 60  # characters of a label in a sentence
@@ -50,6 +51,7 @@ class KeyRow:
     permission: str  # "upload", "all", or "" when the key was not created here
     is_own: bool  # the member's own stored token
     is_new: bool = False  # created here within the last hour
+    note: str = ""  # the note's fields as one line
 
     @property
     def token_hash(self) -> str:
@@ -111,15 +113,22 @@ class Record(NamedTuple):
 def rows_of(
     keys: Iterable[ApiKey], own_hash: str, node_now: datetime, new_hash: str = ""
 ) -> list[KeyRow]:
-    """Put our records beside the keys of one page, with one query for all of them.
+    """Put our records and notes beside the keys of one page, with one query for each kind.
 
     `node_now` is the node's clock: Estuary decides by it whether a key has expired.
     """
     keys = list(keys)
-    records, ends = records_of([key.token_hash for key in keys]), terms_at(node_now)
-    return [
+    hashes, ends = [key.token_hash for key in keys], terms_at(node_now)
+    records, notes = records_of(hashes), lines_of(hashes)
+    rows = [
         _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, ends))
         for key in keys
+    ]
+    if not notes:
+        return rows
+    return [
+        replace(row, note=notes[row.token_hash].line) if row.token_hash in notes else row
+        for row in rows
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from django.core.paginator import Page, Paginator
 from estuary_admin.invisible_characters import shows_something
 from keys.api_keys.query import KeyQuery, Sort, Status
 from keys.api_keys.rows import STATUS_TEXT, TERMS, KeyRow, rows_of, terms_at
+from keys.notes.search import comparable
+from keys.notes.services import hashes_matching
 from keys.upstream import ApiKey
 
 PAGE_SIZE = 40  # rows; with labels that have nothing in common they still come in 8 KB
@@ -89,19 +90,17 @@ def _by_status(keys: tuple[ApiKey, ...], node_now: datetime) -> dict[Status, lis
 
 
 def _matching(keys: list[ApiKey], text: str) -> list[ApiKey]:
-    """Keys whose label contains the text, or whose hash begins with it."""
+    """Keys whose label or note contains the text, or whose hash begins with it."""
     if not text:
         return keys
-    wanted = _comparable(text)
+    wanted, noted = comparable(text), hashes_matching(text)
     return [
-        key for key in keys if wanted in _comparable(key.label) or key.token_hash.startswith(text)
+        key
+        for key in keys
+        if wanted in comparable(key.label)
+        or key.token_hash.startswith(text)
+        or key.token_hash in noted
     ]
-
-
-def _comparable(text: str) -> str:
-    """Without regard to case, and to the two ways in which Unicode writes an é."""
-    folded = text.casefold()
-    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
 
 
 def _sorted(keys: list[ApiKey], sort: Sort) -> list[ApiKey]:
@@ -110,7 +109,7 @@ def _sorted(keys: list[ApiKey], sort: Sort) -> list[ApiKey]:
         return sorted(keys, key=lambda key: key.expiry, reverse=down)
     # Keys without a label that shows come last, in either direction.
     labelled = [key for key in keys if _has_label(key)]
-    labelled.sort(key=lambda key: _comparable(key.label), reverse=down)
+    labelled.sort(key=lambda key: comparable(key.label), reverse=down)
     return labelled + [key for key in keys if not _has_label(key)]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +19,10 @@ from keys.audit import chain
 from keys.audit.download import FORMS
 from keys.audit.query import AuditQuery
 from keys.audit.record import record_action
-from keys.audit.rows import as_rows
+from keys.audit.rows import AuditRow, as_rows
 from keys.audit.vocabulary import Action, Outcome
 from keys.http import AppRequest, render_page
+from keys.notes.services import facts_of, readable_notes
 
 ROWS_PER_PAGE = 50
 
@@ -33,7 +36,7 @@ def audit(request: AppRequest) -> HttpResponse:
     here = reverse("keys:audit")
     context: dict[str, Any] = {
         "audit_query": query,
-        "rows": as_rows(shown),
+        "rows": _with_notes(as_rows(shown), request.user, sees_all=sees_all),
         "sees_all": sees_all,
         "actions": sorted(Action, key=lambda action: action.words),
         "outcomes": Outcome.choices,
@@ -47,6 +50,17 @@ def audit(request: AppRequest) -> HttpResponse:
         "clear_url": here if query.filters else "",
     }
     return render_page(request, "keys/audit.html", context)
+
+
+def _with_notes(rows: list[AuditRow], member: User, *, sees_all: bool) -> list[AuditRow]:
+    """Add what was noted about the keys: it stays readable here when a key has ended."""
+    notes = readable_notes(member, {row.token_hash for row in rows}, sees_all=sees_all)
+    return [
+        replace(row, facts=row.facts + facts_of(notes[row.token_hash]))
+        if row.token_hash in notes
+        else row
+        for row in rows
+    ]
 
 
 @require_safe

@@ -185,6 +185,7 @@ class Action(StrEnum):
     KEY_CREATE_REQUESTED = "key:create-requested", "Creation requested", INFO
     KEY_CREATED = "key:created", "Key created", NOTICE, "authn_token_created"
     KEY_REVOKE_REQUESTED = "key:revoke-requested", "Revocation requested", INFO
+    KEY_NOTED = "key:noted", "Note of a key changed", INFO
     KEY_REVOKED = "key:revoked", "Key revoked", NOTICE, "authn_token_revoked"
 
     # Data

@@ -7,6 +7,7 @@ from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.exports import ExportLease
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
+from keys.models.notes import KeyNote
 from keys.models.token import StoredToken
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Claimable",
     "ExportLease",
     "KeyCreation",
+    "KeyNote",
     "Preferences",
     "ScheduledRun",
     "SchedulerLease",

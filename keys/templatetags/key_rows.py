@@ -84,6 +84,8 @@ def _row(
     }
     if row.label:
         values["label"] = row.label
+    if row.note:
+        values["note"] = row.note
     return render_fragment("keys/_key_row.html", "row", kind, values)
 
 

@@ -15,6 +15,7 @@ from keys.api_keys.views.key_revoke import tell_absence
 from keys.audit import rows as audit_rows
 from keys.http import AppRequest
 from keys.models import KeyCreation
+from keys.notes.views import note_context
 
 
 @require_safe
@@ -37,5 +38,6 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
         "clock_ahead": listed.clock_shift,
         "clock_warning": listed.clock_warning,
         "stale_reason": listed.stale_reason,
+        **note_context(token_hash),
     }
     return render(request, "keys/key_detail.html", context)

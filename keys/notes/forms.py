@@ -1,0 +1,52 @@
+"""The form of a key's note."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+from keys.policy.rules import Policy
+
+#: Categories that break lists, logs and terminals; the free text may have line breaks.
+REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+
+
+class KeyNoteForm(NoTokenFieldsMixin):
+    display_name = forms.CharField(label="Display name", required=False, max_length=100)
+    purpose = forms.CharField(
+        label="Purpose", required=False, max_length=500, help_text="What the key is for."
+    )
+    system = forms.CharField(
+        label="System", required=False, max_length=200, help_text="Where it is used."
+    )
+    contact = forms.CharField(
+        label="Contact", required=False, max_length=200, help_text="Whom to ask about it."
+    )
+    note = forms.CharField(
+        label="Note", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+    def __init__(self, *args: Any, policy: Policy, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._policy = policy
+
+    def clean_note(self) -> str:
+        return str(self.cleaned_data["note"]).replace("\r\n", "\n")
+
+    def clean_purpose(self) -> str:
+        purpose = str(self.cleaned_data["purpose"])
+        if self._policy.is_purpose_required and not purpose:
+            raise ValidationError("Say what the key is for: a purpose is required here.")
+        return purpose
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name, text in list(cleaned.items()):
+            line = text.replace("\n", " ").replace("\t", " ") if name == "note" else text
+            if any(unicodedata.category(one) in REFUSED_CATEGORIES for one in line):
+                self.add_error(name, "Take out line breaks and control characters.")
+        return cleaned
