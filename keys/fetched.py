@@ -44,7 +44,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def clock_shift(self) -> timedelta:
         """The difference between the clocks where it is worth telling, else zero."""
-        return self.clock_ahead if abs(self.clock_ahead) > CLOCK_TOLERANCE else timedelta()
+        return clock_shift(self.clock_ahead)
 
     @property
     def clock_warning(self) -> str:
@@ -78,9 +78,14 @@ def ahead_of(clock: NodeClock | None) -> timedelta:
     return clock.ahead if clock else timedelta()
 
 
+def clock_shift(ahead: timedelta) -> timedelta:
+    """A difference between the clocks where it is worth telling, else zero."""
+    return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta()
+
+
 def clock_warning(ahead: timedelta) -> str:
     """What to tell a member when the node's clock and ours differ; "" when they agree."""
-    if abs(ahead) <= CLOCK_TOLERANCE:
+    if not clock_shift(ahead):
         return ""
     unit = timedelta(minutes=1) if abs(ahead) >= timedelta(minutes=2) else timedelta(seconds=1)
     apart = describe(round(abs(ahead) / unit) * unit)

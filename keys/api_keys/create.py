@@ -1,29 +1,32 @@
-"""Creating a key exactly once, and finding out what happened when the answer is lost."""
+"""Creating a key exactly once, and reporting what is known of it."""
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, transaction
 
+from estuary_admin.storage.connections import release_connection
 from keys import throttles
 from keys.actors import Actor
-from keys.api_keys.lost_creations import find_out_late
+from keys.api_keys.conclusions import Conclusion, record_conclusion
+from keys.api_keys.lost_creations import find_after_lost_answer, find_out_late
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.policy.enforce import check_new_key
-from keys.token.stored_tokens import client_for, forget_list
-from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError, fingerprint_of
-
-logger = logging.getLogger("estuary_admin.keys")
+from keys.token.stored_tokens import client_for
+from keys.upstream import CreatedKey, KeySpec, UpstreamError
 
 Outcome = KeyCreation.Outcome
+
+#: The member waits for the token meanwhile, so it is shown after this time in any case.
+CHECK_SECONDS = 3.0
+UNREADABLE_LIST = "Estuary's list could not be read whole."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ def create_key(
 ) -> Creation:
     """Create one key for one nonce, however often the form arrives.
 
-    The list is asked before, so that a key whose answer was lost can be told from those that were
-    there. Raises UpstreamError, TooOften or PolicyRefused when surely no key was made.
+    The list is read before, so that a key whose answer was lost can be told from those that were
+    there. Raises UpstreamError, TooOften or PolicyRefused when it is certain that no key was made.
     """
     if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
         return _repeated(actor, stored, first)
@@ -58,13 +61,17 @@ def create_key(
         created = client.create_key(spec)
     except UpstreamError as error:
         if not error.maybe_carried_out:
-            _conclude(actor, stored, record, Outcome.NOT_CREATED, reason=error.code)
+            record_conclusion(
+                actor, stored, record, Conclusion(Outcome.NOT_CREATED, reason=error.code)
+            )
             raise
-        outcome, token_hash = _find_out(client, spec, before)
-        _conclude(actor, stored, record, outcome, token_hash, reason=error.code)
-        return Creation(record, sentence=error.what)  # what came of it, the outcome says
-    _conclude(actor, stored, record, Outcome.CREATED, created.token_hash)
-    return Creation(record, created)
+        outcome, token_hash = find_after_lost_answer(client, spec, before)
+        record_conclusion(actor, stored, record, Conclusion(outcome, token_hash, error.code))
+        return Creation(record, sentence=error.what)  # the outcome says what it led to
+    outcome, doubt = _checked(actor, stored, created)
+    reason = "" if outcome is Outcome.CREATED else "not-listed"
+    record_conclusion(actor, stored, record, Conclusion(outcome, created.token_hash, reason))
+    return Creation(record, created, sentence=doubt)
 
 
 def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
@@ -81,67 +88,32 @@ def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
     return record
 
 
-def _find_out(client: EstuaryClient, spec: KeySpec, before: KeyList) -> tuple[Outcome, str]:
-    """Look for a key that was not there before and bears our label (or none, on old nodes)."""
+def _checked(actor: Actor, stored: StoredToken, created: CreatedKey) -> tuple[Outcome, str]:
+    """Read the list back: a node that answers 200 may have made nothing.
+
+    Returns the outcome, and why it could not be checked. The database is not used: the token
+    must reach the member even when it is away.
+    """
+    timeout = min(CHECK_SECONDS, settings.ESTUARY_TIMEOUT)
     try:
-        after = client.list_keys()
-    except UpstreamError:
-        return Outcome.UNKNOWN, ""
-    known = {key.token_hash for key in before.keys}
-    has_labels = any(key.label for key in after.keys)
-    label = spec.label if has_labels else ""
-    new = {key.token_hash for key in after.keys if key.label == label} - known
-    # One that another form made meanwhile is not lost: somebody has its token.
-    new -= set(KeyCreation.objects.filter(token_hash__in=new).values_list("token_hash", flat=True))
-    if not new:
-        # A row that could not be read may be the one we look for.
-        return Outcome.UNKNOWN if after.unreadable else Outcome.NOT_CREATED, ""
-    # Two at once mean another form, too: which one is ours cannot be told.
-    return Outcome.LOST, new.pop() if len(new) == 1 else ""
-
-
-def _conclude(
-    actor: Actor,
-    stored: StoredToken,
-    record: KeyCreation,
-    outcome: Outcome,
-    token_hash: str = "",
-    reason: str = "",
-) -> None:
-    record.outcome, record.token_hash = outcome, token_hash
-    try:
-        with transaction.atomic():
-            record.save(update_fields=["outcome", "token_hash"])
-            forget_list(stored)
-            record_action(
-                actor,
-                Action.KEY_CREATED,
-                AUDITED[outcome],
-                token_hash=token_hash,
-                detail={"reason": reason} if reason else None,
-            )
-    except DatabaseError:
-        # The key exists and its token must reach the member: what we note of it comes second.
-        logger.exception(
-            "key_creation_not_recorded", extra={"fingerprint": fingerprint_of(token_hash)}
-        )
-
-
-AUDITED = {
-    Outcome.CREATED: AuditOutcome.DONE,
-    Outcome.LOST: AuditOutcome.FAILED,
-    Outcome.NOT_CREATED: AuditOutcome.FAILED,
-    Outcome.UNKNOWN: AuditOutcome.UNKNOWN,
-}
+        listed = client_for(stored, actor, timeout=timeout).list_keys()
+    except UpstreamError as error:
+        return Outcome.CREATED, error.what
+    if listed.find(created.token_hash):
+        return Outcome.CREATED, ""
+    if listed.unreadable:
+        return Outcome.CREATED, UNREADABLE_LIST
+    return Outcome.UNLISTED, ""
 
 
 def _repeated(actor: Actor, stored: StoredToken, record: KeyCreation) -> Creation:
-    """Wait for the first submit's outcome, as long as that may take."""
+    """Wait for the first submit's outcome, as long as it may take."""
     patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
-    end = time.monotonic() + settings.ESTUARY_TIMEOUT  # however the clock is set meanwhile
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT  # the clock may be set meanwhile
     while record.outcome == Outcome.REQUESTED and not record.is_overdue(patience):
         if time.monotonic() > end:
             break
+        release_connection()
         time.sleep(0.1)
         record.refresh_from_db()
     if record.outcome == Outcome.REQUESTED:

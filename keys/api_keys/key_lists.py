@@ -9,7 +9,6 @@ import msgspec
 from django.core.cache import caches
 from django.utils import timezone
 
-from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, fetch_or_keep
 from keys.models import StoredToken
@@ -56,7 +55,6 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     if reuse and (recent := recent_list(stored)):
         return recent
     client = client_for(stored, actor)
-    release_connection()
     return fetch_or_keep(lambda: remember(stored, client.list_keys()), lambda: last_known(stored))
 
 

@@ -1,72 +1,101 @@
-"""What became of a creation whose process was ended before it could say: Estuary's list tells."""
+"""Finding out from Estuary's list what became of a creation whose end is not recorded."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.audit.record import record_action
-from keys.audit.vocabulary import Action
-from keys.audit.vocabulary import Outcome as AuditOutcome
+from keys.api_keys.conclusions import Conclusion, write_conclusion
+from keys.fetched import ahead_of
 from keys.models import KeyCreation, StoredToken
-from keys.token.stored_tokens import client_for, forget_list
-from keys.upstream import ApiKey, KeyList, UpstreamError
+from keys.token.stored_tokens import client_for
+from keys.upstream import ApiKey, EstuaryClient, KeyList, KeySpec, UpstreamError
+from keys.upstream.durations import LONGEST as PERMANENT_LIFETIME
 
-SKEW = timedelta(minutes=1)  # between the node's clock and ours
+CLOCK_SLACK = timedelta(minutes=1)  # between the node's clock and ours
 
 Outcome = KeyCreation.Outcome
 
 
-def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> None:
-    """Look at the list now and keep what it tells, if nobody can be at work on it any more.
+def find_after_lost_answer(
+    client: EstuaryClient, spec: KeySpec, before: KeyList
+) -> tuple[Outcome, str]:
+    """Look for a key that was not there before and has our label (or none, on old nodes)."""
+    try:
+        after = client.list_keys()
+    except UpstreamError:
+        return Outcome.UNKNOWN, ""
+    known = {key.token_hash for key in before.keys}
+    has_labels = any(key.label for key in after.keys)
+    label = spec.label if has_labels else ""
+    new = {key.token_hash for key in after.keys if key.label == label} - known
+    new -= _created_here(new)  # another form made it meanwhile, and a member has its token
+    if not new:
+        # A row that could not be read may be the one we look for.
+        return Outcome.UNKNOWN if after.unreadable else Outcome.NOT_CREATED, ""
+    # With two at once, another form was at work too: which one is ours cannot be told.
+    return Outcome.LOST, new.pop() if len(new) == 1 else ""
 
-    What cannot be told stays as it is, and may be asked again.
+
+def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> None:
+    """Judge an overdue creation by the list, and record what it tells.
+
+    What cannot be told stays open, and may be judged again.
     """
-    long_enough = timedelta(seconds=2 * settings.ESTUARY_TIMEOUT) + SKEW
-    if not record.is_overdue(long_enough):
-        return
+    longest = timedelta(seconds=2 * settings.ESTUARY_TIMEOUT) + CLOCK_SLACK
+    if not record.is_overdue(longest):
+        return  # the process that asked Estuary may still be at work
     try:
         outcome, token_hash = judged(record, client_for(stored, actor).list_keys())
     except UpstreamError:
         return
     if outcome is Outcome.UNKNOWN:
         return
-    with transaction.atomic():
-        open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
-        if open_still.update(outcome=outcome, token_hash=token_hash):
-            forget_list(stored)
-            record_action(
-                actor,
-                Action.KEY_CREATED,
-                AuditOutcome.FAILED,
-                token_hash=token_hash,
-                detail={"reason": "found-out-late"},
-            )
+    write_conclusion(actor, stored, record, Conclusion(outcome, token_hash, "found-out-late"))
     record.refresh_from_db()
 
 
+def reconcile_overdue() -> int:
+    """Judge all overdue creations of connected members; returns how many were settled."""
+    settled = 0
+    open_records = KeyCreation.objects.filter(outcome=Outcome.REQUESTED)
+    for record in open_records.select_related("member").order_by("pk"):
+        stored = StoredToken.objects.filter(member=record.member_id).first()
+        if stored is None:
+            continue
+        find_out_late(Actor.for_job("reconcile", stored.member), stored, record)
+        settled += record.outcome != Outcome.REQUESTED
+    return settled
+
+
 def judged(record: KeyCreation, listed: KeyList) -> tuple[Outcome, str]:
-    """A key that nobody else made here, with that label and that end, can only be this one."""
+    """A key that nobody else made here, with that label and that end, can only be this one.
+
+    Whether its token was shown is not known: the process may have ended, or the database gone
+    away, before the answer reached the member or after it.
+    """
     if listed.unreadable or (listed.keys and not any(key.label for key in listed.keys)):
         return Outcome.UNKNOWN, ""
     same = [key for key in listed.keys if key.label == record.label]
-    hashes = [key.token_hash for key in same]
-    others = KeyCreation.objects.filter(token_hash__in=hashes).values_list("token_hash", flat=True)
-    unclaimed = [key for key in same if key.token_hash not in set(others)]
+    others = _created_here({key.token_hash for key in same})
+    unclaimed = [key for key in same if key.token_hash not in others]
     if not unclaimed:
         return Outcome.NOT_CREATED, ""
-    fitting = [key for key in unclaimed if _fits(key, record)]
-    # One that ends at another time may be somebody's good key: better no answer than that one.
-    return (Outcome.LOST, fitting[0].token_hash) if len(fitting) == 1 else (Outcome.UNKNOWN, "")
+    fitting = [key for key in unclaimed if _fits(key, record, ahead_of(listed.clock))]
+    # One that ends at another time may be a good key of somebody: better no answer than that one.
+    return (Outcome.FOUND, fitting[0].token_hash) if len(fitting) == 1 else (Outcome.UNKNOWN, "")
 
 
-def _fits(key: ApiKey, record: KeyCreation) -> bool:
-    if record.lifetime is None:  # all that never end, end at about the same time
-        return False
-    made = key.expiry - record.lifetime
-    latest = record.requested_at + timedelta(seconds=settings.ESTUARY_TIMEOUT) + SKEW
-    return record.requested_at - SKEW <= made <= min(latest, timezone.now() + SKEW)
+def _created_here(token_hashes: set[str]) -> set[str]:
+    found = KeyCreation.objects.filter(token_hash__in=token_hashes)
+    return set(found.values_list("token_hash", flat=True))
+
+
+def _fits(key: ApiKey, record: KeyCreation, clock_ahead: timedelta) -> bool:
+    """Whether the key was made, by our clock, while that request was under way."""
+    made = key.expiry - (record.lifetime or PERMANENT_LIFETIME) - clock_ahead
+    latest = record.requested_at + timedelta(seconds=settings.ESTUARY_TIMEOUT) + CLOCK_SLACK
+    return record.requested_at - CLOCK_SLACK <= made <= min(latest, timezone.now() + CLOCK_SLACK)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from django.db import transaction
 from django.utils import timezone
 
+from estuary_admin.storage.retried_writes import write_surely
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys import key_lists
@@ -47,9 +49,9 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
             _record(actor, Revocation(token_hash, Outcome.FAILED), error.code, is_held=is_held)
             raise
         answer = error
-    forget_list(stored)
+    write_surely(lambda: forget_list(stored), "key_list_not_forgotten")
     result = judged(token_hash, answer, *_list_after(client, stored))
-    _record(actor, result, is_held=is_held)
+    write_surely(lambda: _record(actor, result, is_held=is_held), "key_revocation_not_recorded")
     if token_hash == stored.token_hash and result.outcome in ENDED:
         return replace(result, is_disconnected=disconnect_token(actor, stored))
     return result
@@ -76,16 +78,12 @@ def revoke_expired(
         return [], 0  # nothing is requested, so there is nothing to record
     _record_start(actor, count=len(expired))
     answers = dict(client.revoke_keys(key.token_hash for key in expired))
-    forget_list(stored)
+    write_surely(lambda: forget_list(stored), "key_list_not_forgotten")
     after, trouble = _list_after(client, stored)
     after = after and after.only({key.token_hash for key in expired})
-    done = []
-    for key in expired:
-        result = judged(key.token_hash, answers[key.token_hash], after, trouble)
-        if result.outcome is not Outcome.NOT_TRIED:
-            _record(actor, result)
-        done.append((key, result))
-    return done, len(all_expired) - len(expired)
+    results = [judged(key.token_hash, answers[key.token_hash], after, trouble) for key in expired]
+    write_surely(lambda: _record_all(actor, results), "key_revocations_not_recorded")
+    return list(zip(expired, results, strict=True)), len(all_expired) - len(expired)
 
 
 def _is_held(client: EstuaryClient, stored: StoredToken, token_hash: str) -> bool:
@@ -128,6 +126,13 @@ def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool
         token_hash=subject,
         detail={"result": result.outcome} | ({"reason": reason} if reason else {}) | facts,
     )
+
+
+def _record_all(actor: Actor, results: list[Revocation]) -> None:
+    with transaction.atomic():
+        for result in results:
+            if result.outcome is not Outcome.NOT_TRIED:
+                _record(actor, result)
 
 
 def _subject(token_hash: str, *, is_held: bool) -> tuple[str, dict[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keys import retention
+from keys.api_keys.lost_creations import reconcile_overdue
 from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long
 
@@ -18,6 +19,12 @@ DAY = timedelta(days=1)
 def always(_now: datetime) -> bool:
     """When a periodic task is woken: each time the scheduler looks."""
     return True
+
+
+@long.periodic_task(always)
+def reconcile_creations() -> None:
+    """Settle creations whose end could not be recorded."""
+    run_when_due("reconcile_creations", timedelta(minutes=10), reconcile_overdue)
 
 
 @long.periodic_task(always)

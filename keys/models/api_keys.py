@@ -17,7 +17,9 @@ class KeyCreation(models.Model):
     class Outcome(models.TextChoices):
         REQUESTED = "requested", "Not answered yet"
         CREATED = "created", "Created"
+        UNLISTED = "unlisted", "Answered, but not listed by Estuary"
         LOST = "lost", "Created, but its token was lost"
+        FOUND = "found", "Found in Estuary's list later"
         NOT_CREATED = "not-created", "Not created"
         UNKNOWN = "unknown", "Unknown"
 

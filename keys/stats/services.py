@@ -6,7 +6,6 @@ import msgspec
 from django.core.cache import cache
 from django.utils import timezone
 
-from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, fetch_or_keep
 from keys.models import StoredToken
@@ -32,7 +31,6 @@ _packed = msgspec.msgpack.Decoder(AccountStats)
 def current_stats(stored: StoredToken, actor: Actor) -> AccountStats:
     """Ask Estuary; raises UpstreamError when it gives none and none are known."""
     client = client_for(stored, actor)
-    release_connection()
     return fetch_or_keep(lambda: _fetch(client, stored), lambda: _last_known(stored))
 
 

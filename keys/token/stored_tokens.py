@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,13 +14,24 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets import sealing
+from estuary_admin.storage.connections import release_connection
 from estuary_admin.storage.prepared_queries import PreparedQuery
+from estuary_admin.storage.retried_writes import write_surely, write_with_retries
 from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.models import StoredToken
-from keys.upstream import EstuaryClient, UpstreamError, hash_of
+from keys.upstream import (
+    CreatedKey,
+    EstuaryClient,
+    Export,
+    KeyList,
+    KeySpec,
+    Stats,
+    UpstreamError,
+    hash_of,
+)
 
 
 class NotConnected(Exception):
@@ -38,13 +50,44 @@ def of_member(member: User) -> StoredToken:
     return stored
 
 
-def client_for(stored: StoredToken, actor: Actor) -> EstuaryClient:
+class ConsoleClient(EstuaryClient):
+    """Gives a pooled database connection back before each call, so that others can use it."""
+
+    def list_keys(self) -> KeyList:
+        release_connection()
+        return super().list_keys()
+
+    def create_key(self, spec: KeySpec) -> CreatedKey:
+        release_connection()
+        return super().create_key(spec)
+
+    def revoke_key(self, token_hash: str) -> bool:
+        release_connection()
+        return super().revoke_key(token_hash)
+
+    def revoke_keys(
+        self, token_hashes: Iterable[str]
+    ) -> Iterator[tuple[str, bool | UpstreamError | None]]:
+        release_connection()
+        return super().revoke_keys(token_hashes)
+
+    def stats(self) -> Stats:
+        release_connection()
+        return super().stats()
+
+    def open_export(self, first_byte_timeout: float = 900.0, idle_timeout: float = 60.0) -> Export:
+        release_connection()
+        return super().open_export(first_byte_timeout, idle_timeout)
+
+
+def client_for(stored: StoredToken, actor: Actor, *, timeout: float | None = None) -> EstuaryClient:
     """A client that acts with a stored token: the only place where one is in the clear.
 
     Raises SealBroken when none of the sealing keys opens it. The client's calls together take
-    ESTUARY_TIMEOUT seconds at the most: make one for each page.
+    `timeout` seconds at the most, ESTUARY_TIMEOUT by default: make one for each page.
     """
-    return _client(sealing.unseal(stored.sealed, stored.member_id), actor)
+    token = sealing.unseal(stored.sealed, stored.member_id)
+    return _client(token, actor, timeout or settings.ESTUARY_TIMEOUT)
 
 
 @sensitive_variables("token")
@@ -57,19 +100,25 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
     """
     throttles.check(actor, Action.TOKEN_CONNECTED)
     member = actor.known_member
-    token_hash = hash_of(token)
     try:
-        _client(token, actor).stats()
+        _client(token, actor, settings.ESTUARY_TIMEOUT).stats()
     except UpstreamError as error:
-        record_action(
-            actor, Action.TOKEN_CONNECTED, _refused_or_failed(error), detail={"reason": error.code}
+        outcome, facts = _refused_or_failed(error), {"reason": error.code}
+        write_surely(
+            lambda: record_action(actor, Action.TOKEN_CONNECTED, outcome, detail=facts),
+            "token_refusal_not_recorded",
         )
         raise
+    token_hash, sealed = hash_of(token), sealing.seal(token, member.pk)
+    return write_with_retries(lambda: _keep(actor, token_hash, sealed), "token_not_kept")
+
+
+def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
     with transaction.atomic():
         stored, _ = StoredToken.objects.update_or_create(
-            member=member,
+            member=actor.known_member,
             defaults={
-                "sealed": sealing.seal(token, member.pk),
+                "sealed": sealed,
                 "token_hash": token_hash,
                 "connected_at": timezone.now(),
             },
@@ -106,9 +155,9 @@ def connected_members(but: User) -> list[ConnectedMember]:
 
 
 def forget_list(stored: StoredToken) -> None:
-    """Make every process ask Estuary anew for this account's keys.
+    """Make every process ask Estuary again for this account's keys.
 
-    When the member has disconnected meanwhile there is no list to forget, and nothing happens.
+    Does nothing when the member has disconnected meanwhile: there is no list to forget then.
     """
     rows = StoredToken.objects.filter(pk=stored.pk)
     rows.update(list_version=F("list_version") + 1)
@@ -134,11 +183,11 @@ def reseal_all() -> tuple[int, int]:
 
 
 @sensitive_variables("token")
-def _client(token: str, actor: Actor) -> EstuaryClient:
-    return EstuaryClient(
+def _client(token: str, actor: Actor, timeout: float) -> EstuaryClient:
+    return ConsoleClient(
         settings.ESTUARY_API_URL.geturl(),
         token,
-        settings.ESTUARY_TIMEOUT,
+        timeout,
         forwarded_for=actor.address if settings.ESTUARY_FORWARD_CLIENT_IP else "",
         proxy=settings.ESTUARY_HTTP_PROXY,
     )

@@ -69,7 +69,7 @@ def search(hand: Hand) -> None:
 
 
 CRASHES: list[tuple[str, Callable[[Hand], None]]] = [
-    ("keys.token.stored_tokens.EstuaryClient", list_keys),
+    ("keys.token.stored_tokens.ConsoleClient", list_keys),
     ("keys.upstream.client.Node", list_keys),
     ("keys.upstream.node.send", list_keys),
     ("keys.upstream.adapter._session", revoke),
@@ -79,7 +79,7 @@ CRASHES: list[tuple[str, Callable[[Hand], None]]] = [
     ("keys.upstream.schemas.KeyList", list_keys),
     ("keys.upstream.schemas.CreatedKey", create),
     ("keys.api_keys.create.record_action", create),
-    ("keys.api_keys.create._conclude", create),
+    ("keys.api_keys.create.record_conclusion", create),
     ("keys.api_keys.views.key_create.render_page", create),
     ("keys.upstream.client._revoke_target", revoke),
     ("keys.upstream.node.read_reply", revoke),

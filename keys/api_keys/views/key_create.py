@@ -19,14 +19,16 @@ from keys.api_keys.create import Creation, create_key
 from keys.api_keys.forms import KeyCreateForm
 from keys.api_keys.nonces import checked_nonce, new_nonce
 from keys.api_keys.rows import permission_text
+from keys.api_keys.snippets import environment_line, viewer_command
+from keys.fetched import ahead_of, clock_shift
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.policy.load import current_policy
 from keys.policy.rules import PolicyRefused
 from keys.throttles import TooOften
-from keys.upstream import UpstreamError
+from keys.upstream import CreatedKey, UpstreamError
 
-#: By the record's outcome; any other is the template's own word.
+#: What the page says of a form that came again, by the record's outcome; else the outcome itself.
 OUTCOMES: dict[str, str] = {
     KeyCreation.Outcome.CREATED: "created-before",
     KeyCreation.Outcome.REQUESTED: "unknown",
@@ -59,7 +61,7 @@ def key_create(request: AppRequest) -> HttpResponse:
         return _form_page(request, form)
     if creation.created is None:
         return _outcome_page(request, creation)
-    return _key_shown_once(request, creation)
+    return _key_shown_once(request, creation, creation.created)
 
 
 def _form(request: AppRequest, **given: Any) -> KeyCreateForm:
@@ -73,15 +75,20 @@ def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
     return render_page(request, "keys/key_create.html", {"form": form})
 
 
-def _key_shown_once(request: AppRequest, creation: Creation) -> HttpResponse:
+@sensitive_variables("created", "context")
+def _key_shown_once(request: AppRequest, creation: Creation, created: CreatedKey) -> HttpResponse:
     # Answer the POST itself: a redirect would have to store the token to show it.
     record = creation.record
     context = {
-        "created": creation.created,
+        "created": created,
+        "is_listed": record.outcome != KeyCreation.Outcome.UNLISTED,
+        "doubt": creation.sentence,
         "label": record.label,
         "is_permanent": record.lifetime is None,
         "permission_text": permission_text(record.permission),
-        "api_url": settings.ESTUARY_API_URL.geturl(),
+        "viewer_command": viewer_command(settings.ESTUARY_API_URL),
+        "environment_line": environment_line(),
+        "clock_ahead": clock_shift(ahead_of(created.clock)),
         "list_url": f"{reverse('keys:key_list')}?new={record.token_hash}",
         "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
     }

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.api_keys.create import create_key
+from keys.api_keys.lost_creations import reconcile_overdue
 from keys.audit.vocabulary import Action
 from keys.models import KeyCreation, StoredToken
 from keys.sandbox import Fault, Sandbox
@@ -22,6 +23,7 @@ from tests.keys.evidence import last_row
 WEEK = timedelta(days=7)
 SPEC = KeySpec("backup", WEEK, Permission.UPLOAD)
 AGO = timedelta(minutes=5)
+PERMANENT = timedelta(days=36_500)
 
 
 @pytest.fixture
@@ -47,8 +49,8 @@ def test_the_key_that_was_made_is_found_by_its_label_and_end(
 
     record = told(alice, stored)
 
-    assert (record.outcome, record.token_hash) == ("lost", hash_of(made))
-    assert KeyCreation.objects.get().outcome == "lost"
+    assert (record.outcome, record.token_hash) == ("found", hash_of(made))
+    assert KeyCreation.objects.get().outcome == "found"
     assert last_row(Action.KEY_CREATED).detail == {"reason": "found-out-late"}
     assert last_row(Action.KEY_CREATED).token_hash == hash_of(made)
 
@@ -114,3 +116,36 @@ def test_a_first_form_that_may_still_be_at_work_is_left_alone(
 
     assert told(alice, stored).outcome == "unknown"
     assert node.requests == []
+
+
+@pytest.mark.parametrize("lifetime", [WEEK, None])
+@pytest.mark.parametrize("offset", [-3600, 0, 3600])
+def test_it_is_found_though_the_clocks_differ(
+    alice: User,
+    stored: StoredToken,
+    node: Sandbox,
+    account: Account,
+    lifetime: timedelta | None,
+    offset: int,
+) -> None:
+    node.clock_offset = offset
+    made = node.add_key(account, label="backup", lifetime=(lifetime or PERMANENT) - AGO)
+    killed(alice, lifetime=lifetime)
+
+    record = told(alice, stored)
+
+    assert (record.outcome, record.token_hash) == ("found", hash_of(made))
+
+
+def test_prune_settles_what_no_form_asks_about(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    node.add_key(account, label="backup", lifetime=WEEK - AGO)
+    killed(alice)
+    killed(alice, nonce="of a fresh form", ago=timedelta(0))
+
+    assert reconcile_overdue() == 1
+
+    assert sorted(KeyCreation.objects.values_list("outcome", flat=True)) == ["found", "requested"]
+    row = last_row(Action.KEY_CREATED)
+    assert (row.job, row.outcome) == ("reconcile", "unknown")
