@@ -19,6 +19,7 @@ WINDOW_SECONDS = 60
 LIMITED_ACTIONS = {
     "account_login": "sign-in",
     "account_local": "sign-in",
+    "oidc_login": "sign-in",
     "mfa_login_webauthn": "passkey sign-in",
     "account_reauthenticate": "confirmation",
     "account_change_password": "password change",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.test import Client
 
 from tests.conftest import PASSWORD, signed_in
 from tests.keys.evidence import words_of
@@ -33,3 +34,13 @@ def test_a_weak_new_password_is_refused(alice: User) -> None:
     assert "at least 12 characters" in words_of(response)
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
+
+
+def test_password_managers_find_the_page(alice: User) -> None:
+    well_known = "/.well-known/change-password"
+
+    assert signed_in(alice).get(well_known)["Location"] == "/accounts/password/change/"
+    assert Client().get(well_known)["Location"] == f"/accounts/login/?next={well_known}"
+    filled = {"login": "alice", "password": PASSWORD, "next": well_known}
+    page = Client().post("/accounts/login/", filled, follow=True)
+    assert "Current password" in words_of(page)
