@@ -18,7 +18,7 @@ class KeysConfig(AppConfig):
         from estuary_admin.secrets.sealing import sealing_keys
         from estuary_admin.web.health import register_dependency
         from keys import signals  # noqa: F401 - connects the receivers
-        from keys.api_keys.counts import KeyCounts
+        from keys.api_keys.counts import KeyCounts, UnfinishedCreations
         from keys.audit.metrics import AuditHeadMetric
         from keys.jobs import status as worker_status
         from keys.metrics import upstream_called
@@ -33,7 +33,9 @@ class KeysConfig(AppConfig):
             raise ImproperlyConfigured(f"ESTUARY_API_URL is wrong. {error}") from None
         observers.connect(upstream_called)
         register_dependency("estuary", node_state, is_required=False)
-        LIVE_COLLECTORS.extend([KeyCounts(), AuditHeadMetric(), worker_status.WorkerNumbers()])
+        LIVE_COLLECTORS.extend(
+            [KeyCounts(), UnfinishedCreations(), AuditHeadMetric(), worker_status.WorkerNumbers()]
+        )
         register_dependency("worker", worker_status.readiness, is_required=False)
         if settings.SENTRY_DSN:
             from estuary_admin.observability import crash_reports

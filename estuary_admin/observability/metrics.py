@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from estuary_admin import VERSION
 from estuary_admin.secrets.shared_secrets import is_one_of
+from estuary_admin.storage.backups import last_backup
 from estuary_admin.web.client_address import client_address, comes_from_proxy
 from estuary_admin.web.networks import is_within
 
@@ -77,6 +78,14 @@ class AllMetrics(Collector):
         build = Metric("estuary_admin_build", "The running version", "info")
         build.add_sample("estuary_admin_build_info", {"version": VERSION}, 1)
         yield build
+        backup = Metric(
+            "estuary_admin_last_backup_timestamp_seconds",
+            "When this machine last made a backup; 0 for never",
+            "gauge",
+        )
+        made = last_backup()
+        backup.add_sample(backup.name, {}, made.timestamp() if made else 0)
+        yield backup
         for collector in LIVE_COLLECTORS:
             try:
                 yield from collector.collect()

@@ -10,6 +10,7 @@ import jwt
 from django.conf import settings
 from jwt import PyJWTError
 
+from estuary_admin.observability.doctor import register
 from estuary_admin.sso import header_identity
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config, Provider
@@ -205,3 +206,6 @@ def _member(proved: ProvedIdentity) -> Finding:
             "Member", False, NotAdmitted.SWITCHED_OFF.sentence, NotAdmitted.SWITCHED_OFF.fix
         )
     return Finding("Member", True, f"This is {identity.member.get_username()}.")
+
+
+register("Single sign-on", check_sso)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from django.core.cache import cache
@@ -16,12 +16,15 @@ from prometheus_client.registry import Collector
 from keys.api_keys import key_lists
 from keys.api_keys.query import Status
 from keys.api_keys.rows import status_of, terms_at
-from keys.models import StoredToken
+from keys.models import KeyCreation, StoredToken
 from keys.upstream import ApiKey
 
 READ_LISTS_SECONDS = 2.0  # for the kept lists of all accounts
 REUSE_COUNTS_SECONDS = 60  # a monitor asks often, and all machines have the same lists
 CACHE_NAME = "key-counts:1"
+
+
+CREATION_TAKES_AT_MOST = timedelta(minutes=10)
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -85,6 +88,18 @@ class KeyCounts(Collector):
             "list",
             {"seen": counts.seen, "unseen": counts.unseen},
         )
+
+
+class UnfinishedCreations(Collector):
+    """Creations whose outcome should be recorded by now: nobody may have the key's token."""
+
+    def collect(self) -> Iterator[Metric]:
+        requested_before = timezone.now() - CREATION_TAKES_AT_MOST
+        unfinished = KeyCreation.objects.filter(
+            outcome=KeyCreation.Outcome.REQUESTED, requested_at__lt=requested_before
+        )
+        text = "Creations of more than ten minutes ago without a recorded outcome"
+        yield _gauge("unfinished_creations", text, "", {"": unfinished.count()})
 
 
 def _gauge(name: str, text: str, label: str, numbers: Mapping[str, int]) -> Metric:

@@ -96,7 +96,7 @@ def test_every_part_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     titles = {line[8:].partition(":")[0] for line in capsys.readouterr().out.splitlines()}
     assert titles >= {
         *("Settings", "Data", "Database", "Static files", "Redis", "Mail", "Backups"),
-        *("Estuary", "Stored tokens", "Worker"),
+        *("Estuary", "Stored tokens", "Worker", "Single sign-on"),
     }
 
 

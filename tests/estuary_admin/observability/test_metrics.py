@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,13 @@ from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from estuary_admin import VERSION
 from estuary_admin.secrets import shared_secrets
+from estuary_admin.storage.backups import record_backup
+from keys.models import KeyCreation
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from tests.conftest import connect, signed_in
@@ -185,6 +190,29 @@ def test_keys_are_counted_as_last_seen_without_asking_estuary(
     assert told["estuary_admin_legacy_keys",] == 1
     assert told["estuary_admin_accounts", "seen"] == 2
     assert told["estuary_admin_accounts", "unseen"] == 1  # never looked at: not “no keys”
+
+
+def test_a_creation_without_an_outcome_is_counted_after_ten_minutes(alice: User) -> None:
+    long_ago = timezone.now() - timedelta(minutes=11)
+    for number, (outcome, at) in enumerate(
+        [("requested", long_ago), ("created", long_ago), ("requested", timezone.now())]
+    ):
+        KeyCreation.objects.create(
+            nonce=str(number), member=alice, label="ci", outcome=outcome, requested_at=at
+        )
+
+    assert samples()["estuary_admin_unfinished_creations",] == 1
+
+
+def test_the_time_of_the_last_backup_is_told(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    never = samples()["estuary_admin_last_backup_timestamp_seconds",]
+    record_backup()
+
+    assert never == 0
+    assert samples()["estuary_admin_last_backup_timestamp_seconds",] == pytest.approx(
+        timezone.now().timestamp(), abs=60
+    )
 
 
 def test_while_the_database_is_away_the_rest_is_told(
