@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.conf import settings as configured
+from django.contrib.sessions.backends import db
 from django.utils import timezone
 
 from estuary_admin.storage.sessions import SessionStore
@@ -41,3 +43,17 @@ def test_a_key_that_cannot_be_one_is_not_looked_up(key: str | None) -> None:
 
     assert store.load() == {}
     assert store.session_key is None
+
+
+def test_a_session_of_another_version_goes_on() -> None:
+    """Django's own store stands for other versions: the name, the salt and the format are its."""
+    other = db.SessionStore()
+    other["theme"] = "dark"
+    other.save()
+
+    ours = SessionStore(other.session_key)
+
+    assert ours.load() == {"theme": "dark"}
+    assert (ours.key_salt, ours.serializer) == (other.key_salt, other.serializer)
+    assert configured.SESSION_COOKIE_NAME == "sessionid"  # with https it has the prefix __Host-
+    assert SessionStore.get_model_class() is db.SessionStore.get_model_class()
