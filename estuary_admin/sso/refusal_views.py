@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.contrib import messages
@@ -33,15 +34,29 @@ def refusal_page(request: HttpRequest, reason: Reason) -> HttpResponseBase:
     """Give the reason; an open session continues."""
     logger.warning("sso_refused", extra={"reason": reason.code})
     SIGN_INS.labels("sso-refused").inc()
-    address = client_address(request)
-    if cache.add(f"sso-refused:{reason.code}:{address}", 1, AUDIT_REPEAT_SECONDS):
-        tell(request, Event.REFUSED, reason=reason.code)
+    record_refusal(request, Event.REFUSED, reason)
     if getattr(request, "htmx", False):
         return reload_page()
     words = reason.explained(settings.SSO.mode)
     response = render(request, "sso/refused.html", {"reason": words}, status=403)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def record_refusal(request: HttpRequest, event: Event, reason: Reason) -> None:
+    """Write an audit row, unless this client caused the same one a moment ago."""
+    client = network_of(client_address(request))
+    if cache.add(f"{event}:{reason.code}:{client}:{request.user.pk}", 1, AUDIT_REPEAT_SECONDS):
+        tell(request, event, reason=reason.code)
+
+
+def network_of(address: str) -> str:
+    """The address, or the /64 of an IPv6 address: one client has all addresses of that."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return address if found.version == 4 else str(ip_network((int(found), 64), strict=False))
 
 
 def provider_refusal(request: HttpRequest, reason: Reason, *, is_proof: bool) -> HttpResponseBase:
@@ -51,7 +66,7 @@ def provider_refusal(request: HttpRequest, reason: Reason, *, is_proof: bool) ->
     if reason is NotBelieved.SIGN_IN_LOST:  # a second tab, the Back button, or a bookmark
         messages.info(request, "You are already signed in.")
         return redirect("home")
-    tell(request, Event.PROOF_FAILED if is_proof else Event.REFUSED, reason=reason.code)
+    record_refusal(request, Event.PROOF_FAILED if is_proof else Event.REFUSED, reason)
     context = {
         "reason": reason.explained(settings.SSO.mode),
         "account_url": reverse(settings.ACCOUNT_PAGE),

@@ -384,6 +384,14 @@ def test_an_audit_cannot_be_filled_by_knocking(proxied: Config) -> None:
     assert audited() == [("sso:refused", "refused")]
 
 
+def test_one_ipv6_network_cannot_fill_the_audit(proxied: Config) -> None:
+    for number in range(1, 6):
+        Browser("admin", peer=f"2001:db8::{number}").get(PAGE)
+    Browser("admin", peer="2001:db8:0:1::1").get(PAGE)
+
+    assert audited() == [("sso:refused", "refused")] * 2
+
+
 def test_in_local_mode_a_header_means_nothing(alice: User) -> None:
     response = Client().get(PAGE, headers={"Remote-User": "alice"})
 

@@ -57,6 +57,18 @@ def test_who_is_switched_off_stays_out(provider: ScriptedProvider) -> None:
     assert refused_as(sign_in(provider)) == "switched-off"
 
 
+def test_no_old_cookie_works_for_a_member_who_is_switched_on_again(
+    provider: ScriptedProvider,
+) -> None:
+    client = sign_in(provider).client
+    member = User.objects.get()
+    for is_active in (False, True):
+        member.is_active = is_active
+        member.save()
+
+    assert client.get(PAGE)["Location"].startswith("/accounts/login/")
+
+
 def test_a_removed_identity_is_out_at_once(provider: ScriptedProvider) -> None:
     client = sign_in(provider).client
     Identity.objects.all().delete()
