@@ -48,7 +48,17 @@ class Host:
 
     def run(self, text: str, *, folder: Path | None = None, given: str = "") -> str:
         """Run the lines of a block as a shell does, and return what they print."""
-        done = subprocess.run(
+        done = self._ended(text, folder, given)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def succeeds(self, text: str) -> bool:
+        return self._ended(text).returncode == 0
+
+    def _ended(
+        self, text: str, folder: Path | None = None, given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self.replaced(text)],
             cwd=folder or self.folder,
             env=self.environment,
@@ -58,8 +68,6 @@ class Host:
             check=False,
             start_new_session=True,  # without a terminal, so that passwords come from `given`
         )
-        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
     def replaced(self, text: str) -> str:
         """The text with this machine's paths and names."""
@@ -80,20 +88,6 @@ class Host:
     @property
     def log(self) -> Path:
         return self.folder / "log.txt"
-
-
-def set_values(text: str, **values: str) -> str:
-    """A file of variables with some values set, whether they were commented out or not."""
-    for name, value in values.items():
-        text, count = re.subn(rf"^#?{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
-        assert count, f"{name} is not in the file"
-    return text
-
-
-def fresh_secret(command: str) -> str:
-    """What a command such as `openssl rand -base64 32` prints."""
-    made = subprocess.run(command.split(), capture_output=True, text=True, check=True)
-    return made.stdout.strip()
 
 
 def variables(path: Path) -> dict[str, str]:

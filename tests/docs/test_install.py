@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from keys.sandbox import Sandbox
-from tests.docs.host import Host, https_sign_in, set_values, variables
+from tests.docs.host import Host, https_sign_in, variables
 from tests.docs.pages import ROOT, block
-from tests.support.processes import listens, skip_when_fast, start_server, stop_server
+from tests.support.processes import listens, skip_when_fast, start_server, stop_server, wait_until
 
 PASSWORD = "correct horse battery"
-UNIT = "/etc/systemd/system/estuary-admin.service"
 
 
 @dataclass
@@ -34,12 +33,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     with Sandbox(rate_limit=None) as node:
         host.run(block("install.md", "sudo adduser").text)
         host.run(block("install.md", "git clone REPOSITORY").text)
-        host.run(block("install.md", "install -m 640").text)
-        settings = host.path("/etc/estuary-admin.env")
-        wanted = re.findall(r"^(\w+)=(.*)$", block("install.md", "DATA_DIR=").text, re.MULTILINE)
-        values = {name: host.replaced(value) for name, value in wanted}
-        values |= {"ESTUARY_API_URL": node.url, "BIND": f"127.0.0.1:{host.port}"}
-        settings.write_text(set_values(settings.read_text(), **values))
+        host.names = {"https://api.estuary.tech": node.url}
+        host.run(block("install.md", "manage.py env").text)
+        with host.path("/etc/estuary-admin.env").open("a") as settings:
+            settings.write(f"BIND=127.0.0.1:{host.port}\n")
         host.write("/usr/local/sbin/estuary-admin", block("install.md", "#!/bin/sh").text)
         commands = block("install.md", "estuary-admin check --deploy").text
         checked = host.run(commands, given=f"{PASSWORD}\n{PASSWORD}\n")
@@ -49,21 +46,34 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 @pytest.fixture
 def served(installed: Installed) -> Iterator[Host]:
-    """The console as systemd starts it: by the unit's command, with the unit's environment."""
+    """The console and its worker as systemd starts them: the units' commands and environment."""
     host = installed.host
-    unit = host.path(UNIT).read_text()
-    [command] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
-    [folder] = re.findall(r"^WorkingDirectory=(.*)$", unit, re.MULTILINE)
-    [settings] = re.findall(r"^EnvironmentFile=(.*)$", unit, re.MULTILINE)
+    with (
+        unit(host, "estuary-admin", lambda: listens(host.port)),
+        unit(host, "estuary-admin-worker"),
+    ):
+        yield host
+
+
+@contextmanager
+def unit(host: Host, name: str, is_ready: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    text = host.path(f"/etc/systemd/system/{name}.service").read_text()
+    [command, folder, settings] = [
+        host.replaced(value)
+        for key in ("ExecStart", "WorkingDirectory", "EnvironmentFile")
+        for value in re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
+    ]
     server = start_server(
-        host.replaced(command).split(),
-        host.log,
-        lambda: listens(host.port),
-        cwd=Path(host.replaced(folder)),
-        environment=variables(Path(host.replaced(settings))),
+        command.split(),
+        host.folder / f"{name}.log",
+        is_ready,
+        cwd=Path(folder),
+        environment=variables(Path(settings)),
     )
-    yield host
-    stop_server(server)
+    try:
+        yield
+    finally:
+        stop_server(server)
 
 
 def test_the_checks_name_no_issue(installed: Installed) -> None:
@@ -78,7 +88,7 @@ def test_the_settings_and_the_data_are_not_for_others(installed: Installed) -> N
 
 
 def test_the_service_answers_the_checks_and_signs_in(served: Host) -> None:
-    healthz, readyz, page = block("install.md", "/healthz").text.strip().splitlines()
+    healthz, readyz, page, doctor = block("install.md", "/healthz").text.strip().splitlines()
 
     assert served.run(healthz) == "ok"
     assert '"database": "ok"' in served.run(readyz)
@@ -88,6 +98,8 @@ def test_the_service_answers_the_checks_and_signs_in(served: Host) -> None:
         " http://127.0.0.1:8000"
     }
     headers = served.run(page)
+    served.names = {}
+    wait_until(lambda: served.succeeds(doctor))  # until the worker has been seen
     assert "Strict-Transport-Security" in headers
     assert "Content-Security-Policy" in headers
     assert "alice</bdi>, admin" in https_sign_in(served.port, "keys.example.com", "alice", PASSWORD)
