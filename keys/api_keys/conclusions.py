@@ -12,6 +12,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
+from keys.notes.services import keep_purpose
 from keys.token.stored_tokens import forget_list
 
 Outcome = KeyCreation.Outcome
@@ -63,3 +64,4 @@ def write_conclusion(
             token_hash=conclusion.token_hash,
             detail={"reason": conclusion.reason} if conclusion.reason else None,
         )
+        keep_purpose(actor, conclusion.token_hash, record.purpose)

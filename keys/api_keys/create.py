@@ -54,7 +54,7 @@ def create_key(
     before = client.list_keys()
     check_new_key(actor, spec, purpose, before)
     try:
-        record = _claim(actor, spec, nonce)
+        record = _claim(actor, spec, nonce, purpose)
     except IntegrityError:
         return _repeated(actor, stored, KeyCreation.objects.get(nonce=nonce))
     try:
@@ -74,7 +74,7 @@ def create_key(
     return Creation(record, created, sentence=doubt)
 
 
-def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
+def _claim(actor: Actor, spec: KeySpec, nonce: str, purpose: str) -> KeyCreation:
     with transaction.atomic():
         record = KeyCreation.objects.create(
             nonce=nonce,
@@ -83,6 +83,7 @@ def _claim(actor: Actor, spec: KeySpec, nonce: str) -> KeyCreation:
             label=spec.label,
             permission=spec.permission,
             lifetime=spec.lifetime,
+            purpose=purpose,
         )
         record_action(actor, Action.KEY_CREATE_REQUESTED, AuditOutcome.STARTED)
     return record

@@ -32,6 +32,8 @@ class KeyCreation(models.Model):
     label = models.CharField(max_length=200)
     permission = models.CharField(max_length=10, choices=[(p, p) for p in Permission])
     lifetime = models.DurationField(null=True)
+    # Kept here until the key's hash is known, which its note needs.
+    purpose = models.CharField(max_length=500, blank=True, default="", db_default="")
     requested_at = models.DateTimeField(default=timezone.now)
     outcome = models.CharField(max_length=12, choices=Outcome, default=Outcome.REQUESTED)
     token_hash = models.CharField(max_length=43, blank=True, db_index=True)
