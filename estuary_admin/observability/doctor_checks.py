@@ -22,6 +22,7 @@ from django.utils import timezone
 from estuary_admin import environment as env
 from estuary_admin.observability.doctor import Check, register
 from estuary_admin.storage.backups import last_backup
+from estuary_admin.web.unreadable_headers import unreadable_headers
 
 MIB = 2**20
 MIN_FREE_MIB = 100
@@ -187,10 +188,24 @@ def backups() -> Iterator[Check]:
     )
 
 
+def proxies() -> Iterator[Check]:
+    unreadable = unreadable_headers()
+    for header, found in unreadable.items():
+        yield Check(
+            f"A proxy of TRUSTED_PROXIES sent {header}: {found['value']}, which cannot be read.",
+            ok=False,
+            fix=f"Have the proxy send a {header} as docs/install.md says under “The proxy”.",
+            is_warning=True,
+        )
+    if not unreadable:
+        yield Check("No proxy sent a header that cannot be read.", ok=True)
+
+
 register("Settings", settings_checks)
 register("Data", data_dir)
 register("Database", database)
 register("Static files", static_files)
+register("Proxies", proxies)
 register("Redis", redis)
 register("Mail", mail)
 register("Backups", backups)

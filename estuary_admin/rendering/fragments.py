@@ -1,7 +1,7 @@
 """Render a fragment once per variant, then only insert the values.
 
-A fragment's template remains the only place with its HTML. Rendering the frame of a page node by
-node takes Django longer than everything else a page needs.
+A fragment's template remains the only place with its HTML. Without this, a key list of 40 rows
+takes 14 ms of CPU instead of 3.5 (200 pages through the test client).
 """
 
 from __future__ import annotations

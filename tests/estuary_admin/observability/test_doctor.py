@@ -16,6 +16,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from django.utils.module_loading import autodiscover_modules
 from whitenoise.storage import (  # type: ignore[import-untyped]
     CompressedManifestStaticFilesStorage,
 )
@@ -23,6 +24,7 @@ from whitenoise.storage import (  # type: ignore[import-untyped]
 from estuary_admin.observability import doctor, doctor_checks
 from estuary_admin.observability.doctor import Check
 from estuary_admin.storage import backups, databases
+from estuary_admin.web import unreadable_headers
 from tests.backing import Backing
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> dict[str, doctor.Section]:
     """The doctor without any checks but those that a test registers."""
+    autodiscover_modules("doctor")  # registers once in a process, and must not do it here
     sections: dict[str, doctor.Section] = {}
     monkeypatch.setattr(doctor, "_sections", sections)
     return sections
@@ -96,7 +99,7 @@ def test_every_part_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     titles = {line[8:].partition(":")[0] for line in capsys.readouterr().out.splitlines()}
     assert titles >= {
         *("Settings", "Data", "Database", "Static files", "Redis", "Mail", "Backups"),
-        *("Estuary", "Stored tokens", "Worker", "Single sign-on"),
+        *("Estuary", "Stored tokens", "Worker", "Single sign-on", "Proxies"),
     }
 
 
@@ -217,3 +220,13 @@ def test_settings_that_should_not_be_used_are_named(settings: Any) -> None:
     assert not debug.ok
     assert not debug.is_warning
     assert debug.fix
+
+
+def test_a_proxy_header_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unreadable_headers, "_reported", set())
+    unreadable_headers.report_unreadable("X-Forwarded-For", "unknown")
+
+    [found] = doctor_checks.proxies()
+
+    assert (found.ok, found.is_warning) == (False, True)
+    assert "X-Forwarded-For: 'unknown'" in found.line

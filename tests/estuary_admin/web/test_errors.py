@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
@@ -17,7 +19,7 @@ from estuary_admin.urls import urlpatterns as all_routes
 from estuary_admin.web import static_pages
 from estuary_admin.web.errors import server_error
 from estuary_admin.web.wsgi_application import ConsoleApplication
-from tests.conftest import HTMX
+from tests.conftest import HTMX, PASSWORD
 from tests.keys.evidence import words_of
 
 
@@ -189,3 +191,34 @@ def test_the_server_starts_with_our_settings() -> None:
     from estuary_admin.wsgi import application
 
     assert callable(application)
+
+
+@pytest.fixture
+def full_database() -> Iterator[None]:
+    """SQLite refuses to grow its file, as on a full disk."""
+    if connection.vendor != "sqlite":
+        pytest.skip("fills an SQLite file")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE filling (text TEXT)")
+        cursor.execute("PRAGMA page_count")
+        cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
+        with contextlib.suppress(OperationalError):
+            while True:
+                cursor.execute("INSERT INTO filling VALUES (%s)", ["x" * 3000])
+        yield
+        cursor.execute("PRAGMA max_page_count = 1073741823")
+        cursor.execute("DROP TABLE filling")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_on_a_full_disk_says_that_nothing_can_be_stored(
+    alice: Any, full_database: None
+) -> None:
+    form = {"login": "alice", "password": PASSWORD}
+    for _ in range(100):  # a few still fit into pages that are partly filled
+        response = Client(raise_request_exception=False).post("/accounts/login/", form)
+        if response.status_code != 302:
+            break
+
+    assert response.status_code == 503
+    assert "cannot store anything now" in words_of(response)
