@@ -45,10 +45,11 @@ CREATE TRIGGER keys_audit_append_only BEFORE UPDATE OR DELETE ON keys_auditentry
 
 
 def chain_existing(apps: Any, schema_editor: Any) -> None:
-    entries, heads = apps.get_model("keys", "AuditEntry"), apps.get_model("keys", "AuditHead")
+    AuditEntry = apps.get_model("keys", "AuditEntry")
+    AuditHead = apps.get_model("keys", "AuditHead")
     sequence, newest = 0, ""
     with schema_editor.connection.cursor() as cursor:
-        rows = entries.objects.filter(sequence=None).order_by("at", "pk")
+        rows = AuditEntry.objects.filter(sequence=None).order_by("at", "pk")
         for entry in rows.iterator(chunk_size=500):
             sequence += 1
             entry.sequence = sequence
@@ -57,7 +58,7 @@ def chain_existing(apps: Any, schema_editor: Any) -> None:
                 "UPDATE keys_auditentry SET sequence = %s, row_hash = %s WHERE id = %s",
                 [sequence, newest, entry.pk],
             )
-    heads.objects.create(pk=1, sequence=sequence, row_hash=newest)
+    AuditHead.objects.create(pk=1, sequence=sequence, row_hash=newest)
 
 
 def row_hash(entry: Any, previous: str) -> str:
@@ -67,12 +68,12 @@ def row_hash(entry: Any, previous: str) -> str:
     return hashlib.sha256(f"{previous}\n{canonical}".encode(errors="surrogatepass")).hexdigest()
 
 
-def add_trigger(_apps: Any, schema_editor: Any) -> None:
+def add_trigger(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(TRIGGER)
 
 
-def remove_trigger(_apps: Any, schema_editor: Any) -> None:
+def remove_trigger(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("DROP TRIGGER keys_audit_append_only ON keys_auditentry")
         schema_editor.execute("DROP FUNCTION keys_audit_append_only")

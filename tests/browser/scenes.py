@@ -135,6 +135,8 @@ SCENES = [
     Scene("exports", EXPORTS, "alice", plays.exported),
     Scene("exports-running", EXPORTS, "busy", plays.export_running),
     Scene("exports-admin", EXPORTS, "carol", at("/exports/")),
+    Scene("audit", "keys/audit", "alice", at("/audit/")),
+    Scene("audit-wrong-filter", "keys/audit", "alice", at("/audit/?from=yesterday&key=%3C")),
     Scene("account", ACCOUNT, "alice", at("/account/")),
     Scene("account-unconnected", ACCOUNT, "bob", at("/account/")),
     Scene("sso", "sso/sso_doctor", "carol", at("/admin-tools/sso/")),

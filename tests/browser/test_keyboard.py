@@ -48,15 +48,15 @@ def walk(page: Page) -> list[str]:
 
 def test_the_list_is_walked_in_the_order_it_is_read(page: Page) -> None:
     stops = walk(page)
-    brand, account = stops[1], stops[5]
+    brand, account = stops[1], stops[6]
     assert stops[0] == "Skip to content"
     assert "Estuary Admin" in brand
-    assert stops[2:5] == ["Keys", "Stats", "Exports"]
+    assert stops[2:6] == ["Keys", "Stats", "Exports", "Audit"]
     assert account.startswith("Account menu,")
-    assert stops[6:12] == ["New key", "Search keys", "All 1", "Active 1", "Label", "Expires"]
-    assert stops[12] == "console"
-    assert stops[13].startswith("Revoke console, ")
-    assert stops[14:] == ["Refresh"]
+    assert stops[7:13] == ["New key", "Search keys", "All 1", "Active 1", "Label", "Expires"]
+    assert stops[13] == "console"
+    assert stops[14].startswith("Revoke console, ")
+    assert stops[15:] == ["Refresh"]
 
 
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
