@@ -20,7 +20,7 @@ MODES = ["local", "oidc", "proxy-jwt", "proxy-header"]
 PROXY_MODES = {"proxy-header", "proxy-jwt"}
 SSO_MODES = {*PROXY_MODES, "oidc"}
 
-#: Signatures with a public key only. With a shared secret, whoever verifies could also sign.
+#: Signatures with a public key only. With a shared secret, the verifier could also sign.
 ALGORITHMS = {f"{family}{size}" for family in ("RS", "ES", "PS") for size in (256, 384, 512)}
 ALGORITHMS |= {"EdDSA"}
 HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")

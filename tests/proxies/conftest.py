@@ -1,4 +1,4 @@
-"""The browser of the browser tests, for pages that are partly other people's."""
+"""A browser for pages of which some belong to other servers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.console import Console
 
 @pytest.fixture
 def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Page]]:
-    """Open pages in a fresh profile; what breaks our security policy fails the test.
+    """Open pages in a fresh profile; a breach of our security policy fails the test.
 
-    Other complaints may be about the pages of others, or about refusals that a test expects.
+    Other console messages may be about other servers' pages, or about expected refusals.
     """
     breaches: list[str] = []
     contexts: list[BrowserContext] = []

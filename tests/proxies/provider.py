@@ -1,4 +1,4 @@
-"""A real OpenID provider from PyPI on a port of its own; people are put into it by tests."""
+"""A real OpenID provider from PyPI; tests add people to it."""
 
 from __future__ import annotations
 

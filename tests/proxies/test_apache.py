@@ -1,4 +1,4 @@
-"""Debian's Apache with mod_auth_openidc in front, and a real provider behind that."""
+"""The console behind Debian's Apache with mod_auth_openidc and a real provider."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def enter(page: Page, sub: str) -> None:
     page.wait_for_url("**/account/")
 
 
-def test_a_browser_comes_in_works_changes_role_and_leaves(
+def test_a_member_signs_in_works_changes_role_and_signs_out(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     provider.knows("uid-root", preferred_username="root", groups=["admins"])
@@ -85,7 +85,7 @@ def test_a_browser_comes_in_works_changes_role_and_leaves(
     expect(page.get_by_text("Signed in as alice.")).to_be_visible()
 
 
-def test_a_renamed_person_keeps_the_account_and_the_name_is_not_inherited(
+def test_a_renamed_person_keeps_the_account_and_the_name_is_not_reused(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     provider.knows("uid-1", preferred_username="carl")
@@ -105,7 +105,7 @@ def test_a_renamed_person_keeps_the_account_and_the_name_is_not_inherited(
     expect(heir.get_by_text("an admin must confirm that it is yours")).to_be_visible()
 
 
-def test_headers_of_a_client_do_not_pass(
+def test_identity_headers_of_a_client_are_removed(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     provider.knows("uid-mallory", preferred_username="mallory")
@@ -121,7 +121,7 @@ def test_headers_of_a_client_do_not_pass(
     expect(page.get_by_text("Signed in as mallory.")).to_be_visible()
 
 
-def test_without_sign_in_nothing_gets_through(console: Console, provider: Provider) -> None:
+def test_without_sign_in_nothing_is_passed_on(console: Console, provider: Provider) -> None:
     as_root = [("Accept", "text/html"), ("Remote-User", "root"), ("X-Uid", "uid-root")]
 
     answer = ask(console.front, headers=as_root)

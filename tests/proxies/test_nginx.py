@@ -1,4 +1,4 @@
-"""Debian's nginx with `auth_request` in front, driven by a browser and attacked by hand."""
+"""The console behind Debian's nginx with `auth_request`, used by a browser and attacked."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def console(verifier: Verifier, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def add_an_app(page: Page) -> None:
-    """Without one there is nothing by which the console could ask for a proof."""
+    """Add an authenticator app: with plain headers it is the only way to prove anything."""
     page.wait_for_url("**/accounts/reauthenticate/**")
     page.get_by_role("link", name="Add an app").click()
     secret = page.locator(".setup-key").inner_text().replace(" ", "")
@@ -67,7 +67,7 @@ def add_an_app(page: Page) -> None:
     page.get_by_role("link", name="I have saved them").click()
 
 
-def test_a_browser_comes_in_works_changes_role_and_leaves(
+def test_a_member_signs_in_works_changes_role_and_signs_out(
     console: Console, verifier: Verifier, open_page: Callable[..., Page]
 ) -> None:
     verifier.groups = {"root": "admins"}
@@ -98,7 +98,7 @@ def test_a_browser_comes_in_works_changes_role_and_leaves(
     page.wait_for_url("**/sso/")
 
 
-def test_when_the_sign_in_ends_elsewhere_the_next_click_shows_it(
+def test_ending_the_other_session_signs_out_at_the_next_click(
     console: Console, open_page: Callable[..., Page]
 ) -> None:
     page = open_page()
@@ -124,19 +124,19 @@ AS_BOB = ("Cookie", "who=bob")
         [AS_BOB, ("Remote-Email", "root@example.com"), ("X-Forwarded-For", "10.0.0.1")],
     ],
 )
-def test_what_a_client_adds_is_replaced(console: Console, headers: Headers) -> None:
+def test_identity_headers_of_a_client_are_replaced(console: Console, headers: Headers) -> None:
     assert ask(console.front, headers=headers).member == "bob"
 
 
-def test_without_sign_in_nothing_gets_through(console: Console) -> None:
+def test_without_sign_in_nothing_is_passed_on(console: Console) -> None:
     answer = ask(console.front, headers=[("Remote-User", "root")])
 
     assert (answer.status, answer.headers["Location"]) == (302, "/sso/")
 
 
-def test_a_name_that_could_be_two_is_refused_here_as_well(console: Console) -> None:
+def test_a_name_with_a_comma_is_refused(console: Console) -> None:
     assert ask(console.front, headers=[("Cookie", 'who="a,root"')]).reason == "malformed-identity"
 
 
-def test_beside_the_proxy_the_port_is_closed(console: Console) -> None:
+def test_the_port_refuses_requests_without_the_proxy(console: Console) -> None:
     assert ask(console.port, headers=[("Remote-User", "root")]).reason == "wrong-secret"

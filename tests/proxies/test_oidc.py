@@ -1,4 +1,4 @@
-"""A real OpenID provider from PyPI, no proxy: in, work, another role, out, in a browser."""
+"""A browser signs in at a real OpenID provider, without a proxy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def leave(page: Page) -> None:
     page.wait_for_url("**/accounts/signed-out/everywhere/")
 
 
-def test_a_browser_comes_in_works_changes_role_and_leaves(
+def test_a_member_signs_in_works_changes_role_and_signs_out(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     provider.knows("uid-root", preferred_username="root", groups=["admins"])
@@ -81,7 +81,7 @@ def test_a_browser_comes_in_works_changes_role_and_leaves(
     expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
 
 
-def test_what_matters_asks_to_sign_in_there_again(
+def test_connecting_a_key_asks_to_sign_in_again(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     provider.knows("uid-late", preferred_username="late")
@@ -98,7 +98,7 @@ def test_what_matters_asks_to_sign_in_there_again(
     expect(page.get_by_label("Estuary API key")).to_be_visible()
 
 
-def test_the_way_on_is_kept_through_the_provider(
+def test_the_requested_page_opens_after_sign_in(
     console: Console, provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     page = open_page()
@@ -111,7 +111,7 @@ def test_the_way_on_is_kept_through_the_provider(
     page.wait_for_url("**/exports/")
 
 
-def test_who_says_no_at_the_provider_is_told(
+def test_a_cancelled_sign_in_is_reported(
     provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     page = open_page()
@@ -122,7 +122,7 @@ def test_who_says_no_at_the_provider_is_told(
     expect(page.get_by_text("The sign-in was cancelled at the provider")).to_be_visible()
 
 
-def test_without_scripts_it_works_as_well(
+def test_signing_in_works_without_scripts(
     provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     provider.knows("uid-plain", preferred_username="plain")

@@ -1,4 +1,4 @@
-"""What the production server makes of headers, over real sockets."""
+"""Identity headers as the production server receives them, over real sockets."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def port(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
 
 @pytest.fixture(scope="module")
 def port_of_others(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A console whose proxy has another address than this test."""
+    """A console whose trusted proxy has another address than this test."""
     folder = tmp_path_factory.mktemp("elsewhere")
     trusted = {"SSO_TRUSTED_PROXIES": "10.0.0.5"}
     with Console(folder, node, [], environment=PRESET | trusted) as running:
         yield running.port
 
 
-def test_the_proxy_brings_somebody_in(port: int) -> None:
+def test_the_proxy_signs_a_member_in(port: int) -> None:
     answer = ask(port, headers=[PROVED, ("Remote-User", "alice"), ("Remote-Groups", "admins")])
 
     assert (answer.status, answer.member) == (200, "alice, admin")
@@ -64,26 +64,26 @@ SMUGGLED: list[tuple[Headers, str]] = [
 
 
 @pytest.mark.parametrize(("headers", "reason"), SMUGGLED)
-def test_nobody_is_smuggled_in(port: int, headers: Headers, reason: str) -> None:
+def test_smuggled_headers_are_refused(port: int, headers: Headers, reason: str) -> None:
     answer = ask(port, headers=headers)
 
     assert (answer.status, answer.reason) == (403, reason)
 
 
-def test_an_underscore_does_not_outdo_a_dash(port: int) -> None:
+def test_headers_with_underscores_are_ignored(port: int) -> None:
     both = [PROVED, ("Remote_User", "root"), ("Remote-User", "bob"), ("Remote_User", "root")]
 
     assert ask(port, headers=both).member == "bob"
 
 
-def test_no_client_says_below_which_address_the_console_lies(port: int) -> None:
+def test_script_name_headers_are_ignored(port: int) -> None:
     below = [PROVED, ("Remote-User", "alice"), ("SCRIPT_NAME", "/x"), ("Script-Name", "/x")]
 
     assert ask(port, "/x/account/", headers=below).status == 404
     assert 'href="/x/' not in ask(port, headers=below).text
 
 
-def test_who_reaches_the_port_is_not_the_proxy(port_of_others: int) -> None:
+def test_the_port_refuses_untrusted_peers(port_of_others: int) -> None:
     headers = [("Remote-User", "root"), ("X-Forwarded-For", "10.0.0.5")]
 
     assert ask(port_of_others, headers=headers).reason == "untrusted-peer"
@@ -97,7 +97,7 @@ class ConsoleOnSocket(Console):
         return listening.exists() and ask(listening, "/healthz").status == 200
 
 
-def test_a_unix_socket_is_a_proxy_by_its_file(node: Sandbox, tmp_path: Path) -> None:
+def test_a_unix_socket_can_be_the_trusted_proxy(node: Sandbox, tmp_path: Path) -> None:
     listening = tmp_path / "console.sock"
     by_socket = {"BIND": f"unix:{listening}", "SSO_TRUSTED_PROXIES": "unix"}
 

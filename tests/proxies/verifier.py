@@ -1,4 +1,4 @@
-"""The small program that nginx asks about each request: it knows people by a cookie."""
+"""The sign-in program that nginx asks about each request; it knows people by a cookie."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORM = """<!doctype html><title>Company sign-in</title>
 
 
 class Verifier(Serving):
-    """`groups` of each person may change at any time; None leaves the header out."""
+    """Answers with the name in the cookie and the groups in `groups`."""
 
     def __init__(self) -> None:
         self.groups: dict[str, str] = {}

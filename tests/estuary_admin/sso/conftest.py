@@ -1,4 +1,4 @@
-"""A console behind a proxy, and the people whom that proxy brings."""
+"""A console behind a proxy, and browsers whose requests the proxy passes on."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def change(settings: LazySettings, **values: Any) -> None:
 
 
 class Browser(Client):
-    """Sends what the proxy would add for whoever is signed in there."""
+    """Sends the headers that the proxy adds for the person who is signed in there."""
 
     def __init__(self, user: str = "", *, peer: str = PROXY) -> None:
         super().__init__(REMOTE_ADDR=peer)
@@ -63,5 +63,5 @@ class Browser(Client):
 
 @pytest.fixture
 def proxied(settings: LazySettings, db: None) -> Config:
-    """`proxy-header`, with one trusted proxy and roles by groups."""
+    """Mode `proxy-header` with one trusted proxy and roles by groups."""
     return use(settings, BEHIND_PROXY)

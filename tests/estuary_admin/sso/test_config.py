@@ -1,4 +1,4 @@
-"""What SSO_* variables become, and the contradictions that stop the start."""
+"""Reading the SSO_* variables, and contradictions that stop the start."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> Config:
     return read_config(urlsplit("https://keys.example.com"))
 
 
-def test_without_a_word_accounts_are_local(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_mode_is_local_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(monkeypatch, {})
 
     assert found.is_local
@@ -47,7 +47,7 @@ def test_a_preset_names_the_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.backends == ["estuary_admin.sso.backends.ProxyBackend"]
 
 
-def test_a_variable_wins_over_the_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_overrides_the_preset(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(monkeypatch, {**PROXY_HEADER, "SSO_USER_HEADER": "X-User"})
 
     assert found.headers
@@ -55,12 +55,14 @@ def test_a_variable_wins_over_the_preset(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("preset", sorted(HEADER_PRESETS))
-def test_every_header_preset_is_enough(monkeypatch: pytest.MonkeyPatch, preset: str) -> None:
+def test_a_header_preset_needs_no_other_variable(
+    monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
     assert read(monkeypatch, {**PROXY_HEADER, "SSO_PRESET": preset}).is_proxy
 
 
 @pytest.mark.parametrize("preset", sorted(JWT_PRESETS))
-def test_every_jwt_preset_needs_only_what_is_ones_own(
+def test_a_jwt_preset_needs_only_issuer_and_audience(
     monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> None:
     own = {"SSO_JWT_ISSUER": "https://id.example/o/keys/", "SSO_JWT_AUDIENCE": "ours"}
@@ -74,7 +76,7 @@ def test_every_jwt_preset_needs_only_what_is_ones_own(
     assert "{" not in f"{found}"
 
 
-def test_pomerium_signs_for_our_own_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pomerium_settings_follow_from_the_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"SSO_MODE": "proxy-jwt", "SSO_PRESET": "pomerium", "SSO_TRUSTED_PROXIES": "unix"}
 
     found = read(monkeypatch, values).assertion
@@ -84,13 +86,13 @@ def test_pomerium_signs_for_our_own_host(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (found.issuer, found.audience) == ("keys.example.com", ("keys.example.com",))
 
 
-def test_the_fallback_lets_local_sessions_live(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_fallback_adds_the_local_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(monkeypatch, {**PROXY_HEADER, "SSO_LOCAL_FALLBACK": "true"})
 
     assert len(found.backends) == 2
 
 
-def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_config_does_not_show_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(monkeypatch, {**PROXY_HEADER, "SSO_PROXY_SECRET": "x" * 32})
 
     assert found.secrets == ("x" * 32,)
@@ -113,7 +115,7 @@ def test_one_provider_needs_two_variables(monkeypatch: pytest.MonkeyPatch) -> No
     assert not found.is_proxy
 
 
-def test_several_providers_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_providers_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"SSO_MODE": "oidc", "SSO_OIDC_PROVIDERS": json.dumps(SEVERAL)}
 
     found = read(monkeypatch, values).providers
@@ -163,7 +165,7 @@ EVERYONE = [
 
 
 @pytest.mark.parametrize("networks", EVERYONE)
-def test_networks_that_mean_everyone_are_refused(
+def test_a_network_of_almost_everyone_is_refused(
     monkeypatch: pytest.MonkeyPatch, networks: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match="means everyone"):
@@ -208,13 +210,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("base", "name", "value"), WRONG)
-def test_a_contradiction_stops_the_start_with_its_name(
+def test_a_contradiction_stops_the_start_and_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, base: dict[str, str], name: str, value: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=name):
         read(monkeypatch, {**base, name: value})
 
 
-def test_headers_of_no_known_proxy_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_preset_the_user_header_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImproperlyConfigured, match="SSO_USER_HEADER"):
         read(monkeypatch, {**PROXY_HEADER, "SSO_PRESET": ""})

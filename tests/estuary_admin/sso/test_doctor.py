@@ -1,4 +1,4 @@
-"""The page and the command that say what is wrong, and how to put it right."""
+"""The page and the command that say what is wrong with single sign-on, and how to fix it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from estuary_admin.sso.doctor import arrived, check_sso, diagnose
 from estuary_admin.sso.trusted_proxies import Peers
 from tests.conftest import signed_in
 from tests.estuary_admin.sso.conftest import PROXY, Browser, change
-from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.estuary_admin.sso.signer import AUDIENCE, ISSUER, KeyServer, SigningKey, claims
 from tests.keys.evidence import words_of
 
@@ -26,7 +26,7 @@ def titles(meta: dict[str, str], sso: Config) -> list[tuple[str, bool]]:
     return [(finding.title, finding.is_ok) for finding in diagnose(meta, sso)]
 
 
-def test_the_page_shows_what_arrived_with_values_masked(proxied: Config) -> None:
+def test_the_page_shows_the_headers_that_arrived_masked(proxied: Config) -> None:
     browser = Browser()
     browser.brings(
         {
@@ -44,7 +44,7 @@ def test_the_page_shows_what_arrived_with_values_masked(proxied: Config) -> None
     assert "Member: This is root." in words
     assert "Remote-Email ro… (16 characters)" in words
     assert "Remote-Name absent" in words
-    assert "X-Forwarded-User so… (13 characters) (not looked at)" in words
+    assert "X-Forwarded-User so… (13 characters) (ignored)" in words
     assert "root@example.com" not in words
 
 
@@ -55,7 +55,7 @@ def test_with_local_accounts_the_page_says_so(carol: User) -> None:
     assert "None arrived" in words
 
 
-def test_a_stranger_is_named_and_told_what_to_set(proxied: Config) -> None:
+def test_an_untrusted_peer_is_named_with_the_fix(proxied: Config) -> None:
     [finding] = diagnose({**META, "REMOTE_ADDR": "10.9.9.9"}, proxied)
 
     assert finding.sentence == "10.9.9.9 is no trusted proxy."
@@ -79,13 +79,13 @@ def test_the_steps_end_at_the_first_that_fails(
     assert found[-1] == last
 
 
-def test_who_is_in_no_group_is_told(proxied: Config, settings: Any) -> None:
+def test_a_person_in_no_allowed_group_is_reported(proxied: Config, settings: Any) -> None:
     change(settings, member_groups=frozenset({"console"}))
 
     assert ("Groups", False) in titles(META, settings.SSO)
 
 
-def test_pending_and_switched_off_members_are_told_apart(proxied: Config, alice: User) -> None:
+def test_pending_and_switched_off_members_are_distinguished(proxied: Config, alice: User) -> None:
     Browser("alice").get("/account/")
     assert titles(META, proxied)[-1] == ("Member", False)
     alice.identities.update(state="linked")
@@ -95,7 +95,7 @@ def test_pending_and_switched_off_members_are_told_apart(proxied: Config, alice:
     assert "switched off" in diagnose(META, proxied)[-1].sentence
 
 
-def test_the_secret_is_a_step_of_its_own(proxied: Config, settings: Any) -> None:
+def test_the_proxy_secret_is_checked_separately(proxied: Config, settings: Any) -> None:
     change(settings, secrets=("x" * 32,))
 
     assert titles(META, settings.SSO)[-1] == ("Refused", False)
@@ -114,7 +114,7 @@ def jwt_config(url: str) -> Config:
     )
 
 
-def test_an_assertion_is_taken_apart_and_judged(db: None) -> None:
+def test_an_assertion_is_shown_and_verified(db: None) -> None:
     with KeyServer() as server:
         server.lists(KEY)
         sso = jwt_config(server.url)
@@ -131,7 +131,7 @@ def test_an_assertion_is_taken_apart_and_judged(db: None) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "alice", "a.b.c"])
-def test_what_is_no_assertion_is_told(token: str) -> None:
+def test_an_invalid_assertion_is_reported(token: str) -> None:
     meta = {"REMOTE_ADDR": "", "HTTP_CF_ACCESS_JWT_ASSERTION": token}
 
     assert titles(meta, jwt_config("http://127.0.0.1:9/"))[-1] == ("Refused", False)
@@ -159,7 +159,7 @@ def test_the_command_fails_when_single_sign_on_does(proxied: Config) -> None:
         run("--peer", "192.0.2.1", "--header", "Remote-User: alice")
 
 
-def test_the_command_wants_whole_headers(proxied: Config) -> None:
+def test_the_command_rejects_a_header_without_a_value(proxied: Config) -> None:
     with pytest.raises(CommandError, match="must look like"):
         run("--peer", "unix", "--header", "Remote-User")
 
@@ -175,14 +175,14 @@ def test_the_command_fetches_the_keys(settings: Any, db: None) -> None:
             run()
 
 
-def test_with_local_accounts_there_is_little_to_say() -> None:
+def test_the_command_reports_local_accounts() -> None:
     assert run() == (
         "Mode: local, preset: none\n"
         "ok     Members sign in with local accounts (SSO_MODE is local).\n"
     )
 
 
-def test_behind_a_proxy_the_lines_say_what_is_believed(proxied: Config, settings: Any) -> None:
+def test_the_checks_name_the_trusted_headers_and_proxies(proxied: Config, settings: Any) -> None:
     assert check_sso() == [
         (
             f"Identity headers: {', '.join(proxied.identity_headers)}, only from 10.0.0.5/32.",
@@ -208,7 +208,7 @@ def test_a_proxy_on_this_machine_needs_a_secret(proxied: Config, settings: Any) 
     assert all(check.ok for check in check_sso())
 
 
-def test_a_console_that_nobody_can_administer_is_told(proxied: Config, settings: Any) -> None:
+def test_a_console_without_an_admin_is_reported(proxied: Config, settings: Any) -> None:
     change(settings, admin_groups=frozenset())
     assert check_sso()[-1][:2] == ("No admin can sign in.", False)
 
@@ -226,7 +226,7 @@ def oidc(settings: Any, provider: ScriptedProvider) -> None:
     settings.SSO = Config(mode="oidc", providers=issuers, admin_groups=frozenset({"admins"}))
 
 
-def test_a_provider_is_asked_for_its_description_and_keys(settings: Any, db: None) -> None:
+def test_the_checks_fetch_the_providers_description_and_keys(settings: Any, db: None) -> None:
     with ScriptedProvider() as provider:
         oidc(settings, provider)
 
@@ -262,7 +262,7 @@ def test_a_provider_that_describes_itself_wrongly_is_told(
     assert "SSO_OIDC_ISSUER" in found.fix
 
 
-def test_a_provider_that_does_not_answer_is_told(settings: Any, db: None) -> None:
+def test_a_provider_that_does_not_answer_is_reported(settings: Any, db: None) -> None:
     with ScriptedProvider() as provider:
         oidc(settings, provider)
         provider.broken = {"discovery"}

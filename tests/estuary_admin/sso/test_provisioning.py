@@ -1,4 +1,4 @@
-"""Two requests of the same new person, and attributes that follow."""
+"""Creating the member of a new identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.estuary_admin.sso.conftest import Browser
 PROVED = ProvedIdentity("proxy:authelia", "alice", "alice", "", "", None)
 
 
-def test_the_slower_of_two_first_requests_finds_what_the_faster_made(
+def test_two_first_requests_at_once_make_one_identity(
     proxied: Config, rf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Browser("alice").get("/account/")
@@ -31,7 +31,7 @@ def test_the_slower_of_two_first_requests_finds_what_the_faster_made(
     assert provisioning.make(rf.get("/"), PROVED, proxied) == Identity.objects.get()
 
 
-def test_a_name_taken_in_between_waits_for_an_admin(
+def test_a_name_taken_meanwhile_waits_for_an_admin(
     proxied: Config, rf: Any, monkeypatch: pytest.MonkeyPatch, alice: User
 ) -> None:
     nobody = User.objects.none()
@@ -43,7 +43,7 @@ def test_a_name_taken_in_between_waits_for_an_admin(
     assert refusal.value.reason is NotAdmitted.PENDING
 
 
-def test_the_time_of_the_last_visit_is_kept_coarsely(proxied: Config) -> None:
+def test_the_last_visit_is_stored_every_few_minutes(proxied: Config) -> None:
     browser = Browser("alice")
     browser.get("/account/")
     first = Identity.objects.get().last_seen
@@ -57,18 +57,18 @@ def test_the_time_of_the_last_visit_is_kept_coarsely(proxied: Config) -> None:
     assert "linked" in str(Identity.objects.get())
 
 
-def test_no_password_opens_the_backend_of_the_proxy(rf: Any) -> None:
+def test_the_proxy_backend_accepts_no_password(rf: Any) -> None:
     assert ProxyBackend().authenticate(rf.get("/"), "alice", "x") is None
 
 
-def test_without_a_way_to_prove_it_nobody_is_anybody(proxied: Config) -> None:
+def test_a_config_without_headers_or_assertions_proves_nobody(proxied: Config) -> None:
     meta = {"REMOTE_ADDR": "10.0.0.5", "HTTP_REMOTE_USER": "alice"}
 
     with pytest.raises(Refused):
         prove(meta, Config(peers=proxied.peers))
 
 
-def test_who_has_no_password_here_can_neither_change_nor_confirm_it(proxied: Config) -> None:
+def test_members_without_a_password_are_not_asked_for_one(proxied: Config) -> None:
     browser = Browser("alice")
 
     assert browser.get("/accounts/password/change/").status_code == 404

@@ -1,4 +1,4 @@
-"""`proxy-header`: coming in, staying, and every way of getting in on somebody else's name."""
+"""Mode `proxy-header`: signing in, and attempts to sign in as somebody else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = "/account/"
 
 
 def refused_as(response: Any) -> str:
-    """The reason of a refusal, which must be a page, must open no session, and be recorded."""
+    """The reason of a refusal; it must be a page, open no session, and be recorded."""
     assert response.status_code == 403
     assert "You are not signed in" in words_of(response)
     assert "_auth_user_id" not in response.client.session
@@ -30,7 +30,7 @@ def refused_as(response: Any) -> str:
     return reason
 
 
-def test_somebody_new_is_a_member_at_once(proxied: Config) -> None:
+def test_a_new_person_becomes_a_member_at_once(proxied: Config) -> None:
     browser = Browser("alice")
     browser.brings(
         {"Remote-User": "alice", "Remote-Name": "Doe, Alice", "Remote-Email": "a@example.com"}
@@ -46,7 +46,7 @@ def test_somebody_new_is_a_member_at_once(proxied: Config) -> None:
     assert last_row(Action.SIGNED_IN).actor == identity.member
 
 
-def test_a_member_stays_signed_in_with_one_session(proxied: Config) -> None:
+def test_requests_of_a_member_share_a_session(proxied: Config) -> None:
     browser = Browser("alice")
     browser.get(PAGE)
     before = browser.session.session_key
@@ -57,7 +57,7 @@ def test_a_member_stays_signed_in_with_one_session(proxied: Config) -> None:
     assert Identity.objects.count() == 1
 
 
-def test_a_header_from_elsewhere_is_not_believed(proxied: Config) -> None:
+def test_a_header_from_an_untrusted_peer_is_refused(proxied: Config) -> None:
     assert refused_as(Browser("admin", peer=STRANGER).get(PAGE)) == "untrusted-peer"
     assert not User.objects.exists()
     assert last_row(Action.SSO_REFUSED).outcome == "refused"
@@ -65,14 +65,16 @@ def test_a_header_from_elsewhere_is_not_believed(proxied: Config) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-Ip", "Forwarded"])
-def test_saying_to_be_the_proxy_is_not_being_it(proxied: Config, settings: Any, name: str) -> None:
+def test_forwarding_headers_do_not_make_a_peer_trusted(
+    proxied: Config, settings: Any, name: str
+) -> None:
     settings.TRUSTED_PROXIES = proxied.peers.networks
     browser = Browser("admin", peer=STRANGER)
 
     assert refused_as(browser.get(PAGE, headers={name: "10.0.0.5"})) == "untrusted-peer"
 
 
-def test_lies_about_host_and_protocol_change_nothing(proxied: Config) -> None:
+def test_forwarded_host_and_protocol_are_ignored(proxied: Config) -> None:
     lies = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
 
     response = Browser("alice").get("/", headers=lies)
@@ -82,7 +84,7 @@ def test_lies_about_host_and_protocol_change_nothing(proxied: Config) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing/here/", "/accounts/login/", "/accounts/logout/"])
-def test_no_path_falls_back_to_anything(proxied: Config, path: str) -> None:
+def test_every_path_needs_a_trusted_peer(proxied: Config, path: str) -> None:
     assert refused_as(Browser(peer=STRANGER).get(path)) == "untrusted-peer"
 
 
@@ -96,14 +98,14 @@ def test_probes_and_static_files_need_no_proxy(proxied: Config, path: str) -> No
         response.close()
 
 
-def test_nobody_is_nobody(proxied: Config) -> None:
+def test_a_request_without_an_identity_is_refused(proxied: Config) -> None:
     assert refused_as(Browser().get(PAGE)) == "missing-identity"
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        "alice,admin",  # how a doubled header arrives
+        "alice,admin",  # how a duplicate header arrives
         "alice, admin",
         ",",
         "alice\x00",
@@ -116,7 +118,7 @@ def test_nobody_is_nobody(proxied: Config) -> None:
         "\ud800",
     ],
 )
-def test_what_cannot_be_one_name_is_refused(proxied: Config, value: str) -> None:
+def test_a_value_that_is_not_one_name_is_refused(proxied: Config, value: str) -> None:
     browser = Browser()
     browser.brings({"Remote-User": value.encode("utf-8", "surrogatepass").decode("latin-1")})
 
@@ -124,7 +126,7 @@ def test_what_cannot_be_one_name_is_refused(proxied: Config, value: str) -> None
     assert not User.objects.exists()
 
 
-def test_an_empty_header_is_none(proxied: Config) -> None:
+def test_an_empty_name_counts_as_missing(proxied: Config) -> None:
     browser = Browser()
     browser.brings({"Remote-User": ""})
 
@@ -151,7 +153,7 @@ def test_another_spelling_of_a_name_waits_for_an_admin(proxied: Config, name: st
     assert Browser("alice").get(PAGE).status_code == 200
 
 
-def test_the_id_is_the_name_as_sent(proxied: Config) -> None:
+def test_the_stable_id_is_the_name_as_sent(proxied: Config) -> None:
     assert brought(Remote_User="Straße").get(PAGE).status_code == 200
     assert Identity.objects.get().stable_id == "Straße"
     assert User.objects.get().username == "strasse"
@@ -183,9 +185,7 @@ def test_a_name_that_looks_like_another_is_refused(
     assert User.objects.count() == is_known
 
 
-def test_beside_a_stable_id_a_name_may_be_written_in_any_way(
-    proxied: Config, settings: Any
-) -> None:
+def test_with_an_id_header_a_look_alike_name_is_accepted(proxied: Config, settings: Any) -> None:
     assert proxied.headers
     change(settings, headers=replace(proxied.headers, stable_id="X-Uid"))
 
@@ -215,19 +215,19 @@ NOTHING_VISIBLE = [
 
 
 @pytest.mark.parametrize("name", NOTHING_VISIBLE)
-def test_a_name_of_nothing_visible_is_refused(proxied: Config, name: str) -> None:
+def test_an_invisible_name_is_refused(proxied: Config, name: str) -> None:
     assert refused_as(brought(Remote_User=name).get(PAGE)) == "malformed-identity"
     assert not User.objects.exists()
 
 
 @pytest.mark.parametrize("part", NOTHING_VISIBLE[:-2])
-def test_a_name_with_something_invisible_is_refused(proxied: Config, part: str) -> None:
+def test_a_name_with_an_invisible_character_is_refused(proxied: Config, part: str) -> None:
     Browser("alice").get(PAGE)
 
     assert refused_as(brought(Remote_User=f"ali{part}ce").get(PAGE)) == "malformed-identity"
 
 
-def test_a_stable_id_of_nothing_visible_is_refused(proxied: Config, settings: Any) -> None:
+def test_an_invisible_stable_id_is_refused(proxied: Config, settings: Any) -> None:
     assert proxied.headers
     change(settings, headers=replace(proxied.headers, stable_id="X-Uid"))
 
@@ -237,14 +237,14 @@ def test_a_stable_id_of_nothing_visible_is_refused(proxied: Config, settings: An
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "a" * 300, "\u3164", "\ud800", "\x00"])
-def test_a_display_name_that_cannot_be_shown_is_left_out(proxied: Config, value: str) -> None:
+def test_a_malformed_display_name_is_left_empty(proxied: Config, value: str) -> None:
     browser = brought(Remote_User="alice", Remote_Name=value, Remote_Email=value)
 
     assert browser.get(PAGE).status_code == 200
     assert (Identity.objects.get().name, Identity.objects.get().email) == ("", "")
 
 
-def test_a_group_with_a_bad_byte_changes_nothing(proxied: Config, carol: User) -> None:
+def test_a_bad_byte_in_one_group_leaves_the_others(proxied: Config, carol: User) -> None:
     browser = Browser()
     browser.brings({"Remote-User": "alice", "Remote-Groups": "caf\xe9,console-admins"})
 
@@ -285,7 +285,7 @@ ENCODED = [
 
 
 @pytest.mark.parametrize(("sent", "name"), ENCODED)
-def test_tailscale_sends_names_by_rfc_2047(tailscale: None, sent: str, name: str) -> None:
+def test_names_from_tailscale_are_decoded(tailscale: None, sent: str, name: str) -> None:
     browser = brought(Tailscale_User_Login=sent, Tailscale_User_Name="=?utf-8?q?J=C3=BCrgen_M?=")
 
     assert browser.get(PAGE).status_code == 200
@@ -313,21 +313,21 @@ def test_a_name_that_cannot_be_decoded_is_refused(tailscale: None, sent: str) ->
     assert reason in {"malformed-identity", "missing-identity"}
 
 
-def test_a_display_name_that_cannot_be_decoded_is_left_out(tailscale: None) -> None:
+def test_a_display_name_that_cannot_be_decoded_is_left_empty(tailscale: None) -> None:
     browser = brought(Tailscale_User_Login="alice@example.com", Tailscale_User_Name="=?utf-8?q?=FF")
 
     assert browser.get(PAGE).status_code == 200
     assert Identity.objects.get().name == ""
 
 
-def test_other_proxies_do_not_send_rfc_2047(proxied: Config) -> None:
+def test_names_from_other_proxies_are_not_decoded(proxied: Config) -> None:
     browser = brought(Remote_User="=?utf-8?q?alice?=")
 
     assert browser.get(PAGE).status_code == 200
     assert User.objects.get().username == "=?utf-8?q?alice?="
 
 
-def test_a_name_beyond_ascii_arrives_whole(proxied: Config) -> None:
+def test_a_name_in_utf8_is_read(proxied: Config) -> None:
     browser = Browser()
     browser.brings({"Remote-User": "Jürgen".encode().decode("latin-1")})
 
@@ -347,9 +347,7 @@ SECRETS = ("the-new-secret-of-the-proxy", "the-old-secret-of-the-proxy")
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_the_proxy_proves_itself_by_either_secret(
-    proxied: Config, settings: Any, secret: str
-) -> None:
+def test_the_old_and_the_new_proxy_secret_work(proxied: Config, settings: Any, secret: str) -> None:
     change(settings, secrets=SECRETS)
 
     response = Browser("alice").get(PAGE, headers={"X-Proxy-Secret": secret})
@@ -358,9 +356,7 @@ def test_the_proxy_proves_itself_by_either_secret(
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", f"{SECRETS[0]},{SECRETS[1]}"])
-def test_without_its_secret_the_proxy_is_a_stranger(
-    proxied: Config, settings: Any, secret: str
-) -> None:
+def test_a_proxy_without_the_secret_is_refused(proxied: Config, settings: Any, secret: str) -> None:
     change(settings, secrets=SECRETS)
 
     response = Browser("alice").get(PAGE, headers={"X-Proxy-Secret": secret})
@@ -368,7 +364,7 @@ def test_without_its_secret_the_proxy_is_a_stranger(
     assert refused_as(response) == "wrong-secret"
 
 
-def test_htmx_is_told_to_load_the_page_anew(proxied: Config) -> None:
+def test_htmx_reloads_the_page_after_a_refusal(proxied: Config) -> None:
     response = Browser(peer=STRANGER).get("/keys/", headers=HTMX)
 
     assert response.status_code == 401
@@ -377,14 +373,14 @@ def test_htmx_is_told_to_load_the_page_anew(proxied: Config) -> None:
     assert last_row(Action.SSO_REFUSED).detail == {"reason": "untrusted-peer"}
 
 
-def test_an_audit_cannot_be_filled_by_knocking(proxied: Config) -> None:
+def test_repeated_refusals_make_one_audit_row(proxied: Config) -> None:
     for _ in range(5):
         Browser("admin", peer=STRANGER).get(PAGE)
 
     assert audited() == [("sso:refused", "refused")]
 
 
-def test_one_ipv6_network_cannot_fill_the_audit(proxied: Config) -> None:
+def test_refusals_of_one_ipv6_network_make_one_audit_row(proxied: Config) -> None:
     for number in range(1, 6):
         Browser("admin", peer=f"2001:db8::{number}").get(PAGE)
     Browser("admin", peer="2001:db8:0:1::1").get(PAGE)
@@ -392,7 +388,7 @@ def test_one_ipv6_network_cannot_fill_the_audit(proxied: Config) -> None:
     assert audited() == [("sso:refused", "refused")] * 2
 
 
-def test_in_local_mode_a_header_means_nothing(alice: User) -> None:
+def test_in_local_mode_identity_headers_are_ignored(alice: User) -> None:
     response = Client().get(PAGE, headers={"Remote-User": "alice"})
 
     assert response["Location"] == f"/accounts/login/?next={PAGE}"

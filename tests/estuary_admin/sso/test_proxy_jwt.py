@@ -1,4 +1,4 @@
-"""`proxy-jwt`: assertions that hold, and all the ways of making one up."""
+"""Mode `proxy-jwt`: valid and forged assertions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def refusal(token: str) -> str:
     return refused_as(browser(token).get(PAGE))
 
 
-def test_a_signed_person_comes_in() -> None:
+def test_a_valid_assertion_signs_a_person_in() -> None:
     assert browser(KEY.sign(claims(name="Alice Doe"))).get(PAGE).status_code == 200
 
     identity = Identity.objects.get()
@@ -72,18 +72,18 @@ def test_a_signed_person_comes_in() -> None:
     assert identity.name == "Alice Doe"
 
 
-def test_bearer_before_it_and_another_family_of_keys_work(keys: KeyServer) -> None:
+def test_a_bearer_prefix_and_elliptic_curves_work(keys: KeyServer) -> None:
     curve = SigningKey("curve", "ES256")
     keys.lists(KEY, curve)
 
     assert browser(f"Bearer {curve.sign(claims())}").get(PAGE).status_code == 200
 
 
-def test_without_a_key_id_the_only_key_is_meant(keys: KeyServer) -> None:
+def test_without_a_key_id_the_only_key_is_used(keys: KeyServer) -> None:
     assert browser(KEY.sign(claims(), kid="")).get(PAGE).status_code == 200
 
 
-def test_without_a_key_id_one_of_several_is_not_guessed(keys: KeyServer) -> None:
+def test_without_a_key_id_several_keys_are_refused(keys: KeyServer) -> None:
     keys.lists(KEY, OTHER)
 
     assert refusal(KEY.sign(claims(), kid="")) == "unknown-key"
@@ -99,7 +99,7 @@ def test_a_renewed_assertion_keeps_the_session() -> None:
     assert alice.session.session_key == before
 
 
-def test_plain_headers_say_nothing_here(settings: Any) -> None:
+def test_plain_headers_are_ignored_with_assertions(settings: Any) -> None:
     alice = browser(KEY.sign(claims()))
     alice.brought |= {"Remote-User": "root", "Cf-Access-Authenticated-User-Email": "root@x"}
 
@@ -108,7 +108,7 @@ def test_plain_headers_say_nothing_here(settings: Any) -> None:
     assert [member.username for member in User.objects.all()] == ["alice@example.com"]
 
 
-def test_a_good_assertion_from_elsewhere_is_not_looked_at(keys: KeyServer) -> None:
+def test_an_assertion_from_an_untrusted_peer_is_not_read(keys: KeyServer) -> None:
     stranger = browser(KEY.sign(claims()), peer=STRANGER)
 
     assert refused_as(stranger.get(PAGE)) == "untrusted-peer"
@@ -172,7 +172,7 @@ FORGED = [
 @pytest.mark.parametrize(
     ("make", "reason"), [case[1:] for case in FORGED], ids=[case[0] for case in FORGED]
 )
-def test_a_made_up_assertion_is_refused(make: Any, reason: str) -> None:
+def test_a_forged_assertion_is_refused(make: Any, reason: str) -> None:
     assert refusal(make()) == reason
     assert not User.objects.exists()
 
@@ -187,7 +187,7 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize("changed", PROGRAMS)
-def test_a_program_is_no_person(changed: dict[str, Any]) -> None:
+def test_service_tokens_are_refused(changed: dict[str, Any]) -> None:
     assert refusal(KEY.sign(claims(**changed))) == "no-person"
 
 
@@ -203,24 +203,24 @@ def test_a_program_is_no_person(changed: dict[str, Any]) -> None:
         {"groups": [1]},
     ],
 )
-def test_a_claim_that_cannot_be_used_is_named_as_a_claim(changed: dict[str, Any]) -> None:
+def test_a_malformed_claim_is_refused_without_blaming_a_header(changed: dict[str, Any]) -> None:
     response = browser(KEY.sign(claims(**changed))).get(PAGE)
 
     assert refused_as(response) == "malformed-claim"
     assert "header" not in words_of(response)
 
 
-def test_a_display_name_that_cannot_be_shown_is_left_out() -> None:
+def test_a_malformed_display_name_is_left_empty() -> None:
     assert browser(KEY.sign(claims(name="a\u0000b"))).get(PAGE).status_code == 200
     assert Identity.objects.get().name == ""
 
 
-def test_an_address_that_nobody_confirmed_is_no_name() -> None:
+def test_an_unverified_email_address_is_refused_as_a_name() -> None:
     assert refusal(KEY.sign(claims(email_verified=False))) == "incomplete-assertion"
 
 
 @pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
-def test_an_assertion_does_not_bring_its_own_keys(name: str) -> None:
+def test_keys_named_by_the_assertion_are_ignored(name: str) -> None:
     with KeyServer() as elsewhere:
         elsewhere.lists(OTHER)
         own = {"jku": elsewhere.url, "x5u": elsewhere.url, "jwk": OTHER.public, "x5c": ["MII"]}
@@ -230,7 +230,7 @@ def test_an_assertion_does_not_bring_its_own_keys(name: str) -> None:
         assert elsewhere.asked == 0
 
 
-def test_groups_of_the_assertion_give_and_take_the_role() -> None:
+def test_groups_in_the_assertion_decide_the_role() -> None:
     other = claims(sub="other", email="other@example.com", groups=["console-admins"])
     assert browser(KEY.sign(other)).get(PAGE).status_code == 200
     alice = browser(KEY.sign(claims(groups=["console-admins", "x"])))
@@ -242,20 +242,20 @@ def test_groups_of_the_assertion_give_and_take_the_role() -> None:
     assert last_row(Action.SSO_ADMIN_TAKEN).actor_name == "alice@example.com"
 
 
-def test_one_group_may_come_as_a_word(settings: Any) -> None:
+def test_a_single_group_may_be_a_string(settings: Any) -> None:
     change(settings, member_groups=frozenset({"console"}))
 
     assert browser(KEY.sign(claims(groups="console"))).get(PAGE).status_code == 200
     assert refusal(KEY.sign(claims(groups=""))) == "not-in-groups"
 
 
-def test_the_keys_of_an_address_are_shared_by_the_process(signed: Config) -> None:
+def test_a_process_has_one_key_set_for_each_address(signed: Config) -> None:
     assert signed.assertion
     assert key_set(signed.assertion.jwks_url) is key_set(signed.assertion.jwks_url)
 
 
 @pytest.mark.parametrize("at", ["long ago", 1e300, None])
-def test_a_time_of_proof_that_is_none_is_left_out(at: Any) -> None:
+def test_an_invalid_auth_time_is_ignored(at: Any) -> None:
     token = KEY.sign(claims(auth_time=at, sub="x"))
 
     assert browser(token).get(PAGE).status_code == 200

@@ -1,4 +1,4 @@
-"""Fresh proofs behind a proxy: by the assertion's own moment, or by a factor added here."""
+"""Fresh proofs behind a proxy: by the time in the assertion, or by a factor of this console."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROOF = "/accounts/reauthenticate/"
 
 @pytest.fixture
 def headers_only(proxied: Config) -> Browser:
-    """`proxy-header`: who somebody is, and nothing of when."""
+    """Mode `proxy-header`, which does not say when a person signed in."""
     return Browser("alice")
 
 
@@ -38,9 +38,7 @@ def asks(browser: Browser) -> bool:
 
 
 @pytest.mark.parametrize(("age", "is_asked"), [(0, False), (840, False), (960, True), (-90, True)])
-def test_auth_time_counts_from_when_it_tells(
-    settings: LazySettings, age: int, is_asked: bool
-) -> None:
+def test_a_recent_auth_time_is_a_proof(settings: LazySettings, age: int, is_asked: bool) -> None:
     change(settings, preset="oauth2-proxy")
 
     assert asks(browser(KEY.sign(claims(auth_time=int(time.time()) - age)))) is is_asked
@@ -57,7 +55,7 @@ def test_auth_time_counts_from_when_it_tells(
         ("", True),
     ],
 )
-def test_iat_counts_only_where_it_is_that_of_the_sign_in(
+def test_iat_is_a_proof_only_with_cloudflare_access(
     settings: LazySettings, preset: str, is_asked: bool
 ) -> None:
     change(settings, preset=preset)
@@ -65,11 +63,11 @@ def test_iat_counts_only_where_it_is_that_of_the_sign_in(
     assert asks(browser(KEY.sign(claims()))) is is_asked
 
 
-def test_auth_time_counts_more_than_iat() -> None:
+def test_auth_time_is_preferred_to_iat() -> None:
     assert asks(browser(KEY.sign(claims(auth_time=int(time.time()) - 3600))))
 
 
-def test_an_assertion_grown_old_asks_to_sign_in_there_anew() -> None:
+def test_an_old_assertion_asks_the_member_to_sign_in_again() -> None:
     now = int(time.time())
     client = browser(KEY.sign(claims(iat=now - 3600)))
     page = words_of(client.get(PROOF))
@@ -83,13 +81,13 @@ def test_an_assertion_grown_old_asks_to_sign_in_there_anew() -> None:
     assert client.get(f"{PROOF}?next={CONNECT}")["Location"] == CONNECT
 
 
-def test_the_first_factor_needs_the_proof_that_there_could_be() -> None:
+def test_the_first_factor_needs_a_proof_where_one_is_possible() -> None:
     client = browser(KEY.sign(claims(iat=int(time.time()) - 3600)))
 
     assert client.get(ADD)["Location"].startswith(PROOF)
 
 
-def test_plain_headers_prove_no_moment_and_the_page_says_so(headers_only: Browser) -> None:
+def test_with_plain_headers_the_page_asks_to_add_a_factor(headers_only: Browser) -> None:
     assert asks(headers_only)
 
     page = words_of(headers_only.get(f"{PROOF}?next={CONNECT}"))
@@ -99,14 +97,14 @@ def test_plain_headers_prove_no_moment_and_the_page_says_so(headers_only: Browse
     assert "only your open session protects them" in page
 
 
-def test_a_new_session_is_no_proof(headers_only: Browser) -> None:
+def test_a_new_session_is_not_a_proof(headers_only: Browser) -> None:
     headers_only.get("/account/")
     headers_only.cookies.clear()
 
     assert asks(headers_only)
 
 
-def test_an_app_added_here_is_asked_for_from_then_on(headers_only: Browser) -> None:
+def test_an_added_app_is_asked_for_afterwards(headers_only: Browser) -> None:
     response, secret = add_app(headers_only)
     assert response.status_code == 302
     assert last_row(Action.PROOF_GIVEN).detail == {"way": "new app"}
@@ -127,7 +125,7 @@ def test_an_app_added_here_is_asked_for_from_then_on(headers_only: Browser) -> N
     assert Authenticator.objects.count() == 2
 
 
-def test_a_proof_ends_with_its_session(headers_only: Browser) -> None:
+def test_a_proof_ends_with_the_session(headers_only: Browser) -> None:
     add_app(headers_only)
     headers_only.brings({"Remote-User": "bob"})
     assert asks(headers_only)
@@ -136,7 +134,7 @@ def test_a_proof_ends_with_its_session(headers_only: Browser) -> None:
     assert asks(headers_only)
 
 
-def test_a_local_password_is_no_proof_behind_a_proxy(alice: User, headers_only: Browser) -> None:
+def test_a_local_password_is_not_a_proof_behind_a_proxy(alice: User, headers_only: Browser) -> None:
     headers_only.brings({"Remote-User": "somebody"})
     headers_only.get("/account/")
     member = User.objects.get(username="somebody")
@@ -151,7 +149,7 @@ def test_a_local_password_is_no_proof_behind_a_proxy(alice: User, headers_only: 
     assert "Change password" not in words_of(headers_only.get("/account/"))
 
 
-def test_the_local_way_in_takes_a_second_step_behind_the_proxy(
+def test_the_local_fallback_asks_for_the_second_factor(
     settings: Any, proxied: Config, app: Authenticator
 ) -> None:
     change(settings, local_fallback=True)
@@ -167,7 +165,7 @@ def test_the_local_way_in_takes_a_second_step_behind_the_proxy(
     assert not asks(client)
 
 
-def test_without_the_local_way_in_there_is_no_second_step(proxied: Config) -> None:
+def test_without_the_local_fallback_there_is_no_second_step(proxied: Config) -> None:
     client = Browser("alice")
     for path in ("/accounts/login/code/", "/accounts/login/passkey/"):
         assert client.get(path).status_code == 404

@@ -1,4 +1,4 @@
-"""A session lasts as long as the proxy says the same, and not one request longer."""
+"""Sessions behind a proxy: they last while the proxy sends the same identity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ADMIN_PAGE = "/admin-tools/sso/"
 
 @pytest.fixture
 def browser(proxied: Config) -> Browser:
-    """Alice, who came in a moment ago."""
+    """Alice, signed in."""
     browser = Browser("alice")
     assert browser.get(PAGE).status_code == 200
     return browser
@@ -43,7 +43,7 @@ def test_requests_without_a_cookie_share_one_session(proxied: Config) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x" * 32, "no such session"])
-def test_one_program_without_a_session_makes_one(proxied: Config, cookie: str) -> None:
+def test_a_program_without_cookies_makes_one_session(proxied: Config, cookie: str) -> None:
     for _ in range(3):
         program = Browser("alice")
         if cookie:
@@ -84,7 +84,7 @@ def test_the_cookie_ends_with_the_browser(browser: Browser) -> None:
     assert (cookie["max-age"], cookie["expires"]) == ("", "")
 
 
-def test_when_the_header_vanishes_the_session_is_over(browser: Browser) -> None:
+def test_a_missing_header_ends_the_session(browser: Browser) -> None:
     old = browser.session.session_key
     browser.brings({})
 
@@ -93,14 +93,14 @@ def test_when_the_header_vanishes_the_session_is_over(browser: Browser) -> None:
     assert last_row(Action.SSO_SESSION_ENDED).actor == User.objects.get(username="alice")
 
 
-def test_a_cookie_alone_is_of_no_use(browser: Browser) -> None:
+def test_a_session_cookie_without_the_identity_is_refused(browser: Browser) -> None:
     thief = Browser()
     thief.cookies["sessionid"] = browser.cookies["sessionid"].value
 
     assert refused_as(thief.get(PAGE)) == "missing-identity"
 
 
-def test_another_person_gets_another_session(browser: Browser) -> None:
+def test_another_person_gets_a_new_session(browser: Browser) -> None:
     old = browser.session.session_key
     browser.brings({"Remote-User": "bob"})
 
@@ -112,7 +112,7 @@ def test_another_person_gets_another_session(browser: Browser) -> None:
     assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "changed-identity"}
 
 
-def test_another_identity_of_the_same_member_gets_another_session(browser: Browser) -> None:
+def test_another_identity_of_the_member_gets_a_new_session(browser: Browser) -> None:
     old = browser.session.session_key
     first = Identity.objects.get()
     Identity.objects.create(source=first.source, stable_id="alice-2", member=first.member)
@@ -122,7 +122,7 @@ def test_another_identity_of_the_same_member_gets_another_session(browser: Brows
     assert browser.session.session_key != old
 
 
-def test_another_person_does_not_send_the_first_ones_form(proxied: Config) -> None:
+def test_a_form_of_the_previous_person_is_refused(proxied: Config) -> None:
     browser = Browser("alice")
     browser.handler.enforce_csrf_checks = True
     browser.get(PAGE)
@@ -135,7 +135,7 @@ def test_another_person_does_not_send_the_first_ones_form(proxied: Config) -> No
     assert "out of date" in words_of(response)
 
 
-def test_a_part_is_not_given_to_another_person(browser: Browser) -> None:
+def test_an_htmx_request_of_another_person_reloads_the_page(browser: Browser) -> None:
     browser.brings({"Remote-User": "bob"})
 
     response = browser.get("/keys/", headers=HTMX)
@@ -143,7 +143,7 @@ def test_a_part_is_not_given_to_another_person(browser: Browser) -> None:
     assert (response.status_code, response["HX-Refresh"]) == (401, "true")
 
 
-def test_a_planted_session_is_not_taken_over(browser: Browser, proxied: Config) -> None:
+def test_a_planted_session_is_not_used(browser: Browser, proxied: Config) -> None:
     planted = browser.cookies["sessionid"].value
     victim = Browser("victim")
     victim.cookies["sessionid"] = planted
@@ -151,11 +151,11 @@ def test_a_planted_session_is_not_taken_over(browser: Browser, proxied: Config) 
     victim.get(PAGE)
 
     assert victim.cookies["sessionid"].value != planted
-    assert browser.get(PAGE).status_code == 200  # signed in anew, as nobody but herself
+    assert browser.get(PAGE).status_code == 200  # signed in again, as herself
     assert "Signed in as alice" in words_of(browser.get(PAGE))
 
 
-def test_a_session_before_sign_in_gets_a_new_key(proxied: Config) -> None:
+def test_signing_in_replaces_an_anonymous_session(proxied: Config) -> None:
     browser = Browser("alice")
     session = browser.session
     session["planted"] = "yes"
@@ -168,7 +168,7 @@ def test_a_session_before_sign_in_gets_a_new_key(proxied: Config) -> None:
     assert "planted" not in browser.session
 
 
-def test_who_is_switched_off_is_out_at_the_next_request(browser: Browser) -> None:
+def test_a_switched_off_member_is_refused_at_once(browser: Browser) -> None:
     User.objects.filter(username="alice").update(is_active=False)
 
     assert refused_as(browser.get(PAGE)) == "switched-off"
@@ -187,7 +187,7 @@ def another_admin(proxied: Config) -> None:
     assert other.get(ADMIN_PAGE).status_code == 200
 
 
-def test_groups_make_an_admin_and_unmake_one(browser: Browser, another_admin: None) -> None:
+def test_groups_give_and_take_the_admin_role(browser: Browser, another_admin: None) -> None:
     assert groups(browser, "staff,console-admins").get(ADMIN_PAGE).status_code == 200
     assert last_row(Action.SSO_ADMIN_GIVEN).actor_name == "alice"
 
@@ -195,19 +195,19 @@ def test_groups_make_an_admin_and_unmake_one(browser: Browser, another_admin: No
     assert last_row(Action.SSO_ADMIN_TAKEN).actor_name == "alice"
 
 
-def test_no_groups_at_all_drop_the_role(browser: Browser, another_admin: None) -> None:
+def test_an_empty_groups_header_takes_the_admin_role(browser: Browser, another_admin: None) -> None:
     groups(browser, "console-admins").get(PAGE)
 
     assert groups(browser, "").get(ADMIN_PAGE).status_code == 403
 
 
-def test_nothing_said_about_groups_keeps_the_role(browser: Browser, carol: User) -> None:
+def test_an_absent_groups_header_keeps_the_role(browser: Browser, carol: User) -> None:
     groups(browser, "console-admins").get(PAGE)
 
     assert groups(browser, None).get(ADMIN_PAGE).status_code == 200
 
 
-def test_without_a_mapping_groups_change_nothing(
+def test_without_admin_groups_the_role_does_not_change(
     browser: Browser, settings: Any, carol: User
 ) -> None:
     change(settings, admin_groups=frozenset())
@@ -216,7 +216,7 @@ def test_without_a_mapping_groups_change_nothing(
     assert groups(browser, "staff").get(ADMIN_PAGE).status_code == 200
 
 
-def test_the_last_admin_stays_and_that_is_told_once(browser: Browser) -> None:
+def test_the_last_admin_is_kept_and_recorded_once(browser: Browser) -> None:
     groups(browser, "console-admins").get(PAGE)
 
     for _ in range(3):
@@ -227,7 +227,7 @@ def test_the_last_admin_stays_and_that_is_told_once(browser: Browser) -> None:
     assert rows.filter(action=Action.SSO_LAST_ADMIN_KEPT).count() == 1
 
 
-def test_an_admin_who_is_switched_off_does_not_count(browser: Browser, carol: User) -> None:
+def test_a_switched_off_admin_does_not_count(browser: Browser, carol: User) -> None:
     groups(browser, "console-admins").get(PAGE)
     User.objects.filter(pk=carol.pk).update(is_active=False)
 
@@ -246,7 +246,7 @@ def two_admins(proxied: Config, settings: Any) -> tuple[Browser, Browser]:
 
 
 @pytest.mark.parametrize("said", [None, "", "others"])
-def test_an_admin_who_may_not_sign_in_any_more_does_not_count(
+def test_an_admin_in_no_allowed_group_does_not_count(
     two_admins: tuple[Browser, Browser], said: str | None
 ) -> None:
     alice, root = two_admins
@@ -257,7 +257,7 @@ def test_an_admin_who_may_not_sign_in_any_more_does_not_count(
     assert last_row(Action.SSO_LAST_ADMIN_KEPT).actor_name == "alice"
 
 
-def test_an_admin_who_may_sign_in_again_counts_again(
+def test_an_admin_back_in_an_allowed_group_counts_again(
     two_admins: tuple[Browser, Browser],
 ) -> None:
     alice, root = two_admins
@@ -292,7 +292,9 @@ def test_an_admin_with_a_password_counts_while_passwords_work(
 
 
 @pytest.mark.parametrize("said", [None, "", "others"])
-def test_only_the_named_groups_come_in(proxied: Config, settings: Any, said: str | None) -> None:
+def test_a_person_outside_the_member_groups_is_refused(
+    proxied: Config, settings: Any, said: str | None
+) -> None:
     change(settings, member_groups=frozenset({"console"}))
 
     assert refused_as(groups(Browser("alice"), said).get(PAGE)) == "not-in-groups"
@@ -300,13 +302,13 @@ def test_only_the_named_groups_come_in(proxied: Config, settings: Any, said: str
 
 
 @pytest.mark.parametrize("said", ["console", "console-admins", "x, console"])
-def test_the_named_groups_come_in(proxied: Config, settings: Any, said: str) -> None:
+def test_a_person_in_a_member_group_signs_in(proxied: Config, settings: Any, said: str) -> None:
     change(settings, member_groups=frozenset({"console"}))
 
     assert groups(Browser("alice"), said).get(PAGE).status_code == 200
 
 
-def test_a_change_of_mode_ends_the_sessions_of_the_other(alice: User, settings: Any) -> None:
+def test_a_change_of_mode_ends_sessions_of_the_old_mode(alice: User, settings: Any) -> None:
     from tests.estuary_admin.sso.conftest import BEHIND_PROXY, use
 
     client = Client()

@@ -1,4 +1,4 @@
-"""Which addresses are the proxy's."""
+"""Which addresses count as a trusted proxy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from estuary_admin.sso.trusted_proxies import Peers
     [
         (["10.0.0.5"], "10.0.0.5"),
         (["10.0.0.0/24"], "10.0.0.77"),
-        (["10.0.0.5"], "::ffff:10.0.0.5"),  # as a socket for both protocols says it
+        (["10.0.0.5"], "::ffff:10.0.0.5"),  # as a dual-stack socket reports it
         (["::ffff:10.0.0.5"], "10.0.0.5"),
         (["fd00::/64"], "fd00::1"),
         (["unix"], ""),
     ],
 )
-def test_the_proxy_is_known(words: list[str], peer: str) -> None:
+def test_the_address_of_a_proxy_is_trusted(words: list[str], peer: str) -> None:
     assert peer in Peers.of(words)
 
 
@@ -34,10 +34,10 @@ def test_the_proxy_is_known(words: list[str], peer: str) -> None:
         ([], "127.0.0.1"),
     ],
 )
-def test_anybody_else_is_not(words: list[str], peer: str) -> None:
+def test_another_address_is_not_trusted(words: list[str], peer: str) -> None:
     assert peer not in Peers.of(words)
 
 
-def test_none_is_none() -> None:
+def test_peers_are_false_when_empty() -> None:
     assert not Peers()
     assert Peers(unix=True)

@@ -1,4 +1,4 @@
-"""A console that signs members in at one scripted provider, and the way there and back."""
+"""A console with one scripted provider, and the steps of a sign-in there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.test import Client
 from estuary_admin.sso.config import Config, Provider
 from estuary_admin.sso.key_sets import key_set
 from tests.estuary_admin.sso.conftest import use
-from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.keys.evidence import words_of
 
 
@@ -46,7 +46,7 @@ def oidc(settings: LazySettings, db: None, provider: ScriptedProvider) -> Config
 
 
 def begin(client: Client, **form: str) -> dict[str, str]:
-    """Press the button; what the provider is asked."""
+    """Press the button; returns the parameters of the request to the provider."""
     response = client.post("/accounts/oidc/corp/login/", form)
     found = re.search(r'url=([^"]*)">', response.content.decode())
     assert found, words_of(response)

@@ -1,4 +1,4 @@
-"""The way to a provider and back, and all that may be wrong with its answers."""
+"""Signing in at a provider, and answers of the provider that are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from estuary_admin.sso.models import Identity
 from keys.audit.vocabulary import Action
 from tests.estuary_admin.sso.conftest import change
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
-from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.estuary_admin.sso.signer import SigningKey
 from tests.estuary_admin.sso.slow_server import SlowServer
 from tests.estuary_admin.sso.test_proxy_header import refused_as
@@ -34,7 +34,7 @@ def test_the_sign_in_page_offers_the_providers() -> None:
     assert "Password" not in words_of(page)
 
 
-def test_somebody_comes_in_and_is_known_by_issuer_and_sub(provider: ScriptedProvider) -> None:
+def test_a_person_is_identified_by_issuer_and_sub(provider: ScriptedProvider) -> None:
     response = sign_in(provider, email="alice@example.com", name="Alice Doe")
 
     assert response["Location"] == "/"
@@ -43,10 +43,10 @@ def test_somebody_comes_in_and_is_known_by_issuer_and_sub(provider: ScriptedProv
     assert (identity.member.username, identity.name) == ("alice", "Alice Doe")
     assert response.client.get(PAGE).status_code == 200
     assert last_row(Action.SIGNED_IN).actor == identity.member
-    assert response.client.session["proved_at"] is None  # when it was there, was not told
+    assert response.client.session["proved_at"] is None  # the provider sent no auth_time
 
 
-def test_pkce_and_nonce_and_state_go_along(provider: ScriptedProvider) -> None:
+def test_the_request_has_pkce_nonce_and_state(provider: ScriptedProvider) -> None:
     asked = begin(Client())
 
     assert asked["code_challenge_method"] == "S256"
@@ -57,14 +57,14 @@ def test_pkce_and_nonce_and_state_go_along(provider: ScriptedProvider) -> None:
     assert set(asked["scope"].split()) == {"openid", "profile", "email"}
 
 
-def test_the_code_is_redeemed_with_the_verifier(provider: ScriptedProvider) -> None:
+def test_the_code_is_exchanged_with_the_pkce_verifier(provider: ScriptedProvider) -> None:
     sign_in(provider)
 
     assert len(provider.redeemed["code_verifier"]) >= 43
     assert provider.redeemed["client_secret"] == "the-secret-of-the-client"
 
 
-def test_a_request_cannot_widen_what_is_asked_for() -> None:
+def test_parameters_of_a_request_cannot_widen_the_scope() -> None:
     client = Client()
 
     response = client.post(
@@ -75,7 +75,7 @@ def test_a_request_cannot_widen_what_is_asked_for() -> None:
     assert "prompt" not in response.content.decode()
 
 
-def test_a_state_serves_once(provider: ScriptedProvider) -> None:
+def test_a_state_works_once(provider: ScriptedProvider) -> None:
     client = Client()
     asked = begin(client)
     provider.answers(nonce=asked["nonce"])
@@ -85,7 +85,7 @@ def test_a_state_serves_once(provider: ScriptedProvider) -> None:
     assert refused_as(come_back(client, asked)) == "sign-in-lost"
 
 
-def test_a_state_of_another_browser_does_not_serve(provider: ScriptedProvider) -> None:
+def test_a_state_of_another_browser_is_refused(provider: ScriptedProvider) -> None:
     asked = begin(Client())
     provider.answers(nonce=asked["nonce"])
 
@@ -101,7 +101,7 @@ def test_a_forged_answer_does_not_end_a_session(provider: ScriptedProvider) -> N
 
 
 @pytest.mark.parametrize("query", [{}, {"state": ""}, {"code": "x"}, {"error": "access_denied"}])
-def test_a_bookmarked_callback_leads_a_signed_in_member_on(
+def test_a_bookmarked_callback_redirects_a_signed_in_member(
     provider: ScriptedProvider, query: dict[str, str]
 ) -> None:
     client = sign_in(provider).client
@@ -113,7 +113,7 @@ def test_a_bookmarked_callback_leads_a_signed_in_member_on(
     assert "You are not signed in" not in words
 
 
-def test_the_back_button_leads_a_signed_in_member_on(provider: ScriptedProvider) -> None:
+def test_the_back_button_redirects_a_signed_in_member(provider: ScriptedProvider) -> None:
     client = Client()
     asked = begin(client)
     provider.answers(nonce=asked["nonce"])
@@ -122,7 +122,7 @@ def test_the_back_button_leads_a_signed_in_member_on(provider: ScriptedProvider)
     assert come_back(client, asked)["Location"] == "/"
 
 
-def test_a_second_tab_leads_a_signed_in_member_on(provider: ScriptedProvider) -> None:
+def test_a_second_tab_redirects_a_signed_in_member(provider: ScriptedProvider) -> None:
     client = Client()
     first, second = begin(client), begin(client)
     provider.answers(nonce=first["nonce"])
@@ -175,9 +175,7 @@ def test_a_wrong_answer_is_refused(
 
 
 @pytest.mark.parametrize("broken", ["token", "userinfo", "jwks"])
-def test_a_provider_that_fails_half_way_lets_nobody_in(
-    provider: ScriptedProvider, broken: str
-) -> None:
+def test_a_failing_endpoint_signs_nobody_in(provider: ScriptedProvider, broken: str) -> None:
     provider.broken = {broken}
 
     reasons = {"token": "provider-busy", "userinfo": "user-info-failed", "jwks": "keys-unavailable"}
@@ -196,7 +194,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("has_state", [True, False])
 @pytest.mark.parametrize(("error", "reason"), ERRORS)
-def test_an_error_of_the_provider_is_told_as_what_it_is(
+def test_an_error_of_the_provider_gets_its_own_reason(
     error: str, reason: str, has_state: bool
 ) -> None:
     client = Client()
@@ -210,7 +208,7 @@ def test_an_error_of_the_provider_is_told_as_what_it_is(
     assert "<script>" not in words_of(response)
 
 
-def test_a_wrong_client_secret_is_told(provider: ScriptedProvider) -> None:
+def test_a_refused_client_secret_is_reported(provider: ScriptedProvider) -> None:
     provider.refused = {"token"}
 
     assert refused_as(sign_in(provider)) == "provider-failed"
@@ -234,7 +232,7 @@ def test_a_provider_that_describes_itself_wrongly_is_not_used(
 
 
 @pytest.mark.parametrize("part", ["status", "headers", "body"])
-def test_a_provider_that_answers_byte_by_byte_is_given_up(
+def test_a_provider_that_answers_byte_by_byte_is_cut_off(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr(provider_http, "EXCHANGE_SECONDS", 0.2)
@@ -247,6 +245,6 @@ def test_a_provider_that_answers_byte_by_byte_is_given_up(
     assert refused_as(response) == "provider-unavailable"
 
 
-def test_a_provider_that_is_away_or_leads_elsewhere_is_told(provider: ScriptedProvider) -> None:
+def test_a_provider_that_redirects_is_reported(provider: ScriptedProvider) -> None:
     provider.broken = {"discovery"}
     assert refused_as(Client().post("/accounts/oidc/corp/login/")) == "provider-unavailable"

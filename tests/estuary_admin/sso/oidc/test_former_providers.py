@@ -1,4 +1,4 @@
-"""Who came from a provider that is not trusted any more is out with the restart."""
+"""Sessions of a provider that is no longer configured."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from estuary_admin.sso.config import Config, Provider
 from keys.audit.vocabulary import Action
 from tests.estuary_admin.sso.conftest import use
 from tests.estuary_admin.sso.oidc.conftest import sign_in
-from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.keys.evidence import last_row
 
 PAGE = "/stats/"
 
 
-def test_a_session_begun_at_a_provider_that_was_taken_out_ends(
+def test_removing_a_provider_ends_its_sessions(
     provider: ScriptedProvider, settings: LazySettings, oidc: Config
 ) -> None:
     client = sign_in(provider).client

@@ -1,4 +1,4 @@
-"""Proving anew at the provider: asked for properly, believed only if young and the same person."""
+"""A fresh proof at the provider: it must be recent and by the same person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keys.audit.vocabulary import Action
 from tests.estuary_admin.security.conftest import code_of
 from tests.estuary_admin.security.test_factors import ADD, add_app
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
-from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.keys.evidence import last_row, words_of
 
 CONNECT = "/account/token/"
@@ -22,7 +22,7 @@ PROOF = "/accounts/reauthenticate/"
 
 @pytest.fixture
 def client(provider: ScriptedProvider) -> Client:
-    """Alice, whose provider does not say when she signed in there."""
+    """Alice, signed in at a provider that sends no auth_time."""
     client = Client()
     sign_in(provider, client)
     return client
@@ -33,28 +33,28 @@ def prove(provider: ScriptedProvider, client: Client, **claims: Any) -> Any:
     assert (asked["prompt"], asked["max_age"]) == ("login", "0")
     provider.answers(**{"nonce": asked["nonce"], "auth_time": int(time.time()), **claims})
     response = come_back(client, asked)
-    if response.status_code == 302:  # by way of the page that asked
+    if response.status_code == 302:  # through the page that asked
         response = client.get(response["Location"])
     return response
 
 
-def test_signing_in_does_not_ask_for_the_password_there(provider: ScriptedProvider) -> None:
+def test_an_ordinary_sign_in_does_not_force_a_login(provider: ScriptedProvider) -> None:
     assert not {"prompt", "max_age"} & begin(Client()).keys()
 
 
-def test_a_sign_in_just_now_is_a_proof_if_the_provider_says_so(provider: ScriptedProvider) -> None:
+def test_a_recent_auth_time_at_sign_in_is_a_proof(provider: ScriptedProvider) -> None:
     for age, status in ((0, 200), (14 * 60, 200), (16 * 60, 302), (-3600, 302)):
         client = Client()
         sign_in(provider, client, auth_time=int(time.time()) - age)
         assert client.get(CONNECT).status_code == status, age
 
 
-def test_an_open_session_there_is_no_proof(client: Client) -> None:
+def test_an_open_session_at_the_provider_is_not_a_proof(client: Client) -> None:
     assert client.get("/account/").status_code == 200
     assert client.get(CONNECT)["Location"].startswith(PROOF)
 
 
-def test_the_page_leads_to_the_provider_and_back(
+def test_a_fresh_proof_leads_to_the_provider_and_back(
     provider: ScriptedProvider, client: Client
 ) -> None:
     key = client.session.session_key
@@ -66,14 +66,14 @@ def test_the_page_leads_to_the_provider_and_back(
 
     assert response["Location"] == CONNECT
     assert client.get(CONNECT).status_code == 200
-    assert client.session.session_key == key  # forms that are open elsewhere stay good
+    assert client.session.session_key == key  # forms in other tabs stay valid
     assert last_row(Action.PROOF_GIVEN).detail == {"way": "provider"}
 
 
 @pytest.mark.parametrize(
     "auth_time", [None, 0, -1, "", "now", [], {}, 1e300, True, -60, -3600, 3600, 10**9]
 )
-def test_an_old_or_missing_moment_is_refused_and_there_is_no_loop(
+def test_an_old_or_missing_auth_time_is_refused(
     provider: ScriptedProvider, client: Client, auth_time: Any
 ) -> None:
     if auth_time in (-60, -3600, 3600):
@@ -89,7 +89,7 @@ def test_an_old_or_missing_moment_is_refused_and_there_is_no_loop(
     assert last_row(Action.PROOF_FAILED).detail == {"reason": "no-fresh-proof"}
 
 
-def test_somebody_else_proves_nothing(provider: ScriptedProvider, client: Client) -> None:
+def test_a_proof_by_another_person_is_refused(provider: ScriptedProvider, client: Client) -> None:
     sign_in(provider, sub="sub-bob", preferred_username="bob")
     before = dict(client.session.items())
 
@@ -115,7 +115,7 @@ def test_a_proof_cancelled_at_the_provider_leaves_the_session(client: Client) ->
     assert client.get("/account/").status_code == 200
 
 
-def test_who_is_signed_out_meanwhile_is_not_signed_in_by_a_proof(
+def test_a_proof_does_not_sign_in_a_signed_out_member(
     provider: ScriptedProvider, client: Client
 ) -> None:
     asked = begin(client, proof="yes", next=CONNECT)
@@ -132,7 +132,7 @@ def test_who_is_signed_out_meanwhile_is_not_signed_in_by_a_proof(
     assert "_auth_user_id" not in client.session
 
 
-def test_whose_identity_was_removed_is_out_by_then(
+def test_a_proof_after_losing_the_identity_ends_the_session(
     provider: ScriptedProvider, client: Client
 ) -> None:
     asked = begin(client, proof="yes", next=CONNECT)
@@ -143,9 +143,7 @@ def test_whose_identity_was_removed_is_out_by_then(
     assert client.get("/account/").status_code == 302
 
 
-def test_roles_follow_the_groups_of_the_new_proof(
-    provider: ScriptedProvider, client: Client
-) -> None:
+def test_a_fresh_proof_updates_the_role(provider: ScriptedProvider, client: Client) -> None:
     sign_in(provider, sub="sub-root", preferred_username="root", groups=["admins"])
 
     prove(provider, client, groups=["admins"])
@@ -153,9 +151,7 @@ def test_roles_follow_the_groups_of_the_new_proof(
     assert client.get("/admin-tools/sso/").status_code == 200
 
 
-def test_what_was_typed_is_there_after_the_provider(
-    provider: ScriptedProvider, client: Client
-) -> None:
+def test_typed_fields_are_kept_during_a_proof(provider: ScriptedProvider, client: Client) -> None:
     client.post(CONNECT, {"token": "EST-made-up-for-a-test-ARY"})
 
     prove(provider, client)
@@ -165,17 +161,16 @@ def test_what_was_typed_is_there_after_the_provider(
     assert "Nothing has been changed yet" in page
 
 
-def test_a_provider_that_tells_no_moment_is_replaced_by_an_app_of_ones_own(
+def test_without_auth_time_an_app_can_be_added_after_sign_in(
     client: Client,
 ) -> None:
-    """Added right after signing in, for nothing else could ever prove it."""
     response, _ = add_app(client)
 
     assert response.status_code == 302
     assert client.get(CONNECT).status_code == 200
 
 
-def test_later_the_first_factor_needs_a_proof_of_the_provider(client: Client) -> None:
+def test_the_first_factor_needs_a_proof_later(client: Client) -> None:
     session = client.session
     session["signed_in_at"] -= 16 * 60
     session.save()
@@ -183,7 +178,7 @@ def test_later_the_first_factor_needs_a_proof_of_the_provider(client: Client) ->
     assert client.get(ADD)["Location"].startswith(PROOF)
 
 
-def test_the_second_factor_needs_a_proof_in_any_case(client: Client) -> None:
+def test_the_second_factor_always_needs_a_proof(client: Client) -> None:
     _, secret = add_app(client)
     session = client.session
     del session["proved_at"]
@@ -194,7 +189,7 @@ def test_the_second_factor_needs_a_proof_in_any_case(client: Client) -> None:
     assert client.get(CONNECT).status_code == 200
 
 
-def test_no_password_opens_anything_here(client: Client) -> None:
+def test_passwords_and_second_steps_do_not_work(client: Client) -> None:
     client.post(PROOF, {"way": "password", "password": "correct horse battery"})
 
     assert client.get(CONNECT).status_code == 302

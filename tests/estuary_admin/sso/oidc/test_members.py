@@ -1,4 +1,4 @@
-"""Roles, sessions and leaving, for members whom a provider vouches for."""
+"""Roles, sessions and sign-out of members who sign in at a provider."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD
 from tests.estuary_admin.sso.conftest import change
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
-from tests.estuary_admin.sso.oidc.scripted import ScriptedProvider
+from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.estuary_admin.sso.test_proxy_header import refused_as
 from tests.keys.evidence import last_row, words_of
 
@@ -36,20 +36,20 @@ def test_groups_decide_at_each_sign_in(provider: ScriptedProvider) -> None:
     assert admin.get("/admin-tools/sso/").status_code == 403
 
 
-def test_groups_may_stand_in_the_user_info_alone(provider: ScriptedProvider) -> None:
+def test_groups_may_be_in_the_user_info(provider: ScriptedProvider) -> None:
     client = sign_in(provider, userinfo={"sub": "sub-alice", "groups": ["admins"]}).client
 
     assert client.get("/admin-tools/sso/").status_code == 200
 
 
-def test_a_name_that_is_taken_waits_for_an_admin(provider: ScriptedProvider, alice: User) -> None:
+def test_a_taken_name_waits_for_an_admin(provider: ScriptedProvider, alice: User) -> None:
     assert refused_as(sign_in(provider, email="alice@example.com")) == "pending"
     Identity.objects.update(state="linked")
 
     assert sign_in(provider).client.session["_auth_user_id"] == str(alice.pk)
 
 
-def test_who_is_switched_off_stays_out(provider: ScriptedProvider) -> None:
+def test_a_switched_off_member_cannot_sign_in(provider: ScriptedProvider) -> None:
     client = sign_in(provider).client
     User.objects.update(is_active=False)
 
@@ -57,7 +57,7 @@ def test_who_is_switched_off_stays_out(provider: ScriptedProvider) -> None:
     assert refused_as(sign_in(provider)) == "switched-off"
 
 
-def test_no_old_cookie_works_for_a_member_who_is_switched_on_again(
+def test_old_cookies_do_not_work_after_switching_on_again(
     provider: ScriptedProvider,
 ) -> None:
     client = sign_in(provider).client
@@ -69,7 +69,7 @@ def test_no_old_cookie_works_for_a_member_who_is_switched_on_again(
     assert client.get(PAGE)["Location"].startswith("/accounts/login/")
 
 
-def test_a_removed_identity_is_out_at_once(provider: ScriptedProvider) -> None:
+def test_removing_the_identity_ends_access_at_once(provider: ScriptedProvider) -> None:
     client = sign_in(provider).client
     Identity.objects.all().delete()
 
@@ -77,7 +77,7 @@ def test_a_removed_identity_is_out_at_once(provider: ScriptedProvider) -> None:
     assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "identity-removed"}
 
 
-def test_the_session_gets_a_new_key(provider: ScriptedProvider) -> None:
+def test_signing_in_changes_the_session_key(provider: ScriptedProvider) -> None:
     client = Client()
     asked = begin(client)
     before = client.cookies["sessionid"].value
@@ -108,7 +108,9 @@ def test_the_cookie_ends_with_the_browser(provider: ScriptedProvider) -> None:
         ("/nothing/here/", "/"),
     ],
 )
-def test_the_way_on_leads_only_here(provider: ScriptedProvider, wanted: str, there: str) -> None:
+def test_next_leads_only_to_pages_of_the_console(
+    provider: ScriptedProvider, wanted: str, there: str
+) -> None:
     client = Client()
     asked = begin(client, next=wanted)
     provider.answers(nonce=asked["nonce"])
@@ -130,14 +132,14 @@ def test_signing_out_leads_to_the_provider(provider: ScriptedProvider) -> None:
     assert "asked to end its session" in words_of(client.get("/accounts/signed-out/everywhere/"))
 
 
-def test_a_provider_without_sign_out_is_told_of(provider: ScriptedProvider) -> None:
+def test_without_provider_sign_out_the_page_says_so(provider: ScriptedProvider) -> None:
     provider.described = {"end_session_endpoint": None}
     client = sign_in(provider).client
 
     assert client.post("/accounts/logout/")["Location"] == "/accounts/signed-out/"
 
 
-def test_passwords_work_only_by_the_fallback(alice: User, settings: Any) -> None:
+def test_passwords_work_only_with_the_fallback(alice: User, settings: Any) -> None:
     form = {"login": "alice", "password": PASSWORD}
     client = Client()
     client.post("/accounts/login/", form)
@@ -151,7 +153,7 @@ def test_passwords_work_only_by_the_fallback(alice: User, settings: Any) -> None
     assert client.post("/accounts/logout/")["Location"] == "/accounts/local/"
 
 
-def test_only_the_configured_providers_are_there(settings: Any) -> None:
+def test_only_configured_providers_are_found(settings: Any) -> None:
     assert Client().post("/accounts/oidc/other/login/").status_code == 404
     assert Client().get("/accounts/oidc/other/callback/").status_code == 404
     assert Client().get("/accounts/oidc/corp/login/").status_code == 405
@@ -180,13 +182,13 @@ def test_sign_ins_without_a_session_are_limited(settings: Any) -> None:
         assert session.expire_date - timezone.now() <= timedelta(minutes=10)
 
 
-def test_a_form_from_elsewhere_begins_nothing() -> None:
+def test_starting_a_sign_in_needs_the_csrf_token() -> None:
     client = Client(enforce_csrf_checks=True)
 
     assert client.post("/accounts/oidc/corp/login/").status_code == 403
 
 
-def test_what_a_provider_said_is_kept_nowhere(provider: ScriptedProvider) -> None:
+def test_tokens_of_the_provider_are_not_stored(provider: ScriptedProvider) -> None:
     from allauth.socialaccount.models import SocialAccount, SocialToken
 
     sign_in(provider)

@@ -1,4 +1,4 @@
-"""Signing out, the local way in, and the admin who says whose identity it is."""
+"""Signing out, the local fallback, and linking identities to members."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def admin(proxied: Config) -> Browser:
     browser.brings({"Remote-User": "root", "Remote-Groups": "console-admins"})
     browser.get(PAGE)
     session = browser.session
-    session["proved_at"] = time.time()  # by a factor of her own, say
+    session["proved_at"] = time.time()  # for example by a passkey
     session.save()
     return browser
 
 
-def test_signing_out_ends_our_session_and_says_what_it_did_not_end(proxied: Config) -> None:
+def test_signing_out_says_that_the_other_session_is_still_open(proxied: Config) -> None:
     browser = Browser("alice")
     browser.get(PAGE)
 
@@ -47,7 +47,7 @@ def test_signing_out_ends_our_session_and_says_what_it_did_not_end(proxied: Conf
     assert browser.member_id is None
 
 
-def test_signing_out_leads_to_where_the_other_session_ends(proxied: Config, settings: Any) -> None:
+def test_signing_out_leads_to_the_logout_url(proxied: Config, settings: Any) -> None:
     change(settings, logout_url="/oauth2/sign_out?rd=https%3A%2F%2Fid.example&x=1")
     browser = Browser("alice")
     browser.get(PAGE)
@@ -61,7 +61,7 @@ def test_signing_out_leads_to_where_the_other_session_ends(proxied: Config, sett
     assert browser.member_id is None
 
 
-def test_the_page_after_signing_out_knows_nobody(proxied: Config) -> None:
+def test_the_signed_out_page_shows_no_name(proxied: Config) -> None:
     browser = Browser("alice")
     browser.get(PAGE)
 
@@ -72,19 +72,19 @@ def test_the_page_after_signing_out_knows_nobody(proxied: Config) -> None:
 
 
 @pytest.mark.django_db
-def test_with_local_accounts_there_is_no_other_session() -> None:
+def test_with_local_accounts_signing_out_leads_to_sign_in() -> None:
     assert Client().get("/accounts/signed-out/")["Location"] == "/accounts/login/"
     assert Client().get("/accounts/local/")["Location"] == "/accounts/login/"
 
 
-def test_the_sign_in_page_leads_on_who_came_by_the_proxy(proxied: Config) -> None:
+def test_the_sign_in_page_redirects_members_of_the_proxy(proxied: Config) -> None:
     browser = Browser("alice")
 
     assert browser.get("/accounts/login/?next=/stats/")["Location"] == "/stats/"
     assert browser.get("/accounts/login/?next=https://evil.example/")["Location"] == "/"
 
 
-def test_passwords_are_no_way_in(proxied: Config, alice: User) -> None:
+def test_passwords_do_not_work_behind_a_proxy(proxied: Config, alice: User) -> None:
     form = {"login": "alice", "password": PASSWORD}
 
     assert Browser("bob").get("/accounts/local/").status_code == 404
@@ -94,7 +94,9 @@ def test_passwords_are_no_way_in(proxied: Config, alice: User) -> None:
     )
 
 
-def test_the_local_way_in_opens_by_a_setting(proxied: Config, settings: Any, carol: User) -> None:
+def test_the_local_fallback_opens_sign_in_by_password(
+    proxied: Config, settings: Any, carol: User
+) -> None:
     change(settings, local_fallback=True)
     client = Client(REMOTE_ADDR=STRANGER)
     assert 'action="/accounts/local/"' in client.get("/accounts/local/").content.decode()
@@ -106,7 +108,7 @@ def test_the_local_way_in_opens_by_a_setting(proxied: Config, settings: Any, car
     assert client.post("/accounts/logout/")["Location"] == "/accounts/local/"
 
 
-def test_the_local_way_in_closes_with_its_sessions(
+def test_closing_the_local_fallback_ends_its_sessions(
     proxied: Config, settings: Any, carol: User
 ) -> None:
     change(settings, local_fallback=True)
@@ -118,7 +120,7 @@ def test_the_local_way_in_closes_with_its_sessions(
     assert refused_as(client.get(PAGE)) == "untrusted-peer"
 
 
-def test_the_local_page_believes_no_header(proxied: Config, settings: Any) -> None:
+def test_the_local_page_ignores_identity_headers(proxied: Config, settings: Any) -> None:
     change(settings, local_fallback=True)
     browser = Browser("alice")
     browser.get(PAGE)
@@ -149,7 +151,7 @@ def test_a_known_name_waits_for_an_admin(alice: User, admin: Browser) -> None:
     assert row.detail["name"] == "alice"
 
 
-def test_a_new_id_with_a_known_name_takes_nothing_over(proxied: Config, settings: Any) -> None:
+def test_a_new_id_with_a_known_name_waits_for_an_admin(proxied: Config, settings: Any) -> None:
     from dataclasses import replace
 
     assert proxied.headers
@@ -190,14 +192,16 @@ def test_an_id_is_taken_as_it_is(proxied: Config, settings: Any) -> None:
     assert refused_as(browser.get(PAGE)) == "missing-identity"
 
 
-def test_nobody_new_comes_in_when_that_is_off(proxied: Config, settings: Any, alice: User) -> None:
+def test_without_auto_create_new_people_are_refused(
+    proxied: Config, settings: Any, alice: User
+) -> None:
     change(settings, auto_create=False)
 
     assert refused_as(Browser("mallory").get(PAGE)) == "unknown-member"
     assert refused_as(Browser("alice").get(PAGE)) == "pending"
 
 
-def test_an_identity_that_is_removed_is_out_at_once(admin: Browser) -> None:
+def test_removing_an_identity_ends_its_access_at_once(admin: Browser) -> None:
     browser = Browser("alice")
     browser.get(PAGE)
     identity = Identity.objects.get(member__username="alice")
@@ -208,7 +212,7 @@ def test_an_identity_that_is_removed_is_out_at_once(admin: Browser) -> None:
     assert last_row(Action.SSO_IDENTITY_REMOVED).detail["stable_id"] == "alice"
 
 
-def test_an_admin_does_not_remove_the_own_identity(admin: Browser) -> None:
+def test_admins_cannot_remove_their_own_identity(admin: Browser) -> None:
     own = Identity.objects.get(member__username="root")
 
     response = admin.post(f"{IDENTITIES}{own.pk}/remove/", follow=True)
@@ -217,13 +221,13 @@ def test_an_admin_does_not_remove_the_own_identity(admin: Browser) -> None:
     assert Identity.objects.filter(pk=own.pk).exists()
 
 
-def test_only_what_waits_can_be_linked(admin: Browser, alice: User) -> None:
+def test_only_a_pending_identity_can_be_linked(admin: Browser, alice: User) -> None:
     own = Identity.objects.get(member__username="root")
 
     assert admin.post(f"{IDENTITIES}{own.pk}/link/").status_code == 404
 
 
-def test_a_member_links_nothing(admin: Browser, alice: User) -> None:
+def test_members_cannot_link_identities(admin: Browser, alice: User) -> None:
     Browser("alice").get(PAGE)
     waiting = Identity.objects.get(member=alice)
     mallory = Browser("mallory")

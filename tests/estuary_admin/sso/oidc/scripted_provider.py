@@ -1,4 +1,4 @@
-"""An OpenID provider that says what a test tells it to, true or not."""
+"""An OpenID provider whose answers a test sets, valid or not."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ScriptedProvider(Serving):
         self.said: dict[str, Any] = {}
 
     def answers(self, **claims: Any) -> None:
-        """Claims of the next ID token; `key`, `alg_none`, `no_id_token`, `userinfo` are not."""
+        """Set claims of the next ID token, and the options key, alg_none, no_id_token, userinfo."""
         now = int(time.time())
         good = {
             "iss": self.url,
@@ -80,7 +80,7 @@ class ScriptedProvider(Serving):
         return {"keys": [KEY.public]}
 
     def elsewhere(self) -> dict[str, Any]:
-        """Where nobody may follow to: all would be well there."""
+        """The target of redirects, which must not be followed: its answer would be valid."""
         return {**self.discovery(), **self.token(), **self.userinfo(), **self.jwks()}
 
     def token(self) -> dict[str, Any]:
