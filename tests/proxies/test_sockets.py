@@ -45,6 +45,20 @@ def test_the_proxy_signs_a_member_in(port: int) -> None:
     assert (answer.status, answer.member) == (200, "alice, admin")
 
 
+def test_large_headers_of_single_sign_on_are_accepted(port: int) -> None:
+    groups = ",".join([f"group-{number:05}" for number in range(2000)] + ["admins"])
+    large = [
+        PROVED,
+        ("Remote-User", "many"),
+        ("Remote-Groups", groups),
+        ("Cookie", f"state={'x' * 9000}"),
+    ]
+
+    answer = ask(port, f"/account/?code={'c' * 4200}", headers=large)
+
+    assert (answer.status, answer.member) == (200, "many, admin")
+
+
 SMUGGLED: list[tuple[Headers, str]] = [
     ([PROVED], "missing-identity"),
     ([PROVED, ("Remote-User", "")], "missing-identity"),

@@ -182,6 +182,22 @@ def test_sign_ins_without_a_session_are_limited(settings: Any) -> None:
         assert session.expire_date - timezone.now() <= timedelta(minutes=10)
 
 
+def test_callbacks_without_a_sign_in_make_no_session() -> None:
+    for query in ({}, {"code": "x", "state": "y"}, {"error": "access_denied"}):
+        assert Client().get("/accounts/oidc/corp/callback/", query).status_code == 403
+
+    assert not Session.objects.exists()
+
+
+def test_a_long_code_is_accepted(provider: ScriptedProvider) -> None:
+    client = Client()
+    asked = begin(client)
+    provider.answers(nonce=asked["nonce"])
+
+    assert come_back(client, asked, code="c" * 4200)["Location"] == "/"
+    assert len(provider.redeemed["code"]) == 4200
+
+
 def test_starting_a_sign_in_needs_the_csrf_token() -> None:
     client = Client(enforce_csrf_checks=True)
 
