@@ -7,22 +7,24 @@ from estuary_admin.observability.metrics_multiprocess import child_exit, on_exit
 from estuary_admin.sso.duplicate_headers import mark_duplicates
 from estuary_admin.sso.environment import read_config as read_sso_config
 
-bind = env.text("BIND", "127.0.0.1:8000")
-worker_class = "estuary_admin.web.gunicorn_worker.ConsoleWorker"
-workers = env.count("WEB_CONCURRENCY", 2)
-threads = env.count("WEB_THREADS", 64)
+with env.exit_on_wrong_value():
+    bind = env.text("BIND", "127.0.0.1:8000")
+    workers = env.count("WEB_CONCURRENCY", 2)
+    threads = env.count("WEB_THREADS", 64)
+    graceful_timeout = env.count("WEB_GRACEFUL_TIMEOUT", 30)
+    # Longer than the proxy keeps an idle connection: else it sends a request into a closed one.
+    keepalive = env.count("WEB_KEEPALIVE", 75)
+    # Single sign-on needs long ones: codes in the address, and cookies and assertions in headers.
+    limit_request_line = env.count("WEB_LIMIT_REQUEST_LINE", 8190, most=8190)
+    limit_request_field_size = env.count("WEB_LIMIT_REQUEST_FIELD", 32_768, most=1_048_576)
+    loglevel = env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO").lower()
+    sso = read_sso_config(env.public_url("PUBLIC_URL", "http://localhost:8000"))
 
+worker_class = "estuary_admin.web.gunicorn_worker.ConsoleWorker"
 # This bounds the worker's main loop, not a request: threads may wait for Estuary or stream an
 # export for longer.
 timeout = 60
-graceful_timeout = env.count("WEB_GRACEFUL_TIMEOUT", 30)
-# Longer than the proxy keeps an idle connection: else it sends a request into a closed one.
-keepalive = env.count("WEB_KEEPALIVE", 75)
-
-# Single sign-on needs long ones: codes in the address, and cookies and assertions in headers.
-limit_request_line = env.count("WEB_LIMIT_REQUEST_LINE", 8190, most=8190)
 limit_request_fields = 100
-limit_request_field_size = env.count("WEB_LIMIT_REQUEST_FIELD", 32_768, most=1_048_576)
 
 # The app reads X-Forwarded-Proto itself (estuary_admin/web/forwarded_scheme.py): gunicorn knows no
 # chains of proxies, and refuses requests whose headers disagree.
@@ -32,7 +34,6 @@ forwarded_allow_ips = ""
 # The app logs one line per request itself, without the path.
 accesslog = None
 errorlog = "-"
-loglevel = env.text("LOG_LEVEL", "INFO").lower()
 
 # Gunicorn's control interface writes into a home directory, which a service does not have.
 control_socket_disable = True
@@ -45,6 +46,4 @@ __all__ = ["child_exit", "on_exit", "on_starting"]
 forwarder_headers = ""
 
 # Runs before gunicorn joins repeated headers; the app sees only the joined value.
-pre_request = mark_duplicates(
-    read_sso_config(env.public_url("PUBLIC_URL", "http://localhost:8000")).identity_headers
-)
+pre_request = mark_duplicates(sso.identity_headers)

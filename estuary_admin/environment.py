@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -23,6 +25,15 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: Every name that was read; a test compares them with the documentation.
 names_read: set[str] = set()
+
+
+@contextmanager
+def exit_on_wrong_value() -> Iterator[None]:
+    """End the process with the sentence alone, which a traceback would bury."""
+    try:
+        yield
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
 
 
 def text(name: str, default: str | None = None) -> str:

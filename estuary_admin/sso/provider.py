@@ -14,10 +14,8 @@ from allauth.socialaccount.providers.openid_connect.provider import (
     OpenIDConnectProvider,
 )
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from django.urls import reverse
 
 from estuary_admin.sso.assertion import token_in, verified_claims
 from estuary_admin.sso.config import AssertionRules
@@ -25,6 +23,7 @@ from estuary_admin.sso.discovery import DiscoveryFailed, discover
 from estuary_admin.sso.environment import ALGORITHMS
 from estuary_admin.sso.provider_sign_in import ASKED_AT
 from estuary_admin.sso.refusals import NotBelieved, Refused
+from estuary_admin.web.addresses import public_address
 
 
 def nonce_of(verifier: str) -> str:
@@ -52,8 +51,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         return str(self.get_provider().app.settings["issuer"])
 
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002
-        path = reverse("oidc_callback", kwargs={"provider_id": self.provider_id})
-        return f"{settings.PUBLIC_ORIGIN}{path}"
+        return public_address("oidc_callback", provider_id=self.provider_id)
 
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from estuary_admin.members import admins_only
@@ -23,6 +22,7 @@ from estuary_admin.sso.provider_sign_in import ASKED_AT, provider_sign_out
 from estuary_admin.sso.refusal_views import provider_refusal
 from estuary_admin.sso.refusals import Refused
 from estuary_admin.sso.sessions import is_local_session
+from estuary_admin.web.addresses import public_address
 
 FORM_METHODS = ["GET", "HEAD", "POST"]
 
@@ -69,8 +69,7 @@ def other_sign_out(request: HttpRequest) -> str:
     """The address that ends the session at the proxy or the provider, or ""."""
     if settings.SSO.logout_url or settings.SSO.is_local:
         return str(settings.SSO.logout_url)
-    path = reverse("account_signed_out_everywhere")
-    return provider_sign_out(request.session, f"{settings.PUBLIC_ORIGIN}{path}")
+    return provider_sign_out(request.session, public_address("account_signed_out_everywhere"))
 
 
 def leave(request: HttpRequest, address: str) -> HttpResponseBase:

@@ -210,5 +210,5 @@ def test_gunicorn_believes_no_forwarded_header_itself() -> None:
 def test_a_wrong_number_of_workers_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "many")
 
-    with pytest.raises(ImproperlyConfigured, match="WEB_CONCURRENCY is 'many'"):
+    with pytest.raises(SystemExit, match="WEB_CONCURRENCY is 'many'"):
         runpy.run_path(str(ROOT / "gunicorn.conf.py"))

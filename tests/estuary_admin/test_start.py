@@ -50,6 +50,21 @@ def test_gunicorn_ends_with_one_sentence_about_a_wrong_setting(tmp_path: Path) -
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WEB_THREADS", "many"), ("WEB_LIMIT_REQUEST_LINE", "9000"), ("LOG_LEVEL", "LOUD")],
+)
+def test_a_wrong_setting_of_gunicorn_is_one_sentence(tmp_path: Path, name: str, value: str) -> None:
+    ended = run(
+        *("-m", "gunicorn", "estuary_admin.wsgi"),
+        **{**RIGHT, "DATA_DIR": str(tmp_path), "BIND": "127.0.0.1:0", name: value},
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{name} is ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
 AS_NOBODY = """
 import os, pathlib
 from estuary_admin import environment
