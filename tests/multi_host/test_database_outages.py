@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from keys.sandbox import Sandbox
+from keys.sandbox import Fault, Sandbox
 from tests.backing import Backing, PostgreSQL, need, running
 from tests.multi_host.team import console_of, seat, wait_until
 from tests.support.console import Console
 from tests.support.visitor import Visitor
 
+SLOW_CREATIONS = 48
 ENVIRONMENT = {"TRUSTED_PROXIES": "127.0.0.1", "MEMBER_CHANGES_PER_MINUTE": "1000"}
 
 
@@ -105,3 +107,36 @@ def test_under_load_every_request_after_a_restart_is_answered(
         list(working)
 
     assert {status for began, status in answers if began > back_at} == {200}
+
+
+def test_slow_creations_leave_the_database_to_other_requests(
+    console: Console, node: Sandbox, alice: Visitor
+) -> None:
+    bob = Visitor()
+    bob.sign_in(console.url, "bob")
+    forms = [alice.get(f"{console.url}/keys/new/").hidden for _ in range(SLOW_CREATIONS)]
+    node.set_fault("create", Fault("delay", seconds=8))
+    node.forget_requests()
+
+    def create(number: int) -> str:
+        fields = {"label": f"slow {number}", "lifetime": "30d", "permission": "upload"}
+        return alice.twin().post(f"{console.url}/keys/new/", forms[number] | fields).text
+
+    with ThreadPoolExecutor(SLOW_CREATIONS) as threads:
+        created = threads.map(create, range(SLOW_CREATIONS))
+        wait_until(lambda: posts(node) == SLOW_CREATIONS)
+        readiness = bob.get(f"{console.url}/readyz")
+        others = [bob.get(page_of(console)).status for _ in range(3)]
+        are_all_waiting = all(
+            request.status is None for request in node.requests if request.method == "POST"
+        )
+        pages = list(created)
+
+    assert are_all_waiting
+    assert (readiness.status, json.loads(readiness.text)["database"]) == (200, "ok")
+    assert others == [200] * 3
+    assert ["ARY" in page for page in pages] == [True] * SLOW_CREATIONS
+
+
+def posts(node: Sandbox) -> int:
+    return sum(request.method == "POST" for request in node.requests)
