@@ -1,4 +1,4 @@
-"""The page about operations tells of what is there."""
+"""docs/operations.md names what exists, and its commands run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
             assert set(sample.labels) - {"le"} == written[metric.name][1]
 
 
-def test_every_mistake_stands_there_in_the_words_of_the_check() -> None:
+def test_every_mistake_is_listed_in_the_words_of_the_check() -> None:
     rows = re.findall(r"^\| `([EW]\d+)` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
 
     assert rows == [(mistake.id, mistake.sentence, mistake.fix) for mistake in MISTAKES]

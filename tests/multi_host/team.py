@@ -1,4 +1,4 @@
-"""A team's parts: two machines with the console on PostgreSQL and Redis, and nginx before them."""
+"""Two machines with the console, on PostgreSQL and Redis, behind nginx."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Team:
 
 @contextlib.contextmanager
 def team(folder: Path, members: dict[str, int]) -> Iterator[Team]:
-    """Members are names with how many keys each has."""
+    """`members` maps names to numbers of keys."""
     port = free_port()
     front = f"http://localhost:{port}"
     with contextlib.ExitStack() as stack:

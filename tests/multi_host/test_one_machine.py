@@ -1,4 +1,4 @@
-"""One small machine with SQLite: many at once, a copy taken meanwhile, and the way back."""
+"""One machine with SQLite: many members at once, backup and restore."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def manage(console: Console, *arguments: str | Path) -> subprocess.CompletedProc
     )
 
 
-def test_many_at_once_write_without_an_error_and_a_copy_of_it_is_whole(
+def test_many_members_write_at_once_while_a_backup_is_made(
     console: Console, node: Sandbox, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.sqlite3"
@@ -82,7 +82,7 @@ def test_many_at_once_write_without_an_error_and_a_copy_of_it_is_whole(
     assert " ERROR " not in log
 
 
-def test_a_copy_put_back_signs_in_and_knows_the_stored_token(
+def test_a_restored_console_has_its_members_and_stored_tokens(
     console: Console, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.sqlite3"
@@ -104,9 +104,7 @@ def test_a_copy_put_back_signs_in_and_knows_the_stored_token(
     assert "key 1" in after.get(f"{console.url}/keys/").words  # and the token is connected again
 
 
-def test_what_is_no_copy_is_refused_and_nothing_is_touched(
-    console: Console, tmp_path: Path
-) -> None:
+def test_a_file_that_is_not_a_backup_is_refused(console: Console, tmp_path: Path) -> None:
     (tmp_path / "photo.sqlite3").write_bytes(b"no database" * 100)
     console.stop()
 

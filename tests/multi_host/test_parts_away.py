@@ -1,4 +1,4 @@
-"""When one part of the team is away: what still goes, what is told, and what is lost (nothing)."""
+"""One part is away: what still works, what is told, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def readiness(visitor: Visitor, machine: str) -> tuple[int, dict[str, str]]:
     return answer.status, json.loads(answer.text)
 
 
-def test_when_one_machine_dies_the_work_goes_on(running: Team, alice: Visitor) -> None:
+def test_members_work_on_when_one_machine_dies(running: Team, alice: Visitor) -> None:
     form = alice.get(f"{running.one.url}/keys/new/").hidden | KEY | {"label": "after the crash"}
 
     running.one.kill()
@@ -50,9 +50,7 @@ def test_when_one_machine_dies_the_work_goes_on(running: Team, alice: Visitor) -
         assert (page.status, "after the crash" in page.words) == (200, True)
 
 
-def test_a_machine_that_dies_while_it_creates_makes_one_key_and_nobody_claims_more(
-    running: Team, alice: Visitor
-) -> None:
+def test_a_machine_that_dies_during_a_creation_makes_one_key(running: Team, alice: Visitor) -> None:
     form = alice.get(f"{running.one.url}/keys/new/").hidden | KEY | {"label": "in flight"}
     running.node.set_fault("create", Fault("delay", seconds=2))
     with ThreadPoolExecutor(1) as pool:
@@ -70,7 +68,7 @@ def test_a_machine_that_dies_while_it_creates_makes_one_key_and_nobody_claims_mo
     assert "in flight" in alice.get(f"{running.front}/keys/?fresh=1").words
 
 
-def test_without_redis_everything_is_right_and_the_operator_is_told(
+def test_without_redis_pages_are_right_and_the_operator_is_told(
     running: Team, alice: Visitor
 ) -> None:
     running.redis.stop()
@@ -93,9 +91,7 @@ def test_without_redis_everything_is_right_and_the_operator_is_told(
     assert "cache_recovered" in running.one.log.read_text()
 
 
-def test_without_the_database_nothing_is_claimed_and_it_comes_back_by_itself(
-    running: Team, alice: Visitor
-) -> None:
+def test_without_the_database_pages_fail_and_then_come_back(running: Team, alice: Visitor) -> None:
     running.database.stop()
 
     page = alice.get(f"{running.front}/keys/")

@@ -36,7 +36,7 @@ def keys_called(running: Team, label: str) -> int:
     return sum(key.label == label for key in running.node.state.keys.values())
 
 
-def test_who_signs_in_on_one_works_on_the_other(running: Team) -> None:
+def test_a_session_of_one_machine_works_on_the_other(running: Team) -> None:
     alice = Visitor()
     alice.sign_in(running.one.url, "alice")
 
@@ -47,7 +47,7 @@ def test_who_signs_in_on_one_works_on_the_other(running: Team) -> None:
     assert "made on two" in listed.words
 
 
-def test_what_one_changed_the_other_shows_at_once(running: Team) -> None:
+def test_a_change_on_one_machine_shows_on_the_other(running: Team) -> None:
     bob = Visitor()
     bob.sign_in(running.front, "bob")
     for machine in (running.one, running.two):
@@ -60,7 +60,7 @@ def test_what_one_changed_the_other_shows_at_once(running: Team) -> None:
     assert "key 1" not in bob.get(f"{running.two.url}/keys/").words
 
 
-def test_who_signs_out_on_one_is_out_on_the_other(running: Team) -> None:
+def test_a_sign_out_on_one_machine_ends_it_on_the_other(running: Team) -> None:
     carl = Visitor()
     carl.sign_in(running.one.url, "carl")
     assert carl.get(f"{running.two.url}/keys/").url.endswith("/keys/")
@@ -70,7 +70,7 @@ def test_who_signs_out_on_one_is_out_on_the_other(running: Team) -> None:
     assert "/accounts/login/" in carl.get(f"{running.two.url}/keys/").url
 
 
-def test_a_form_sent_to_both_at_once_makes_one_key(running: Team) -> None:
+def test_a_form_sent_to_both_machines_at_once_makes_one_key(running: Team) -> None:
     dora = Visitor()
     dora.sign_in(running.front, "dora")
     form = dora.get(f"{running.front}/keys/new/").hidden | KEY | {"label": "only once"}
@@ -87,7 +87,7 @@ def test_a_form_sent_to_both_at_once_makes_one_key(running: Team) -> None:
     assert sum("This key was created already" in answer.words for answer in answers) == 7
 
 
-def test_wrong_passwords_are_counted_across_both(running: Team) -> None:
+def test_wrong_passwords_are_counted_across_machines(running: Team) -> None:
     guesser = Visitor("203.0.113.66")
     told = []
     for number in range(8):
@@ -99,7 +99,7 @@ def test_wrong_passwords_are_counted_across_both(running: Team) -> None:
         assert "Too many failed" in guesser.try_to_sign_in(machine.url, "emil", PASSWORD).words
 
 
-def test_nginx_gives_work_to_both(running: Team) -> None:
+def test_nginx_uses_both_machines(running: Team) -> None:
     fred = Visitor()
     fred.sign_in(running.front, "fred")
     for _ in range(6):

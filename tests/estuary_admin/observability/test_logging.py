@@ -1,4 +1,4 @@
-"""Log lines: one event a line, in text or JSON, and no token in either."""
+"""Log lines: one event per line, as text or JSON, without tokens."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def failed(message: str) -> logging.LogRecord:
     return record
 
 
-def test_a_line_says_when_what_and_the_facts() -> None:
+def test_a_line_has_time_event_and_fields() -> None:
     line = LineFormatter().format(record_of("request", status=200, ms=7, color="blue"))
 
     assert line == "2025-11-24T16:00:00.500Z INFO estuary_admin.keys request status=200 ms=7"
 
 
-def test_json_says_the_same() -> None:
+def test_json_has_the_same_fields() -> None:
     line = JsonFormatter().format(record_of("took %s", "long", status=200, color="blue"))
 
     assert json.loads(line) == {
@@ -49,7 +49,7 @@ def test_json_says_the_same() -> None:
 
 
 @BOTH
-def test_no_token_stands_in_a_line(formatter: logging.Formatter) -> None:
+def test_no_token_is_in_a_line(formatter: logging.Formatter) -> None:
     line = formatter.format(record_of("saw %s", TOKEN, reason=f"because of {TOKEN}"))
 
     assert "EST6" not in line
@@ -57,7 +57,7 @@ def test_no_token_stands_in_a_line(formatter: logging.Formatter) -> None:
 
 
 @BOTH
-def test_no_token_stands_in_a_trace(formatter: logging.Formatter) -> None:
+def test_no_token_is_in_a_trace(formatter: logging.Formatter) -> None:
     line = formatter.format(failed(f"cannot use {TOKEN}"))
 
     assert "ValueError: cannot use EST" in line
@@ -85,7 +85,7 @@ def test_nobody_can_forge_a_line_by_an_error(formatter: logging.Formatter) -> No
     assert "\x1b" not in line
 
 
-def test_everything_goes_to_one_handler_in_the_asked_style() -> None:
+def test_everything_goes_to_one_handler_in_the_configured_format() -> None:
     text, structured = logging_config("INFO", "text"), logging_config("ERROR", "json")
 
     assert text["formatters"]["line"]["()"] is LineFormatter

@@ -1,4 +1,4 @@
-"""What a monitor is told, and that nobody else is told it."""
+"""What `/metrics` reports, and to which clients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def grown(before: dict[tuple[str, ...], float], *name: str) -> float:
     return samples().get(name, 0) - before.get(name, 0)
 
 
-def test_it_is_closed_by_default(settings: Any) -> None:
+def test_metrics_are_closed_by_default(settings: Any) -> None:
     settings.METRICS_TOKENS = ()
 
     assert Client().get("/metrics", REMOTE_ADDR="127.0.0.1").status_code == 404
@@ -73,7 +73,7 @@ def test_a_monitor_with_the_token_is_let_in(given: str, status: int) -> None:
     assert Client().get("/metrics", HTTP_AUTHORIZATION=given).status_code == status
 
 
-def test_a_signed_in_admin_is_no_monitor(carol: User) -> None:
+def test_a_signed_in_admin_gets_no_metrics(carol: User) -> None:
     assert signed_in(carol).get("/metrics").status_code == 404
 
 
@@ -93,7 +93,7 @@ def test_a_signed_in_admin_is_no_monitor(carol: User) -> None:
         ("192.0.2.9", {"Via": "1.1 elsewhere"}, 404),
     ],
 )
-def test_a_monitor_is_known_by_its_address(
+def test_a_monitor_at_an_allowed_address_is_let_in(
     settings: Any, peer: str, headers: dict[str, str], status: int
 ) -> None:
     settings.METRICS_ALLOWED = [ip_network("192.0.2.0/24")]
@@ -103,7 +103,7 @@ def test_a_monitor_is_known_by_its_address(
 
 
 @pytest.mark.parametrize("wrong", [["short"], [TOKEN, NEXT, NEXT], ["\u00e9" * 20]])
-def test_a_token_that_is_none_stops_the_start(wrong: list[str]) -> None:
+def test_a_weak_metrics_token_stops_the_start(wrong: list[str]) -> None:
     with pytest.raises(ImproperlyConfigured, match="METRICS_TOKEN takes one value"):
         shared_secrets.checked("METRICS_TOKEN", wrong)
 
@@ -123,7 +123,7 @@ def test_requests_are_counted_by_route_and_never_by_path(browser: Client, token:
     assert_holds_none(told.content.decode(), [token])
 
 
-def test_calls_to_estuary_are_counted_by_what_came_of_them(browser: Client, node: Sandbox) -> None:
+def test_calls_to_estuary_are_counted_by_outcome(browser: Client, node: Sandbox) -> None:
     before = samples()
 
     browser.get("/stats/")
@@ -204,7 +204,7 @@ def test_a_creation_without_an_outcome_is_counted_after_ten_minutes(alice: User)
     assert samples()["estuary_admin_unfinished_creations",] == 1
 
 
-def test_the_time_of_the_last_backup_is_told(settings: Any, tmp_path: Path) -> None:
+def test_the_time_of_the_last_backup_is_reported(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     never = samples()["estuary_admin_last_backup_timestamp_seconds",]
     record_backup()
@@ -215,7 +215,7 @@ def test_the_time_of_the_last_backup_is_told(settings: Any, tmp_path: Path) -> N
     )
 
 
-def test_while_the_database_is_away_the_rest_is_told(
+def test_while_the_database_is_away_the_other_metrics_are_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Two processes of gunicorn count, and whichever is asked tells the sum."""
+"""Any process of gunicorn reports the sum of all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fetch(url: str, **headers: str) -> str:
 
 
 def asked(console: Console) -> dict[str, float]:
-    """How often each route was asked, as one process tells it."""
+    """The number of requests by route, as one process reports it."""
     text = fetch(f"{console.url}/metrics", Authorization=f"Bearer {TOKEN}")
     return {
         sample.labels["route"]: sample.value
@@ -41,7 +41,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_any_process_tells_what_all_have_counted(tmp_path: Path) -> None:
+def test_any_process_reports_the_sum_of_all(tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     settings = {
@@ -72,7 +72,7 @@ def test_any_process_tells_what_all_have_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
-def test_nobody_else_is_told(tmp_path: Path, headers: dict[str, str]) -> None:
+def test_nobody_else_gets_the_metrics(tmp_path: Path, headers: dict[str, str]) -> None:
     with (
         Sandbox(rate_limit=None) as node,
         Console(tmp_path, node, [], environment={"METRICS_TOKEN": TOKEN}) as console,

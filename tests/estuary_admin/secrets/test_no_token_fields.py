@@ -1,4 +1,4 @@
-"""A token pasted into a field where none belongs is refused, and not sent back to the page."""
+"""A form refuses a pasted token, and does not send it back in the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_create_form_does_not_send_a_token_back(
     assert asked(node) == []
 
 
-def test_what_stands_around_the_token_does_not_hide_it(browser: Client) -> None:
+def test_text_around_the_token_does_not_hide_it(browser: Client) -> None:
     response = browser.post("/keys/new/", {"label": f"Bearer {TOKEN} of the backup"})
 
     assert REFUSAL in words_of(response)

@@ -16,7 +16,7 @@ OLD = base64.b64encode(b"o" * 32).decode()
 NEW = base64.b64encode(b"n" * 32).decode()
 
 
-def test_what_is_sealed_can_be_opened_for_the_same_member() -> None:
+def test_a_sealed_token_opens_for_the_same_member() -> None:
     sealed = seal(TOKEN, 7)
 
     assert TOKEN not in sealed
@@ -27,7 +27,7 @@ def test_the_same_token_is_sealed_differently_each_time() -> None:
     assert seal(TOKEN, 7) != seal(TOKEN, 7)
 
 
-def test_a_seal_says_its_version_and_its_key(settings: Any) -> None:
+def test_a_sealed_text_names_its_version_and_key(settings: Any) -> None:
     settings.TOKEN_SEALING_KEYS = [NEW, OLD]
 
     version, key_id, _ = seal(TOKEN, 7).split(".")
@@ -36,14 +36,14 @@ def test_a_seal_says_its_version_and_its_key(settings: Any) -> None:
     assert key_id == next(iter(sealing_keys()))
 
 
-def test_a_row_copied_to_another_member_stays_shut() -> None:
+def test_a_row_copied_to_another_member_does_not_open() -> None:
     sealed = seal(TOKEN, 7)
 
     with pytest.raises(SealBroken):
         unseal(sealed, 8)
 
 
-def test_an_old_key_still_opens_and_the_newest_seals(settings: Any) -> None:
+def test_the_newest_key_seals_and_old_keys_open(settings: Any) -> None:
     settings.TOKEN_SEALING_KEYS = [OLD]
     sealed = seal(TOKEN, 7)
     assert is_newest(sealed)
@@ -55,7 +55,7 @@ def test_an_old_key_still_opens_and_the_newest_seals(settings: Any) -> None:
     assert is_newest(seal(TOKEN, 7))
 
 
-def test_without_its_key_it_stays_shut(settings: Any) -> None:
+def test_without_its_key_it_does_not_open(settings: Any) -> None:
     settings.TOKEN_SEALING_KEYS = [OLD]
     sealed = seal(TOKEN, 7)
 
@@ -66,7 +66,7 @@ def test_without_its_key_it_stays_shut(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("position", range(0, 90, 5))
-def test_not_one_character_can_be_changed(position: int) -> None:
+def test_a_changed_character_does_not_open(position: int) -> None:
     sealed = seal(TOKEN, 7)
     other = "A" if sealed[position] != "A" else "B"
 
@@ -75,17 +75,17 @@ def test_not_one_character_can_be_changed(position: int) -> None:
 
 
 @pytest.mark.parametrize("sealed", ["", "v1", "v1.x", "v1.x.y.z", "v1..", "v1.x.%%%", "🔑.🔑.🔑"])
-def test_rubbish_stays_shut(sealed: str) -> None:
+def test_other_text_does_not_open(sealed: str) -> None:
     with pytest.raises(SealBroken):
         unseal(sealed, 7)
 
 
-def test_a_later_version_stays_shut() -> None:
+def test_a_later_version_does_not_open() -> None:
     with pytest.raises(SealBroken):
         unseal("v2" + seal(TOKEN, 7)[2:], 7)
 
 
-def test_a_cut_seal_stays_shut() -> None:
+def test_a_truncated_text_does_not_open() -> None:
     version, key_id, _ = seal(TOKEN, 7).split(".")
 
     for body in ("", "AAAA", base64.urlsafe_b64encode(b"x" * 12).decode()):
@@ -93,13 +93,13 @@ def test_a_cut_seal_stays_shut() -> None:
             unseal(f"{version}.{key_id}.{body}", 7)
 
 
-def test_keys_may_be_written_for_addresses_too(settings: Any) -> None:
+def test_keys_may_use_the_url_safe_alphabet(settings: Any) -> None:
     settings.TOKEN_SEALING_KEYS = [base64.urlsafe_b64encode(b"\xff" * 32).decode()]
 
     assert list(sealing_keys().values()) == [b"\xff" * 32]
 
 
-def test_no_keys_are_named(settings: Any) -> None:
+def test_missing_keys_are_named(settings: Any) -> None:
     settings.TOKEN_SEALING_KEYS = []
 
     with pytest.raises(ImproperlyConfigured, match="Set TOKEN_SEALING_KEYS"):

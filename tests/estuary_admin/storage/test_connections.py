@@ -1,4 +1,4 @@
-"""While Estuary thinks, a page holds no connection that another page could use."""
+"""A page that waits for Estuary holds no database connection."""
 
 from __future__ import annotations
 

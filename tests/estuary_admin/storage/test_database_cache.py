@@ -33,7 +33,7 @@ def clock() -> Iterator[time_machine.Traveller]:
         yield clock
 
 
-def test_it_keeps_what_django_keeps(cache: SafeDatabaseCache) -> None:
+def test_it_works_like_another_django_cache(cache: SafeDatabaseCache) -> None:
     cache.set("number", 7)
     cache.set("number", 8)
     cache.set_many({"history": [1.5, 2.5], "nothing": None})

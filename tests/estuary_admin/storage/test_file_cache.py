@@ -16,7 +16,7 @@ def cache_in(folder: Path, most: int = 100) -> FileCache:
     return FileCache(str(folder), {"OPTIONS": {"MAX_ENTRIES": most}})
 
 
-def test_what_was_kept_is_found_until_its_time_is_over(tmp_path: Path) -> None:
+def test_a_value_is_found_until_it_expires(tmp_path: Path) -> None:
     with time_machine.travel("2026-11-24T18:00:00Z", tick=False) as clock:
         cache = cache_in(tmp_path)
         cache.set("list", b"packed", 60)
@@ -26,14 +26,16 @@ def test_what_was_kept_is_found_until_its_time_is_over(tmp_path: Path) -> None:
         assert cache.get("list") is None
 
 
-def test_files_are_for_us_alone(tmp_path: Path) -> None:
+def test_only_the_console_can_read_the_files(tmp_path: Path) -> None:
     cache_in(tmp_path / "lists").set("list", b"packed", 60)
 
     [file] = (tmp_path / "lists").iterdir()
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_the_folder_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_does_not_grow_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(FileCache, "WRITES_PER_CULL", 1)
     cache = cache_in(tmp_path, most=3)
 
@@ -43,7 +45,7 @@ def test_the_folder_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.M
     assert len(list(tmp_path.iterdir())) <= 4
 
 
-def test_half_of_a_list_is_none(tmp_path: Path) -> None:
+def test_a_half_written_value_is_a_cache_miss(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     cache.set("list", b"packed" * 1000, 60)
     [file] = tmp_path.iterdir()
@@ -58,7 +60,7 @@ def test_half_of_a_list_is_none(tmp_path: Path) -> None:
     assert cache.get("list") == b"packed" * 1000
 
 
-def test_a_list_mixed_of_two_that_differ_little_is_none(tmp_path: Path) -> None:
+def test_a_mixture_of_two_similar_values_is_a_cache_miss(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     cache.set("list", b"robot 132", 60)
     [file] = tmp_path.iterdir()
@@ -68,7 +70,7 @@ def test_a_list_mixed_of_two_that_differ_little_is_none(tmp_path: Path) -> None:
     assert cache.get("list") is None
 
 
-def test_a_shorter_list_takes_the_place_of_a_longer_one(tmp_path: Path) -> None:
+def test_a_shorter_value_replaces_a_longer_one(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     cache.set("list", b"packed" * 1000, 60)
     cache.set("list", b"short", 60)
@@ -76,7 +78,7 @@ def test_a_shorter_list_takes_the_place_of_a_longer_one(tmp_path: Path) -> None:
     assert cache.get("list") == b"short"
 
 
-def test_readers_and_writers_at_once_see_whole_lists_or_none(tmp_path: Path) -> None:
+def test_concurrent_readers_see_whole_values_or_none(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     lists = [bytes([number]) * (1 + 50_000 * number) for number in range(1, 6)]
 
@@ -98,7 +100,7 @@ def test_readers_and_writers_at_once_see_whole_lists_or_none(tmp_path: Path) -> 
     assert cache.get("list") == b"last"
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "writev", lambda *_: 7)
     cache = cache_in(tmp_path)
 
@@ -107,7 +109,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert cache.get("list") is None
 
 
-def test_what_is_touched_lasts_longer(tmp_path: Path) -> None:
+def test_a_touched_value_lasts_longer(tmp_path: Path) -> None:
     with time_machine.travel("2026-11-24T18:00:00Z", tick=False) as clock:
         cache = cache_in(tmp_path)
         cache.set("list", b"packed", 60)
@@ -121,7 +123,7 @@ def test_what_is_touched_lasts_longer(tmp_path: Path) -> None:
         assert not cache.has_key("list")
 
 
-def test_without_an_end_it_stays(tmp_path: Path) -> None:
+def test_a_value_without_a_timeout_stays(tmp_path: Path) -> None:
     with time_machine.travel("2026-11-24T18:00:00Z", tick=False) as clock:
         cache = cache_in(tmp_path)
         cache.set("list", b"packed", None)

@@ -1,4 +1,4 @@
-"""A new version's tables serve the old version, so that nobody is cut off while it is put in."""
+"""The previous version works with the tables of a new one: both can run during an upgrade."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def found() -> dict[str, str]:
     return said
 
 
-def test_no_migration_breaks_the_version_before_it(found: dict[str, str]) -> None:
+def test_no_migration_breaks_the_previous_version(found: dict[str, str]) -> None:
     assert found["ours"] == ""
 
 
@@ -37,12 +37,12 @@ def test_no_migration_breaks_the_version_before_it(found: dict[str, str]) -> Non
         ("AddField", "NOT NULL constraint on columns"),
     ],
 )
-def test_one_that_would_is_found(found: dict[str, str], operation: str, why: str) -> None:
+def test_a_migration_that_would_is_found(found: dict[str, str], operation: str, why: str) -> None:
     assert "... ERR" in found[operation]
     assert why in found[operation]
 
 
-def test_the_version_before_shortcuts_goes_on_writing_preferences(alice: User) -> None:
+def test_a_version_without_shortcuts_can_still_write_preferences(alice: User) -> None:
     Preferences.objects.all().delete()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Queries made once: the same answers as Django's, from whatever thread, and no other's."""
+"""Prepared queries give the same results as Django's, in every thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def members(db: None) -> list[User]:
     ]
 
 
-def test_an_object_is_the_one_that_django_would_give(members: list[User]) -> None:
+def test_an_object_equals_the_one_that_django_gives(members: list[User]) -> None:
     by_pk = PreparedQuery(User.objects.filter(pk=0))
 
     for member in members:
@@ -36,17 +36,17 @@ def test_an_object_is_the_one_that_django_would_give(members: list[User]) -> Non
         assert [type(value) for value in mine.values()] == [type(v) for v in theirs.values()]
 
 
-def test_nothing_is_none(members: list[User]) -> None:
+def test_no_row_is_none(members: list[User]) -> None:
     assert PreparedQuery(User.objects.filter(pk=0)).first(0) is None
 
 
-def test_single_columns_come_in_the_order_they_were_asked_for(members: list[User]) -> None:
+def test_columns_come_in_the_requested_order(members: list[User]) -> None:
     example = User.objects.filter(username="").values_list("last_login", "username", "is_active")
 
     assert PreparedQuery(example).rows("alice") == [(BORN, "alice", False)]
 
 
-def test_the_query_is_made_once(members: list[User]) -> None:
+def test_the_query_is_compiled_once(members: list[User]) -> None:
     by_name = PreparedQuery(User.objects.filter(username=""))
 
     with patch.object(
@@ -58,13 +58,13 @@ def test_the_query_is_made_once(members: list[User]) -> None:
     assert as_sql.call_count == 1
 
 
-def test_too_few_values_are_a_mistake_of_ours(db: None) -> None:
+def test_a_wrong_number_of_values_raises(db: None) -> None:
     with pytest.raises(ValueError, match="takes 1 values, not 2"):
         PreparedQuery(User.objects.filter(pk=0)).rows(1, 2)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_threads_have_connections_of_their_own() -> None:
+def test_each_thread_uses_its_own_connection() -> None:
     member = User.objects.create(username="alice", last_login=BORN)
     by_pk = PreparedQuery(User.objects.filter(pk=0))
 

@@ -1,4 +1,4 @@
-"""The cache in Redis, and what goes on while Redis is away."""
+"""The cache in Redis, and its substitutes while Redis is away."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.django_db
 
 
 def come_back() -> None:
-    """As if the seconds were over in which Redis is left alone."""
+    """Let the guard try Redis again at once."""
     redis_cache.guard._retry_at = 0.0
 
 
-def test_it_keeps_what_django_keeps(redis: Backing) -> None:
+def test_it_works_like_another_django_cache(redis: Backing) -> None:
     cache = caches["default"]
     cache.set("number", 7)
     cache.set("negative", -7)
@@ -45,7 +45,7 @@ def test_it_keeps_what_django_keeps(redis: Backing) -> None:
     assert cache.get("negative", "gone") == "gone"
 
 
-def test_while_it_is_away_the_database_does_the_same(redis: Backing) -> None:
+def test_the_database_caches_while_redis_is_away(redis: Backing) -> None:
     redis.stop()
     cache = caches["default"]
 
@@ -55,7 +55,7 @@ def test_while_it_is_away_the_database_does_the_same(redis: Backing) -> None:
     assert caches["database"].get("attempts") == [1]
 
 
-def test_kept_lists_go_to_files_meanwhile(redis: Backing) -> None:
+def test_key_lists_go_to_files_while_redis_is_away(redis: Backing) -> None:
     redis.stop()
     caches["key_lists"].set("list", b"packed")
 
@@ -64,7 +64,7 @@ def test_kept_lists_go_to_files_meanwhile(redis: Backing) -> None:
     assert caches["database"].get("list") is None
 
 
-def test_readyz_calls_it_degraded_and_serves_on(redis: Backing) -> None:
+def test_readyz_says_degraded_and_the_console_serves(redis: Backing) -> None:
     assert Client().get("/readyz").json()["cache"] == "ok"
 
     redis.stop()
@@ -74,7 +74,9 @@ def test_readyz_calls_it_degraded_and_serves_on(redis: Backing) -> None:
     assert response.json() == {"database": "ok", "cache": "degraded", "sealing_keys": "ok"}
 
 
-def test_it_is_used_again_when_it_is_back(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
+def test_redis_is_used_again_when_it_is_back(
+    redis: Backing, caplog: pytest.LogCaptureFixture
+) -> None:
     redis.stop()
     caches["default"].set("attempts", [1])
     redis.start()
@@ -88,7 +90,9 @@ def test_it_is_used_again_when_it_is_back(redis: Backing, caplog: pytest.LogCapt
     ]
 
 
-def test_the_log_says_it_once_a_minute(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_once_a_minute(
+    redis: Backing, caplog: pytest.LogCaptureFixture
+) -> None:
     redis.stop()
     for _ in range(3):
         come_back()
@@ -99,7 +103,9 @@ def test_the_log_says_it_once_a_minute(redis: Backing, caplog: pytest.LogCapture
     assert vars(line)["reason"] == "ConnectionError"
 
 
-def test_one_call_pays_for_a_silent_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_call_waits_for_a_silent_redis(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis_cache, "guard", Guard())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}")
@@ -114,7 +120,7 @@ def test_one_call_pays_for_a_silent_redis(settings: Any, monkeypatch: pytest.Mon
 
 
 class SlowRelay:
-    """Passes bytes on to Redis, each of its answers after a pause; counts the commands."""
+    """A relay to Redis that delays each answer, and counts commands."""
 
     def __init__(self, port: int) -> None:
         self._redis = port
@@ -174,7 +180,9 @@ def test_a_slow_redis_is_left_alone_like_one_that_is_away(
         cache.close()
 
 
-def test_what_others_wrote_is_not_run(redis: Backing, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_value_with_a_wrong_signature_is_refused(
+    redis: Backing, caplog: pytest.LogCaptureFixture
+) -> None:
     client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined]
     name = caches["default"].make_key("attempts")
 
@@ -189,7 +197,9 @@ def test_what_others_wrote_is_not_run(redis: Backing, caplog: pytest.LogCaptureF
 @pytest.mark.parametrize(
     "address", ["redis://cache.example.com:port", "http://cache.example.com", "redis://", "x"]
 )
-def test_a_wrong_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_a_wrong_address_is_named_but_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     monkeypatch.setenv("REDIS_URL", address)
 
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL must look like"):

@@ -46,7 +46,7 @@ def test_a_key_that_cannot_be_one_is_not_looked_up(key: str | None) -> None:
 
 
 def test_a_session_of_another_version_goes_on() -> None:
-    """Django's own store stands for other versions: the name, the salt and the format are its."""
+    """Django's own store writes what every version writes: table, salt and format are the same."""
     other = db.SessionStore()
     other["theme"] = "dark"
     other.save()

@@ -1,4 +1,4 @@
-"""What is too old goes, once a day; what is needed stays."""
+"""`prune` deletes what is too old, and nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pruned(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-def test_audit_entries_stay_unless_a_time_is_set(
+def test_audit_entries_stay_unless_audit_days_is_set(
     alice: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry(alice, days=5000)
@@ -42,7 +42,7 @@ def test_audit_entries_stay_unless_a_time_is_set(
     assert AuditEntry.objects.count() == 1
 
 
-def test_old_audit_entries_go_and_one_says_so(
+def test_old_audit_entries_are_deleted_and_one_records_it(
     alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.AUDIT_DAYS = 90
@@ -61,7 +61,7 @@ def test_old_audit_entries_go_and_one_says_so(
     assert AuditEntry.objects.count() == 2
 
 
-def test_ended_sessions_and_dead_leases_go_and_records_of_keys_stay(
+def test_ended_sessions_and_leases_are_deleted_and_records_of_keys_stay(
     alice: User, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.AUDIT_DAYS = 1
@@ -80,7 +80,7 @@ def test_ended_sessions_and_dead_leases_go_and_records_of_keys_stay(
     assert KeyCreation.objects.count() == 1
 
 
-def test_kept_lists_go_when_their_day_is_over(
+def test_expired_key_lists_are_deleted(
     settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.CACHES = settings.CACHES | {

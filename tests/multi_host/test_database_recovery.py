@@ -1,4 +1,4 @@
-"""PostgreSQL restarts, or is away for a while: the console works again with the first request."""
+"""After a restart or an outage of PostgreSQL the first request is answered."""
 
 from __future__ import annotations
 
