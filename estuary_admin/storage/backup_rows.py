@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 #: Left empty: they would bring back what ended after the backup.
 TABLES_NOT_RESTORED = {"django_session", "cache", "keys_exportlease"}
-#: Not made by a migration, but by `createcachetable`.
-CACHE_OBJECTS = {("table", "cache"), ("index", "cache_expires")}
 
 
 class BackupDoesNotFit(Exception):
@@ -33,6 +32,7 @@ def copy_rows(source: Path, fresh: Path, applied: set[tuple[str, str]]) -> None:
     with _default_database(fresh):
         executor = MigrationExecutor(connection)
         executor.migrate(_newest_of_each_app(executor, applied))
+        call_command("createcachetable", verbosity=0)
     with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode=DELETE")
         address = f"file:{quote(str(source.absolute()))}?mode=ro"
@@ -78,10 +78,10 @@ def _refuse_foreign_objects(database: sqlite3.Connection) -> None:
     ours = _objects(database, "main")
     found = _objects(database, "backup")
     for (kind, name), sql in sorted(found.items()):
-        if (kind, name) not in ours and (kind, name) not in CACHE_OBJECTS:
+        if (kind, name) not in ours:
             raise BackupDoesNotFit(f"it has a foreign {kind}, {name}.")
         is_virtual = kind == "table" and not sql.upper().startswith("CREATE TABLE")
-        is_changed = kind != "table" and _plain(sql) != _plain(ours.get((kind, name), sql))
+        is_changed = kind != "table" and _plain(sql) != _plain(ours[kind, name])
         if is_virtual or is_changed:
             raise BackupDoesNotFit(f"its {kind} {name} is not the one that we make.")
     missing = {name for kind, name in ours if kind == "table"} - {name for _, name in found}

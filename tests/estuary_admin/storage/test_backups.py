@@ -182,6 +182,8 @@ def test_a_restored_database_has_the_rows_and_no_sessions(installation: Installa
         assert highest[0] == used[0] + 1  # the number of a deleted row is not given again
     [before] = installation.data_dir.glob(f"{NAME}.before-*")
     assert members(before) == ["mallory"]
+    with closing(sqlite3.connect(installation.database)) as database:
+        assert database.execute("SELECT COUNT(*) FROM cache").fetchone() == (0,)
     assert installation.manage("migrate", "--check").returncode == 0
     assert installation.manage("migrate", "--verbosity=0").returncode == 0
     assert installation.manage("restore", before).returncode == 0

@@ -71,7 +71,7 @@ def test_readyz_says_degraded_and_the_console_serves(redis: Backing) -> None:
     response = Client().get("/readyz")
 
     assert response.status_code == 200
-    assert response.json() == {"database": "ok", "cache": "degraded", "sealing_keys": "ok"}
+    assert response.json()["cache"] == "degraded"
 
 
 def test_redis_is_used_again_when_it_is_back(
