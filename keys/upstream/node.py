@@ -59,6 +59,7 @@ class Node:
 
     def get(self, endpoint: Endpoint, path: str, most: int, read: Read[T]) -> T:
         """GET, with two more tries after a broken connection, 429 with a time, 502, 503, 504."""
+        self._check_token(maybe_carried_out=None)
         for pause in (*_RETRY_PAUSES, None):
             try:
                 with observed(endpoint) as exchange:
@@ -82,6 +83,7 @@ class Node:
         self, endpoint: Endpoint, method: str, target: Secret, most: int, read: Read[T]
     ) -> T:
         """POST or DELETE, once."""
+        self._check_token(maybe_carried_out=False)
         with observed(endpoint) as exchange:
             reply = self._fetch(method, target, Deadline(self._change_ends()), most)
             exchange.clock = reply.clock
@@ -95,6 +97,7 @@ class Node:
 
     def open_export(self, path: str, first_byte: float, idle: float) -> Export:
         """GET a long stream, once, with time limits of its own (seconds)."""
+        self._check_token(maybe_carried_out=None)
         now = time.monotonic()
         deadline = Deadline(now + first_byte, connect_until=now + self._timeout)
         with observed(Endpoint.EXPORT) as exchange:
@@ -109,6 +112,14 @@ class Node:
             if isinstance(begun, Export):
                 return begun
             raise refusal(begun, is_change=False)
+
+    def _check_token(self, *, maybe_carried_out: bool | None) -> None:
+        """Refuse a token that no header can carry, for which Estuary would answer 500.
+
+        Nothing is sent, so observers are not told.
+        """
+        if not _is_sendable(self._token.reveal()):
+            raise TokenRejected(maybe_carried_out=maybe_carried_out)
 
     def _ends(self) -> float:
         """The moment by which all calls must have ended; the first call sets it."""
@@ -136,11 +147,8 @@ class Node:
     def _send(self, method: str, target: Secret, deadline: Deadline) -> BaseHTTPResponse:
         """Send one request and return its reply with the body unread; to be called by `attempt`.
 
-        Raises TokenRejected, without sending, for a token that no header can carry: Estuary would
-        answer 500 for it. Else raises what requests, urllib3, http.client and sockets raise.
+        Raises what requests, urllib3, http.client and sockets raise.
         """
-        if not _is_sendable(self._token.reveal()):
-            raise TokenRejected(maybe_carried_out=None if method == "GET" else False)
         headers = {
             "Authorization": f"Bearer {self._token.reveal()}",
             "Accept": "application/json",

@@ -1,4 +1,4 @@
-"""Less waiting than in production; how long it waits there, tests/upstream shows."""
+"""Shorter pauses than in production, which `tests/keys/upstream` tests."""
 
 from __future__ import annotations
 

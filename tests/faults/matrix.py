@@ -1,4 +1,4 @@
-"""Every way in which Estuary can fail a page, and what a page must be like all the same."""
+"""The ways in which Estuary can fail, and what every page must be like then."""
 
 from __future__ import annotations
 
@@ -47,8 +47,18 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
 }
 UNREACHABLE = ["refused", "no such host"]
 ALL = [*FAULTS, *UNREACHABLE]
-#: Without those that show what "never answering" shows.
-QUICK = [fault for fault in ALL if fault not in {"late", "dripping", "dripping body"}]
+#: One for each sentence, and for each step at which a call can fail.
+TYPICAL = [
+    "never answering",
+    "reset before the work",
+    "reset after the work",
+    "unknown token",
+    "429",
+    "500",
+    "200 with HTML",
+    "null",
+    "refused",
+]
 
 SENTENCE = re.compile(
     r"Estuary (could not be reached|could not be found|did not answer in time|does not know|"

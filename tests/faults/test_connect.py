@@ -38,7 +38,7 @@ def test_nothing_is_stored_and_the_page_says_why(
         ("upload-only token", "upload"),
     ],
 )
-def test_nodes_of_all_ages_say_it_in_their_own_way(
+def test_the_refusals_of_every_generation_are_understood(
     alice: User, settings: Any, generation: str, fault: str, sentence: str
 ) -> None:
     with Sandbox(generation=generation, rate_limit=None) as old:

@@ -50,7 +50,8 @@ def test_an_export_that_breaks_off_breaks_the_download(
     fault: Fault,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("keys.upstream.EstuaryClient.open_export.__defaults__", (900.0, 1.0))
+    place = "keys.token.stored_tokens.ConsoleClient.open_export.__defaults__"
+    monkeypatch.setattr(place, (900.0, 1.0))
     node.set_fault("export", fault)
 
     response = browser.post(URL)

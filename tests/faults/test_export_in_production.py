@@ -1,4 +1,4 @@
-"""Exports through the production server: whole with the right digest, or visibly broken off."""
+"""Exports through the production server are complete, or visibly broken off."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def resident(console: Console) -> int:
     return sum(int(line.split()[1]) for s in statuses for line in s.splitlines() if "VmRSS" in line)
 
 
-def test_a_large_export_comes_whole_and_the_server_stays_small(
+def test_a_large_export_is_complete_and_the_server_stays_small(
     console: Console, browser: OpenerDirector
 ) -> None:
     with submit(browser, console, "/exports/download/", {}) as left_early:

@@ -1,4 +1,4 @@
-"""A token that stopped being good after it was connected: every page says so and leads on."""
+"""A connected token that Estuary refuses: every page says so, with a way out."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_page_says_what_is_wrong_with_the_token(
 
 
 @pytest.mark.parametrize("how", SENTENCES)
-def test_what_was_known_is_not_shown_to_a_refused_token(estate: Estate, how: str) -> None:
+def test_the_last_known_list_is_not_shown_to_a_refused_token(estate: Estate, how: str) -> None:
     estate.browser.get("/keys/")
     estate.browser.get("/stats/")
     estate.spoil(how)
@@ -125,7 +125,7 @@ def test_what_was_known_is_not_shown_to_a_refused_token(estate: Estate, how: str
         assert "You see what Estuary last told us" not in words_of(response)
 
 
-def test_the_way_on_works(estate: Estate) -> None:
+def test_connecting_another_key_works(estate: Estate) -> None:
     estate.spoil("revoked")
     estate.browser.get("/keys/")
     fresh = estate.node.add_key(estate.account, lifetime=timedelta(days=1))

@@ -1,4 +1,4 @@
-"""Revoking under every fault: what the page claims is what the node's list says."""
+"""Revoking under every fault: the page says what the node's list says."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def assert_true(seen: Visit, *, is_listed: bool) -> None:
 
 
 @pytest.mark.parametrize("fault", ALL)
-def test_the_page_is_right_about_the_key(
+def test_the_page_says_what_became_of_the_key(
     browser: Client, node: Sandbox, account: Account, settings: Any, fault: str
 ) -> None:
     token = node.add_key(account, label="doomed")
@@ -44,7 +44,9 @@ def test_the_page_is_right_about_the_key(
 
 
 @pytest.mark.parametrize("generation", ["current", "legacy", "vintage"])
-def test_a_node_that_lies_is_found_out(alice: Any, settings: Any, generation: str) -> None:
+def test_a_node_that_only_claims_to_revoke_is_found_out(
+    alice: Any, settings: Any, generation: str
+) -> None:
     with Sandbox(generation=generation, rate_limit=None) as node:
         settings.ESTUARY_API_URL = settings.ESTUARY_API_URL._replace(
             scheme="http", netloc=node.url.removeprefix("http://")

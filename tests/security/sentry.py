@@ -1,4 +1,4 @@
-"""An HTTP server that takes what a Sentry would be sent, and keeps all of it."""
+"""An HTTP server in place of Sentry, which keeps everything it is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways in which a token may stand in a text, and the search for all of them."""
+"""The ways in which a token may be written in a text, and a search for all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A crash of ours is told to a Sentry, and whatever was at hand stays here."""
+"""Sentry is told of our crashes, without the values at hand."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_an_address_with_a_token_in_it_is_no_breadcrumb(
     assert_holds_none("".join(sentry.received), [old])
 
 
-def test_trouble_that_is_none_of_ours_is_no_report(
+def test_errors_of_others_are_not_reported(
     sentry: Sentry, browser: Client, node: Sandbox, token: str
 ) -> None:
     node.set_fault("any", Fault("502-html"))
@@ -153,7 +153,7 @@ def test_trouble_that_is_none_of_ours_is_no_report(
     assert told(sentry) == []
 
 
-def test_our_own_alarms_are_reports(sentry: Sentry, token: str) -> None:
+def test_our_own_error_lines_are_reported(sentry: Sentry, token: str) -> None:
     extra = {"fingerprint": "abcdefgh", "reason": f"saw {token}", "other": token}
     logging.getLogger("estuary_admin.keys").error("key_creation_not_recorded", extra=extra)
 
@@ -180,7 +180,7 @@ def crash_with(text: str) -> None:
     raise RuntimeError(text)
 
 
-def test_while_sentry_is_away_pages_are_as_ever(
+def test_pages_work_while_sentry_is_away(
     settings: Any, browser: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sentry() as gone:
@@ -207,7 +207,9 @@ def test_a_wrong_address_stops_the_start_without_being_shown(dsn: str) -> None:
     assert dsn not in str(refused.value)
 
 
-def test_the_server_itself_tells_of_its_crashes(sentry_of_server: Sentry, tmp_path: Path) -> None:
+def test_the_production_server_reports_its_crashes(
+    sentry_of_server: Sentry, tmp_path: Path
+) -> None:
     cookie = "a" * 32
     settings = {"SENTRY_DSN": sentry_of_server.dsn, "SENTRY_ENVIRONMENT": "staging"}
     with (

@@ -1,4 +1,4 @@
-"""A crash of ours while a token is at hand: no report of it holds one, by mail or on the screen."""
+"""Reports of crashes, by mail and on the debug page, hold no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token pasted into an address: it is not sent back, and stands in no log."""
+"""A token pasted into an address is neither sent back nor logged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def logs() -> Iterator[LogWitness]:
 @pytest.mark.django_db
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "part"])
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_stranger_is_not_sent_it_back(
+def test_a_signed_out_visitor_is_not_sent_the_token_back(
     logs: LogWitness, address: str, headers: dict[str, str]
 ) -> None:
     shown: list[tuple[str, str]] = []
@@ -51,7 +51,7 @@ def test_a_stranger_is_not_sent_it_back(
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "part"])
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_member_is_not_sent_it_back(
+def test_a_member_is_not_sent_the_token_back(
     browser: Client, logs: LogWitness, address: str, headers: dict[str, str]
 ) -> None:
     shown: list[tuple[str, str]] = []
@@ -72,14 +72,12 @@ def test_a_member_is_not_sent_it_back(
         ("/keys?q=ESTIMATES-2026-SUMMARY%26more", "/keys/?q=ESTIMATES-2026-SUMMARY%26more"),
     ],
 )
-def test_the_redirect_to_a_slash_says_the_hash(
-    browser: Client, address: str, leads_to: str
-) -> None:
+def test_the_redirect_to_a_slash_has_the_hash(browser: Client, address: str, leads_to: str) -> None:
     assert browser.get(address)["Location"] == leads_to
 
 
 @pytest.mark.django_db
-def test_a_form_without_its_secret_is_logged_without_the_address(logs: LogWitness) -> None:
+def test_a_form_without_csrf_token_is_logged_without_the_address(logs: LogWitness) -> None:
     shown: list[tuple[str, str]] = []
     strict = WatchedClient(shown, enforce_csrf_checks=True)
 

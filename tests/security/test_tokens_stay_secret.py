@@ -1,4 +1,4 @@
-"""No token is seen, kept, logged or put into a URL anywhere but where it has to be."""
+"""No token is shown, stored, logged or put into a URL where it need not be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever could see a token: every response, every log record, everything that is kept."""
+"""Records every response, log record and stored value, to search them for tokens."""
 
 from __future__ import annotations
 

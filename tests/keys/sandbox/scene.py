@@ -1,4 +1,4 @@
-"""Sets up what a recorded case needs: users, keys, contents, and what happened just before."""
+"""Sets up what a recorded case needs: users, keys, contents, and the requests before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was accepted stays accepted for ten seconds, except past its expiry."""
+"""An accepted token stays accepted for ten seconds, but not past its expiry."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_expiry_counts_within_the_ten_seconds(account: Account) -> None:
     assert ask(account.node, "GET", "/user/stats", brief).status == 401
 
 
-def test_a_refusal_is_not_remembered(account: Account) -> None:
+def test_a_refusal_is_not_cached(account: Account) -> None:
     token = "EST11111111-1111-4111-8111-111111111111ARY"
     assert ask(account.node, "GET", "/user/stats", token).status == 401
 
@@ -55,7 +55,7 @@ def test_the_viewer_shows_a_second_key_the_expiry_of_the_first(account: Account)
     assert ask(account.node, "GET", "/viewer", permanent).body != first
 
 
-def test_older_nodes_forget_at_once() -> None:
+def test_older_generations_have_no_cache() -> None:
     clock = Clock()
     with Sandbox(generation="legacy", clock=clock.seconds) as node:
         user = node.add_user("alice")

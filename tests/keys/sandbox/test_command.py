@@ -52,7 +52,7 @@ def _run(*options: str) -> tuple[dict[str, Any], str]:
     return visitor.answers, out.getvalue()
 
 
-def test_with_no_other_keys_the_given_one_is_the_only_one() -> None:
+def test_with_zero_keys_there_is_only_the_given_one() -> None:
     answers, output = _run("--keys", "0", "--contents", "20")
 
     assert [row["label"] for row in answers["/user/api-keys"]] == ["main"]
@@ -60,7 +60,7 @@ def test_with_no_other_keys_the_given_one_is_the_only_one() -> None:
     assert f"alice: {TOKEN}" in output
 
 
-def test_a_showcase_is_there_unless_keys_are_counted() -> None:
+def test_the_showcase_is_made_unless_a_number_of_keys_is_given() -> None:
     assert len(_run()[0]["/user/api-keys"]) > 30
     assert len(_run("--keys", "7")[0]["/user/api-keys"]) == 8
 
@@ -106,7 +106,7 @@ def test_a_state_file_brings_its_users_back(tmp_path: Path) -> None:
         ("--listen", "192.0.2.1:0"),
     ],
 )
-def test_a_wrong_option_is_said_in_a_sentence(options: tuple[str, str]) -> None:
+def test_a_wrong_option_gets_a_sentence(options: tuple[str, str]) -> None:
     with pytest.raises(CommandError, match=r"\w"):
         _run(*options)
 

@@ -19,7 +19,7 @@ from tests.keys.sandbox.wire import Answer, ask, connect, exchange, parse, rende
 # Cases the sandbox does not repeat, and why.
 EXCEPTIONS = {
     "time zone: server in America/New_York, create": "the sandbox runs in UTC",
-    "rate limit: default 200": "a measurement; test_limiter counts with a clock of its own",
+    "rate limit: default 200": "a measurement; test_rate_limiter counts with a clock of its own",
 }
 
 _clock = Clock()
@@ -195,7 +195,7 @@ def test_http_2_is_not_spoken(nodes: dict[str, Sandbox]) -> None:
     assert [name for name, _ in answer.headers] == [name for name, _ in recorded.headers]
 
 
-def test_every_case_is_replayed_or_excused() -> None:
+def test_every_case_is_replayed_or_a_stated_exception() -> None:
     derived = {case["name"] for case in load_cases() if "derived" in case}
 
     assert derived - EXCEPTIONS.keys() == {

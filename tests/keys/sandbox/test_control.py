@@ -1,4 +1,4 @@
-"""The control path switches faults and shows requests, to this machine alone."""
+"""The control path switches faults and shows requests, for this machine only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_faults_are_switched_while_it_runs(account: Account) -> None:
         {"stats": {"kind": "500"}, "list": {}},
     ],
 )
-def test_a_wrong_wish_is_refused_and_changes_nothing(account: Account, wanted: Any) -> None:
+def test_a_wrong_fault_is_refused_and_changes_nothing(account: Account, wanted: Any) -> None:
     status, body = _control(account, "PUT", "/sandbox/faults", wanted)
 
     assert status == 400
@@ -58,7 +58,7 @@ def test_requests_are_shown_without_their_tokens(account: Account) -> None:
 
 
 @pytest.mark.parametrize("header", ["Origin", "X_Forwarded_For", "Forwarded"])
-def test_browsers_and_proxies_find_nothing(account: Account, header: str) -> None:
+def test_browsers_and_proxies_get_404(account: Account, header: str) -> None:
     answer = ask(account.node, "GET", "/sandbox/faults", "", None, **{header: "anything"})
 
     assert answer.status == 404
@@ -87,5 +87,5 @@ def test_only_loopback_is_answered(peer: str, *, answered: bool) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "faults"), ("PUT", "requests"), ("GET", "x")]
 )
-def test_what_it_does_not_know_is_404(account: Account, method: str, path: str) -> None:
+def test_an_unknown_control_path_is_404(account: Account, method: str, path: str) -> None:
     assert account.ask(method, f"/sandbox/{path}").status == 404

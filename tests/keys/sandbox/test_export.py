@@ -1,4 +1,4 @@
-"""Exports of any size: whole, true to form, and in constant memory."""
+"""Exports of any size are complete, as Estuary writes them, and take constant memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_pretty_and_compact_say_the_same(account: Account) -> None:
     assert pretty.decode() == indented.replace("&", r"\u0026")
 
 
-def test_what_it_counts_is_what_stats_count(account: Account) -> None:
+def test_stats_count_what_the_export_holds(account: Account) -> None:
     user = account.node.add_user("bob", contents=1234)
     token = account.node.add_key(user)
 
@@ -59,7 +59,7 @@ def test_what_it_counts_is_what_stats_count(account: Account) -> None:
     assert stats == {"totalSize": sum(sizes), "numPins": len(sizes)}
 
 
-def test_a_million_contents_take_no_memory(account: Account) -> None:
+def test_a_million_contents_are_exported_in_constant_memory(account: Account) -> None:
     user = account.node.add_user("bob", contents=1_000_000)
     token = account.node.add_key(user)
     received, tail, before, most = 0, b"", _resident_bytes(), 0
@@ -80,7 +80,7 @@ def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def test_a_slow_reader_is_waited_for_and_holds_up_nobody(account: Account) -> None:
+def test_a_slow_reader_does_not_hold_up_others(account: Account) -> None:
     user = account.node.add_user("bob", contents=100_000)
     token = account.node.add_key(user)
 
@@ -90,7 +90,7 @@ def test_a_slow_reader_is_waited_for_and_holds_up_nobody(account: Account) -> No
         assert account.ask("GET", "/user/stats").status == 200
 
 
-def test_the_true_failure_can_be_switched_on(account: Account) -> None:
+def test_estuarys_failure_of_large_exports_can_be_switched_on(account: Account) -> None:
     user = account.node.add_user("bob", contents=65_536)
     token = account.node.add_key(user)
 

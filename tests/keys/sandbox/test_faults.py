@@ -1,4 +1,4 @@
-"""Each fault does what it says, to the one who asks and to the keys behind."""
+"""Each fault does what its description says, to the answer and to the keys."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_delay_comes_before_the_right_answer(account: Account) -> None:
         ("429", 429, "Too Many Requests"),
     ],
 )
-def test_refusals_are_worded_as_estuary_does(
+def test_refusals_have_estuarys_words(
     account: Account, kind: str, status: int, reason: str
 ) -> None:
     account.node.set_fault("list", Fault(kind))
@@ -94,7 +94,7 @@ def test_refusals_are_worded_as_estuary_does(
     assert answer.header("Retry-After") is None
 
 
-def test_refusals_speak_the_language_of_their_generation() -> None:
+def test_refusals_have_the_format_of_their_generation() -> None:
     with Sandbox(generation="vintage") as node:
         node.set_fault("list", Fault("403-upload"))
         answer = ask(node, "GET", "/user/api-keys")
@@ -102,14 +102,14 @@ def test_refusals_speak_the_language_of_their_generation() -> None:
     assert (answer.status, answer.body) == (401, b'{"error":"ERR_NOT_AUTHORIZED"}\n')
 
 
-def test_429_can_say_when_to_come_back(account: Account) -> None:
+def test_429_can_have_retry_after(account: Account) -> None:
     account.node.set_fault("list", Fault("429", retry_after=7))
 
     assert account.ask("GET", "/user/api-keys").header("Retry-After") == "7"
 
 
 @pytest.mark.parametrize(("kind", "status"), [("502-html", 502), ("html", 200), ("redirect", 302)])
-def test_pages_of_others_come_as_html(account: Account, kind: str, status: int) -> None:
+def test_pages_of_proxies_are_html(account: Account, kind: str, status: int) -> None:
     account.node.set_fault("list", Fault(kind, location="https://other.example/x", body="<p>hm"))
 
     answer = account.ask("GET", "/user/api-keys")
@@ -120,7 +120,7 @@ def test_pages_of_others_come_as_html(account: Account, kind: str, status: int) 
     assert answer.header("Location") == location
 
 
-def test_truncated_promises_more_than_it_sends(account: Account) -> None:
+def test_truncated_announces_more_than_it_sends(account: Account) -> None:
     account.node.set_fault("list", Fault("truncated", size=10))
 
     raw, reset = _raw(account, "GET", "/user/api-keys")
@@ -132,7 +132,7 @@ def test_truncated_promises_more_than_it_sends(account: Account) -> None:
 
 
 @pytest.mark.parametrize("kind", ["truncated-json", "invalid-utf8", "null", "object"])
-def test_spoilt_json_comes_in_a_whole_answer(account: Account, kind: str) -> None:
+def test_truncated_json_is_a_complete_answer(account: Account, kind: str) -> None:
     account.node.set_fault("list", Fault(kind))
 
     answer = account.ask("GET", "/user/api-keys")
@@ -158,7 +158,7 @@ def test_wrong_type_is_right_json_as_text(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("kind", "at_once"), [("drip", 1), ("drip-body", 150)])
-def test_a_drip_comes_byte_by_byte(account: Account, kind: str, at_once: int) -> None:
+def test_drip_sends_byte_by_byte(account: Account, kind: str, at_once: int) -> None:
     account.node.set_fault("stats", Fault(kind, seconds=0.05))
 
     with connect(account.node) as sock:
@@ -190,7 +190,7 @@ def test_an_export_is_cut_without_its_last_chunk(account: Account, cut: Fault) -
     assert not raw.endswith(b"0\r\n\r\n")
 
 
-def test_silent_ok_answers_as_if_it_was_done(account: Account) -> None:
+def test_silent_ok_answers_and_changes_nothing(account: Account) -> None:
     doomed = account.node.add_key(account.user, label="doomed")
     account.node.set_fault("any", Fault("silent-ok"))
 
@@ -199,7 +199,7 @@ def test_silent_ok_answers_as_if_it_was_done(account: Account) -> None:
     assert account.labels() == ["main", "doomed"]
 
 
-def test_a_fault_strikes_as_often_as_it_is_told(account: Account) -> None:
+def test_a_fault_affects_as_many_requests_as_asked(account: Account) -> None:
     account.node.set_fault("stats", Fault("500", times=2))
 
     statuses = [account.ask("GET", "/user/stats").status for _ in range(4)]
@@ -207,7 +207,7 @@ def test_a_fault_strikes_as_often_as_it_is_told(account: Account) -> None:
     assert statuses == [500, 500, 200, 200]
 
 
-def test_an_endpoints_own_fault_comes_before_any(account: Account) -> None:
+def test_the_fault_of_an_endpoint_comes_before_that_of_any(account: Account) -> None:
     account.node.set_fault("any", Fault("404"))
     account.node.set_fault("list", Fault("500"))
 
@@ -217,7 +217,7 @@ def test_an_endpoints_own_fault_comes_before_any(account: Account) -> None:
     assert account.ask("GET", "/user/stats").status == 200
 
 
-def test_the_command_line_spells_faults_in_one_word() -> None:
+def test_a_fault_can_be_given_on_the_command_line() -> None:
     endpoint, fault = parse_fault("list=429:retry_after=3,times=2,seconds=0.5")
 
     assert (endpoint, fault) == ("list", Fault("429", seconds=0.5, times=2, retry_after=3))

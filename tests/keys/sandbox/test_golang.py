@@ -1,4 +1,4 @@
-"""Go's manners, checked against what Go does."""
+"""The functions that behave as Go's, checked against what Go does."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_durations_are_read(text: str, nanoseconds: int) -> None:
         ('1"\\é\n', r'time: unknown unit "\"\\\xc3\xa9\x0a" in duration "1\"\\\xc3\xa9\x0a"'),
     ],
 )
-def test_wrong_durations_are_refused_in_gos_words(text: str, error: str) -> None:
+def test_wrong_durations_get_the_errors_of_go(text: str, error: str) -> None:
     with pytest.raises(DurationError) as refusal:
         parse_duration(text.encode())
 
@@ -71,7 +71,7 @@ def test_wrong_durations_are_refused_in_gos_words(text: str, error: str) -> None
         ("label=%FF&&=x", {"label": b"\xff", "": b"x"}),
     ],
 )
-def test_queries_lose_what_go_cannot_read(query: str, values: dict[str, bytes]) -> None:
+def test_queries_drop_what_go_cannot_read(query: str, values: dict[str, bytes]) -> None:
     assert query_values(query) == values
 
 

@@ -1,4 +1,4 @@
-"""The node as tests hold it: it starts, stops, starts again, and tells what it was asked."""
+"""The node as tests use it: it starts, stops, starts again, and remembers requests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_it_starts_again_at_the_same_address() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_stopping_breaks_off_what_hangs() -> None:
+def test_stopping_closes_open_connections() -> None:
     with Sandbox() as node:
         sock = connect(node)
         sock.sendall(b"GET /health HTTP/1.1\r\n")
@@ -43,12 +43,12 @@ def test_stopping_breaks_off_what_hangs() -> None:
         assert sock.recv(1) == b""
 
 
-def test_an_address_in_use_is_said_at_the_start() -> None:
+def test_an_address_in_use_is_an_error_at_the_start() -> None:
     with Sandbox() as node, pytest.raises(OSError, match="in use"):
         Sandbox(listen=node.url.removeprefix("http://")).start()
 
 
-def test_ipv6_is_spelt_with_brackets() -> None:
+def test_an_ipv6_url_has_brackets() -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     with Sandbox(listen="[::1]:0") as node:
@@ -56,7 +56,7 @@ def test_ipv6_is_spelt_with_brackets() -> None:
         assert ask(node, "GET", "/health").status == 200
 
 
-def test_it_remembers_what_it_was_asked(account: Account) -> None:
+def test_it_remembers_requests(account: Account) -> None:
     account.ask("DELETE", "/user/api-keys/x?y=%20", X_Request_Id="7")
 
     seen = account.node.requests[-1]
@@ -68,7 +68,7 @@ def test_it_remembers_what_it_was_asked(account: Account) -> None:
     assert account.node.requests == []
 
 
-def test_keys_are_made_as_they_are_asked_for(account: Account) -> None:
+def test_keys_have_the_given_properties(account: Account) -> None:
     node, user = account.node, account.user
     moment = datetime(2031, 5, 6, 7, 8, 9, 120, tzinfo=UTC)
     token = node.add_key(user, label="dated", expiry=moment, token="ESTxARY")
@@ -82,14 +82,14 @@ def test_keys_are_made_as_they_are_asked_for(account: Account) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"permission": "All"}, {"era": "modern"}, {"token": "taken"}])
-def test_a_key_that_cannot_be_is_refused(account: Account, wrong: dict[str, str]) -> None:
+def test_a_key_with_wrong_properties_is_refused(account: Account, wrong: dict[str, str]) -> None:
     account.node.add_key(account.user, token="taken")
 
     with pytest.raises(ValueError, match=r"no such|in use"):
         account.node.add_key(account.user, **wrong)  # type: ignore[arg-type]
 
 
-def test_a_name_is_given_once(account: Account) -> None:
+def test_a_user_name_is_unique(account: Account) -> None:
     with pytest.raises(ValueError, match="alice"):
         account.node.add_user("alice")
 
@@ -151,7 +151,7 @@ def _sent(account: Account, extra: list[tuple[str, str]], body: bytes) -> Answer
     return exchange(account.node, render("POST", "/user/api-keys", headers, None) + body)
 
 
-def test_a_chunked_body_is_read_past(account: Account) -> None:
+def test_a_chunked_request_body_is_skipped(account: Account) -> None:
     chunked = [("Transfer-Encoding", "chunked")]
     assert _sent(account, chunked, b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n").status == 200
 
@@ -174,7 +174,7 @@ def test_what_go_cannot_read_is_400_in_plain_text(
 
 
 @pytest.mark.parametrize("line", ["GET /user/stats HTTP/1.0", "GET /user/export?pretty HTTP/1.0"])
-def test_http_1_0_may_keep_its_connection_if_the_length_is_known(
+def test_http_1_0_keeps_its_connection_when_the_length_is_known(
     account: Account, line: str
 ) -> None:
     head = f"{line}\r\nConnection: keep-alive\r\nAuthorization: Bearer {account.token}\r\n\r\n"
@@ -189,7 +189,7 @@ def test_http_1_0_may_keep_its_connection_if_the_length_is_known(
     assert b"chunked" not in answer
 
 
-def test_a_whole_url_may_be_asked_for(account: Account) -> None:
+def test_a_request_may_name_a_whole_url(account: Account) -> None:
     assert account.ask("GET", "http://anything/health").body == b'{"status":"ok"}\n'
 
 

@@ -1,4 +1,4 @@
-"""Two hundred requests a second for each address, whoever asks."""
+"""Two hundred requests a second for each client address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _statuses(node: Sandbox, times: int, method: str = "GET", **headers: str) ->
     return [ask(node, method, "/health", **headers).status for _ in range(times)]
 
 
-def test_a_burst_is_let_through_and_a_second_brings_as_many_again(
+def test_a_burst_passes_and_is_available_again_after_a_second(
     node: Sandbox, clock: FrozenClock
 ) -> None:
     assert _statuses(node, 5) == [200, 200, 200, 429, 429]
@@ -42,7 +42,7 @@ def test_each_address_has_its_own_allowance_and_may_claim_any(node: Sandbox) -> 
     assert _statuses(node, 1, X_Forwarded_For="198.51.100.9, 127.0.0.1") == [200]
 
 
-def test_preflights_are_free(node: Sandbox) -> None:
+def test_preflights_do_not_count(node: Sandbox) -> None:
     assert _statuses(node, 9, method="OPTIONS") == [204] * 9
     assert _statuses(node, 3) == [200] * 3
 
@@ -76,5 +76,5 @@ def test_invented_addresses_do_not_fill_the_memory(clock: FrozenClock) -> None:
         ({"x-forwarded-for": "192.0.2.3 , 192.0.2.4"}, "192.0.2.3"),
     ],
 )
-def test_the_address_is_the_first_one_told(headers: dict[str, str], address: str) -> None:
+def test_the_first_forwarded_address_counts(headers: dict[str, str], address: str) -> None:
     assert client_address(headers, "peer") == address

@@ -1,4 +1,4 @@
-"""With a state file the node comes back as it was."""
+"""A node with a state file is the same after a restart."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_users_keys_and_contents_survive_a_restart(tmp_path: Path) -> None:
     assert b"gone" not in after[0]
 
 
-def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_the_state_file(tmp_path: Path) -> None:
     path = tmp_path / "state"
     Sandbox(state_file=path).add_user("alice")
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_the_same_seed_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_a_seed_makes_new_tokens_after_a_restart(tmp_path: Path) -> None:
     first = Sandbox(state_file=tmp_path / "state", seed=7)
     old = first.add_key(first.add_user("alice"))
 
@@ -57,7 +57,7 @@ def test_the_same_seed_goes_on_after_a_restart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["{", "[]", '{"change": "key"}', '{"change": "user", "name": "x"}']
 )
-def test_another_file_is_not_taken_for_one(tmp_path: Path, line: str) -> None:
+def test_another_file_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "state"
     path.write_text(f"{line}\n")
 

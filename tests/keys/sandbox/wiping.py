@@ -1,4 +1,4 @@
-"""Wipes from answers what every run makes up, so that the rest can be compared as text."""
+"""Replaces what differs from run to run, so that answers can be compared as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP spoken byte by byte, so that tests see what really went over the wire."""
+"""HTTP at the level of bytes, so that tests see what went over the wire."""
 
 from __future__ import annotations
 

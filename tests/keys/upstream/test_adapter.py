@@ -1,4 +1,4 @@
-"""Connections: reused by all threads of a process, and by nobody else."""
+"""Connections are shared by the threads of a process and with nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_clients_of_a_process_share_connections(node: NodeFactory) -> None:
     assert estuary.connections == 1
 
 
-def test_a_refusal_does_not_cost_the_connection(node: NodeFactory) -> None:
+def test_a_connection_is_reused_after_an_error_reply(node: NodeFactory) -> None:
     refused = json_reply({"error": {"reason": "ERR_INVALID_TOKEN"}}, 401)
     estuary = node(refused, reply(500, b"no", {"Transfer-Encoding": "chunked"}), json_reply(STATS))
     for _ in range(2):
@@ -33,7 +33,7 @@ def test_a_refusal_does_not_cost_the_connection(node: NodeFactory) -> None:
     assert estuary.connections == 1
 
 
-def test_a_reply_that_was_not_read_to_its_end_costs_the_connection(node: NodeFactory) -> None:
+def test_a_connection_with_unread_bytes_is_not_reused(node: NodeFactory) -> None:
     estuary = node(reply(200, b" " * 70_000), json_reply(STATS))
     with pytest.raises(Exception, match="larger"):
         client_of(estuary).stats()
@@ -74,7 +74,7 @@ def test_a_connection_that_the_node_closed_does_not_fail_a_change(node: NodeFact
     assert estuary.connections == 2
 
 
-def test_a_connection_that_idled_long_is_not_trusted(
+def test_a_connection_that_was_idle_for_long_is_not_reused(
     node: NodeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     estuary = node(json_reply(STATS), json_reply(STATS))

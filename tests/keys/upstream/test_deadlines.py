@@ -89,7 +89,7 @@ def test_all_calls_of_a_page_share_the_time(node: NodeFactory) -> None:
     assert len(estuary.requests) == 2
 
 
-def test_a_change_leaves_time_to_list_what_became_of_it(node: NodeFactory) -> None:
+def test_a_change_leaves_time_to_list_the_keys_afterwards(node: NodeFactory) -> None:
     estuary = node()
     estuary.actions.extend([estuary.hang, json_reply([ROW])])
     client = client_of(estuary, timeout=1.0)
@@ -99,7 +99,7 @@ def test_a_change_leaves_time_to_list_what_became_of_it(node: NodeFactory) -> No
     assert client.list_keys().find(TOKEN_HASH) is not None
 
 
-def test_a_change_is_not_begun_when_no_time_would_be_left_to_list(node: NodeFactory) -> None:
+def test_a_change_is_not_sent_when_no_time_to_list_would_be_left(node: NodeFactory) -> None:
     estuary = node(then(lambda _: time.sleep(1.6), json_reply([ROW])))
 
     with pytest.raises(UpstreamUnavailable, match="Nothing was changed") as caught:
@@ -108,7 +108,7 @@ def test_a_change_is_not_begun_when_no_time_would_be_left_to_list(node: NodeFact
     assert len(estuary.requests) == 1
 
 
-def test_a_change_without_an_answer_may_have_happened(node: NodeFactory) -> None:
+def test_a_change_without_an_answer_may_have_been_carried_out(node: NodeFactory) -> None:
     estuary = node(json_reply([ROW]))
     estuary.actions.append(estuary.hang)
 
@@ -142,7 +142,7 @@ def slow(answer: bytes, seconds: float) -> Action:
     return then(lambda _: time.sleep(seconds), answer)
 
 
-def test_keys_that_the_time_did_not_reach_are_told_apart(node: NodeFactory) -> None:
+def test_keys_that_were_not_tried_in_time_are_told_apart(node: NodeFactory) -> None:
     hashes, listed = rows(10)
     estuary = node(json_reply(listed), *[slow(DONE, 0.25)] * 10)
 

@@ -68,7 +68,7 @@ def test_what_people_write_is_understood(text: str, lifetime: timedelta) -> None
         ("2030-01-01", "not a length of time"),
     ],
 )
-def test_what_nobody_can_mean_gets_a_sentence(text: str, sentence: str) -> None:
+def test_a_text_that_is_no_lifetime_gets_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(DurationError, match=sentence) as caught:
         parse_lifetime(text)
     assert str(caught.value).endswith(".")
@@ -86,12 +86,12 @@ def test_what_nobody_can_mean_gets_a_sentence(text: str, sentence: str) -> None:
         (timedelta(seconds=59, microseconds=999_999), "59s"),
     ],
 )
-def test_estuary_is_sent_a_go_duration(lifetime: timedelta | None, text: str) -> None:
+def test_a_lifetime_is_sent_as_a_go_duration(lifetime: timedelta | None, text: str) -> None:
     assert to_go(lifetime) == text
 
 
 @pytest.mark.parametrize("seconds", [60, 61, 86_399, 86_401, 31_536_001, 3_153_599_999])
-def test_no_second_is_lost_on_the_way(seconds: int) -> None:
+def test_a_lifetime_is_sent_to_the_second(seconds: int) -> None:
     lifetime = timedelta(seconds=seconds)
 
     assert parse_lifetime(to_go(lifetime)) == lifetime
@@ -101,7 +101,7 @@ def test_no_second_is_lost_on_the_way(seconds: int) -> None:
     "lifetime",
     [timedelta(0), timedelta(milliseconds=999), timedelta(seconds=-1), timedelta(hours=2562048)],
 )
-def test_a_dead_or_impossible_key_is_not_asked_for(lifetime: timedelta) -> None:
+def test_a_lifetime_that_estuary_cannot_use_is_refused(lifetime: timedelta) -> None:
     with pytest.raises(ValueError, match="lifetime"):
         to_go(lifetime)
 
@@ -117,5 +117,5 @@ def test_a_dead_or_impossible_key_is_not_asked_for(lifetime: timedelta) -> None:
         (timedelta(0), "0 seconds"),
     ],
 )
-def test_pages_say_it_in_words(lifetime: timedelta | None, text: str) -> None:
+def test_a_lifetime_is_described_in_words(lifetime: timedelta | None, text: str) -> None:
     assert describe(lifetime) == text

@@ -1,4 +1,4 @@
-"""An export comes whole, or ends with an error."""
+"""An export is complete, or ends with an error."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def opened(node: NodeFactory, action: Action, idle: float = 5.0) -> Export:
     return client_of(node(action), timeout=1.0).open_export(5.0, idle)
 
 
-def test_bytes_come_as_they_are_on_the_wire(node: NodeFactory) -> None:
+def test_bytes_are_passed_on_unchanged(node: NodeFactory) -> None:
     with opened(node, CHUNKED) as export:
         assert b"".join(export.chunks()) == BODY
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 100_000])
-def test_a_document_without_any_framing_is_whole_when_its_braces_are(
+def test_a_document_without_length_is_complete_when_its_braces_are_closed(
     node: NodeFactory, size: int
 ) -> None:
     pieces = [BODY[start : start + size] for start in range(0, len(BODY), size)]
@@ -46,7 +46,7 @@ def test_a_document_without_any_framing_is_whole_when_its_braces_are(
         assert b"".join(export) == BODY
 
 
-def test_a_whole_export_leaves_its_connection_to_the_next_request(node: NodeFactory) -> None:
+def test_a_connection_is_reused_after_a_complete_export(node: NodeFactory) -> None:
     estuary = node(CHUNKED, json_reply([]))
     client = client_of(estuary)
     with client.open_export() as export:
@@ -72,7 +72,7 @@ CUT = CHUNKED[: len(CHUNKED) // 2]
         pytest.param(reply(200, b"{", {"Transfer-Encoding": "chunked"}), id="one brace"),
     ],
 )
-def test_an_export_that_broke_off_never_seems_complete(node: NodeFactory, broken: Action) -> None:
+def test_an_export_that_breaks_off_ends_with_an_error(node: NodeFactory, broken: Action) -> None:
     with opened(node, broken) as export, pytest.raises(UpstreamError):
         for _ in export:
             pass
@@ -142,7 +142,7 @@ def test_an_export_can_be_read_only_once(node: NodeFactory) -> None:
         reply(302, b"", {"Location": "http://elsewhere.example/"}),
     ],
 )
-def test_what_is_no_export_is_said_before_the_response_begins(
+def test_a_reply_that_is_no_export_is_an_error_before_the_first_byte(
     node: NodeFactory, answer: bytes
 ) -> None:
     with pytest.raises(UnexpectedReply):
@@ -175,7 +175,7 @@ def test_an_empty_object_is_no_export(node: NodeFactory) -> None:
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_a_letter_may_lie_across_two_pieces(node: NodeFactory, place: int) -> None:
+def test_a_character_may_be_split_between_two_pieces(node: NodeFactory, place: int) -> None:
     start, letter = b'{"Version":"', "🗂".encode()
     body = start + letter + b'"}'
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -185,7 +185,7 @@ def test_a_letter_may_lie_across_two_pieces(node: NodeFactory, place: int) -> No
         assert b"".join(export) == body
 
 
-def test_what_is_no_text_is_refused_before_the_response_begins(node: NodeFactory) -> None:
+def test_bytes_that_are_no_utf_8_are_an_error_before_the_first_byte(node: NodeFactory) -> None:
     with pytest.raises(UnexpectedReply) as caught:
         opened(node, reply(200, b'{"Version":"\xff"}'))
 
@@ -195,7 +195,7 @@ def test_what_is_no_text_is_refused_before_the_response_begins(node: NodeFactory
 @pytest.mark.parametrize(
     ("end", "problem"), [(b'"\xff"}', "json"), ("🗂".encode()[:2], "cut"), (b"\xff", "json")]
 )
-def test_what_turns_out_to_be_no_text_never_seems_complete(
+def test_bytes_that_are_no_utf_8_end_the_export_with_an_error(
     node: NodeFactory, end: bytes, problem: str
 ) -> None:
     body = b'{"Version":"' + b"x" * 300_000 + end

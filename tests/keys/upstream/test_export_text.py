@@ -1,4 +1,4 @@
-"""An export is text or is refused, wherever its pieces and the steps of its reading end."""
+"""An export that is no UTF-8 is refused, wherever its pieces and decoding steps end."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.keys.upstream.test_export import opened
 
 LETTERS = ["é", "資", "🗂"]
 WRONG = [
-    pytest.param(b"\xff", id="no letter"),
+    pytest.param(b"\xff", id="no character"),
     pytest.param("é".encode()[1:], id="no start"),
     pytest.param("資".encode()[:2], id="no end"),
-    pytest.param(b"\xc0\xaf", id="longer than it need be"),
+    pytest.param(b"\xc0\xaf", id="overlong"),
     pytest.param(b"\xed\xa0\x80", id="half of a surrogate pair"),
     pytest.param(b"\xf4\x90\x80\x80", id="beyond Unicode"),
 ]
@@ -29,31 +29,29 @@ def is_text(*pieces: bytes) -> bool:
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-@pytest.mark.parametrize("before", range(5))
-@pytest.mark.parametrize("edge", [_DECODE_STEP, 2 * _DECODE_STEP])
-def test_a_letter_may_lie_across_two_steps(letter: str, before: int, edge: int) -> None:
-    assert is_text(b"x" * (edge - before) + letter.encode() + b"x" * _DECODE_STEP)
-    assert is_text(b"x" * (edge - before) + letter.encode())
+def test_a_character_may_be_split_between_two_decoding_steps(letter: str) -> None:
+    for edge in (_DECODE_STEP, 2 * _DECODE_STEP):
+        for before in range(5):
+            assert is_text(b"x" * (edge - before) + letter.encode() + b"x" * _DECODE_STEP)
+            assert is_text(b"x" * (edge - before) + letter.encode())
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-def test_a_letter_may_come_byte_by_byte(letter: str) -> None:
+def test_a_character_may_arrive_byte_by_byte(letter: str) -> None:
     assert is_text(*(bytes([byte]) for byte in f"x{letter}{letter}x".encode()))
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-@pytest.mark.parametrize(
-    "before", [0, 1, _DECODE_STEP - 3, _DECODE_STEP - 2, _DECODE_STEP - 1, _DECODE_STEP]
-)
-def test_what_is_no_letter_is_found_at_every_place(wrong: bytes, before: int) -> None:
-    body = b"x" * before + wrong + b"x" * _DECODE_STEP
+def test_bytes_that_are_no_character_are_found_at_every_place(wrong: bytes) -> None:
+    for before in (0, 1, _DECODE_STEP - 3, _DECODE_STEP - 2, _DECODE_STEP - 1, _DECODE_STEP):
+        body = b"x" * before + wrong + b"x" * _DECODE_STEP
 
-    assert not is_text(body)
-    assert not any(is_text(body[:cut], body[cut:]) for cut in range(before, before + 5))
+        assert not is_text(body)
+        assert not any(is_text(body[:cut], body[cut:]) for cut in range(before, before + 5))
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-def test_a_letter_that_is_only_begun_is_no_text(letter: str) -> None:
+def test_half_a_character_is_no_text(letter: str) -> None:
     begun = letter.encode()[:-1]
 
     assert not is_text(begun)
@@ -61,7 +59,7 @@ def test_a_letter_that_is_only_begun_is_no_text(letter: str) -> None:
     assert not is_text(begun, b"x" + letter.encode()[-1:])
 
 
-def test_one_emoji_does_not_make_a_long_text_of_four_bytes_a_letter() -> None:
+def test_one_emoji_does_not_quadruple_the_memory_of_a_piece() -> None:
     piece = "🗂".encode() + b"x" * _MAX_READ
     tracemalloc.start()
     try:
@@ -82,7 +80,7 @@ def plain_export(after: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_a_letter_may_lie_across_two_pieces_of_a_plain_export(
+def test_a_character_may_be_split_between_two_pieces_of_an_export(
     node: NodeFactory, place: int
 ) -> None:
     letter = "🗂".encode()
@@ -94,7 +92,7 @@ def test_a_letter_may_lie_across_two_pieces_of_a_plain_export(
     assert b"".join(pieces).count(letter) == 1
 
 
-def test_a_letter_broken_off_at_the_end_of_a_piece_never_seems_complete(node: NodeFactory) -> None:
+def test_a_character_cut_off_at_the_end_of_a_piece_is_an_error(node: NodeFactory) -> None:
     begun = "🗂".encode()[:3]
     answer = plain_export(b"x").replace(b'xxxx"}', begun + b'x"}')
     passed: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What a caller gets when no answer comes, or one that came from something else."""
+"""Errors for calls without an answer, or with one that is not Estuary's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def free_port() -> int:
     return port
 
 
-def test_a_refused_connection_is_said_and_nothing_was_changed() -> None:
+def test_a_refused_connection_is_told_and_nothing_was_changed() -> None:
     client = EstuaryClient(f"http://127.0.0.1:{free_port()}", TOKEN)
 
     with pytest.raises(UpstreamUnavailable, match=r"refused.*Nothing was changed") as caught:
@@ -46,7 +46,7 @@ def test_a_refused_connection_is_said_and_nothing_was_changed() -> None:
     assert caught.value.maybe_carried_out is False
 
 
-def test_an_unknown_host_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "no such host")
 
@@ -82,7 +82,7 @@ def test_the_next_address_is_tried_when_the_first_does_not_answer(
 
 
 @pytest.mark.parametrize("broken", [reset, then(b"HTTP/1.1 200 OK\r\nContent-", reset)])
-def test_a_change_that_broke_off_may_have_happened_and_is_not_repeated(
+def test_a_change_that_breaks_off_may_have_been_carried_out_and_is_not_repeated(
     node: NodeFactory, broken: Action
 ) -> None:
     estuary = node(broken, json_reply(CREATED))
@@ -95,14 +95,14 @@ def test_a_change_that_broke_off_may_have_happened_and_is_not_repeated(
     assert len(estuary.requests) == 1
 
 
-def test_a_question_that_broke_off_is_asked_twice_more(node: NodeFactory) -> None:
+def test_a_read_that_breaks_off_is_retried_twice(node: NodeFactory) -> None:
     estuary = node(reset, reset, json_reply(STATS))
 
     assert client_of(estuary).stats().pin_count == 5
     assert len(estuary.requests) == 3
 
 
-def test_a_question_is_not_asked_a_fourth_time(node: NodeFactory) -> None:
+def test_a_read_is_tried_three_times_at_most(node: NodeFactory) -> None:
     estuary = node(reset, reset, reset, json_reply(STATS))
 
     with pytest.raises(UpstreamUnavailable) as caught:
@@ -112,16 +112,14 @@ def test_a_question_is_not_asked_a_fourth_time(node: NodeFactory) -> None:
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_question_is_asked_again_after_a_proxy_had_no_answer(
-    node: NodeFactory, status: int
-) -> None:
+def test_a_read_is_retried_when_a_proxy_has_no_answer(node: NodeFactory, status: int) -> None:
     estuary = node(reply(status, b"<h1>Bad</h1>", kind=HTML), json_reply(STATS))
 
     assert client_of(estuary).stats().pin_count == 5
 
 
 @pytest.mark.parametrize("status", [500, 501, 505])
-def test_a_failure_of_estuary_itself_is_not_asked_again(node: NodeFactory, status: int) -> None:
+def test_a_read_is_not_retried_when_estuary_itself_fails(node: NodeFactory, status: int) -> None:
     estuary = node(reply(status, b"x" * 200_000, kind=HTML), json_reply(STATS))
 
     with pytest.raises(UpstreamFailed, match=f"status {status}"):
@@ -139,7 +137,7 @@ def test_a_failed_change_is_never_repeated(node: NodeFactory, status: int) -> No
     assert [request.method for request in estuary.requests] == ["GET", "DELETE"]
 
 
-def test_a_429_is_waited_for_when_its_time_fits(node: NodeFactory) -> None:
+def test_a_read_waits_for_a_429_when_there_is_time(node: NodeFactory) -> None:
     estuary = node(reply(429, b"", {"Retry-After": "1"}), json_reply(STATS))
 
     start = time.monotonic()
@@ -150,7 +148,7 @@ def test_a_429_is_waited_for_when_its_time_fits(node: NodeFactory) -> None:
 @pytest.mark.parametrize(
     ("told", "seconds"), [("60", 60), ("Fri, 31 Dec 9999 23:59:59 GMT", None), ("soon", None)]
 )
-def test_a_429_whose_time_does_not_fit_says_when_to_come_back(
+def test_a_429_with_too_long_a_wait_says_when_to_try_again(
     node: NodeFactory, told: str, seconds: int | None
 ) -> None:
     estuary = node(reply(429, b"", {"Retry-After": told}), json_reply(STATS))
@@ -186,12 +184,12 @@ def test_a_redirect_is_not_followed(node: NodeFactory, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 403, 404])
-def test_a_page_of_a_proxy_is_no_statement_of_estuary(node: NodeFactory, status: int) -> None:
+def test_a_page_of_a_proxy_is_not_taken_for_estuarys_answer(node: NodeFactory, status: int) -> None:
     with pytest.raises(UnexpectedReply):
         client_of(node(reply(status, b"<html>ERR_INVALID_TOKEN", kind=HTML))).stats()
 
 
-def test_a_page_of_a_proxy_does_not_pass_for_a_revocation(node: NodeFactory) -> None:
+def test_a_page_of_a_proxy_is_not_taken_for_a_revocation(node: NodeFactory) -> None:
     with pytest.raises(UnexpectedReply) as caught:
         client_of(node(json_reply([ROW]), reply(200, b"<html>", kind=HTML))).revoke_key(TOKEN_HASH)
     assert caught.value.maybe_carried_out is True
@@ -207,18 +205,18 @@ def test_a_page_of_a_proxy_does_not_pass_for_a_revocation(node: NodeFactory) -> 
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_unexpected(node: NodeFactory, rubbish: bytes) -> None:
+def test_a_reply_that_is_not_http_is_unexpected(node: NodeFactory, rubbish: bytes) -> None:
     with pytest.raises(UnexpectedReply):
         client_of(node(then(rubbish, reset))).stats()
 
 
 @pytest.mark.parametrize("length", ["65537", "99999999999999999999"])
-def test_a_reply_that_says_to_be_too_large_is_not_read(node: NodeFactory, length: str) -> None:
+def test_a_reply_that_announces_too_many_bytes_is_not_read(node: NodeFactory, length: str) -> None:
     with pytest.raises(UnexpectedReply, match="larger"):
         client_of(node(reply(200, b"{}" + b" " * 70_000, {"Content-Length": length}))).stats()
 
 
-def test_a_reply_that_turns_out_too_large_is_not_read_on(node: NodeFactory) -> None:
+def test_a_reply_with_too_many_bytes_is_read_no_further(node: NodeFactory) -> None:
     endless = chunked(b" " * 1024 * 1024, 65_536).removesuffix(b"0\r\n\r\n")
     head = (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -1,4 +1,4 @@
-"""What becomes of a reply that is not quite what it should be."""
+"""Replies that differ from what Estuary sends."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_one_malformed_key_is_counted_and_hides_no_other(node: NodeFactory, row:
     assert found.unreadable == 1
 
 
-def test_a_key_that_may_be_the_malformed_one_is_not_said_to_be_gone(node: NodeFactory) -> None:
+def test_a_missing_key_is_not_called_gone_while_a_row_is_unreadable(node: NodeFactory) -> None:
     estuary = node(json_reply([None, OTHER]), json_reply([None, OTHER]))
     client = client_of(estuary)
 
@@ -110,7 +110,7 @@ def test_half_a_character_in_a_label_is_malformed(node: NodeFactory) -> None:
 
 
 @pytest.mark.parametrize("expiry", ["2026-12-24T18:13:56Z", "2319-04-05T00:00:00.123456789-05:00"])
-def test_every_form_of_moment_that_estuary_writes_is_read(node: NodeFactory, expiry: str) -> None:
+def test_every_time_format_of_estuary_is_read(node: NodeFactory, expiry: str) -> None:
     (key,) = client_of(node(json_reply([ROW | {"expiry": expiry}]))).list_keys().keys
 
     assert key.expiry.utcoffset() is not None
@@ -145,9 +145,7 @@ BAD_BODIES = [
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:12]))
 @pytest.mark.parametrize("call", ["list_keys", "stats", "create_key"])
-def test_a_body_that_is_something_else_is_unexpected(
-    node: NodeFactory, body: bytes, call: str
-) -> None:
+def test_a_body_of_another_kind_is_unexpected(node: NodeFactory, body: bytes, call: str) -> None:
     client = client_of(node(reply(200, body)))
 
     with pytest.raises(UnexpectedReply) as caught:
@@ -159,7 +157,7 @@ def test_a_body_that_is_something_else_is_unexpected(
     "kind", ["", "text/plain", "text/html; charset=utf-8", "application/jsonx"]
 )
 @pytest.mark.parametrize("call", ["list_keys", "stats", "create_key", "open_export"])
-def test_a_body_that_does_not_say_that_it_is_json_is_unexpected(
+def test_a_body_without_the_content_type_of_json_is_unexpected(
     node: NodeFactory, kind: str, call: str
 ) -> None:
     client = client_of(node(reply(200, b"[]", kind=kind)))
@@ -169,13 +167,13 @@ def test_a_body_that_does_not_say_that_it_is_json_is_unexpected(
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON;charset=utf-8"])
-def test_json_may_be_said_in_any_spelling(node: NodeFactory, kind: str) -> None:
+def test_the_content_type_may_be_written_in_any_case(node: NodeFactory, kind: str) -> None:
     assert client_of(node(reply(200, b"[]", kind=kind))).list_keys().keys == ()
 
 
 @pytest.mark.parametrize("number", [None, True, 1.5, 1e3, -1, "5", 2**63, [], {}])
 @pytest.mark.parametrize("name", ["totalSize", "numPins"])
-def test_a_number_that_is_none_is_unexpected(node: NodeFactory, name: str, number: Any) -> None:
+def test_a_number_of_another_type_is_unexpected(node: NodeFactory, name: str, number: Any) -> None:
     with pytest.raises(UnexpectedReply):
         client_of(node(json_reply(STATS | {name: number}))).stats()
 
@@ -202,9 +200,7 @@ def test_a_missing_number_is_unexpected(node: NodeFactory, name: str) -> None:
     ],
     ids=str,
 )
-def test_a_created_key_that_cannot_be_trusted_may_exist_all_the_same(
-    node: NodeFactory, data: Any
-) -> None:
+def test_a_created_key_with_an_unusable_answer_may_exist(node: NodeFactory, data: Any) -> None:
     with pytest.raises(UnexpectedReply, match="may have carried it out") as caught:
         client_of(node(json_reply(data))).create_key(SPEC)
     assert caught.value.maybe_carried_out is True

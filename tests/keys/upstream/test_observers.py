@@ -1,4 +1,4 @@
-"""Whoever looks after the connection to Estuary learns of each call, and of no path."""
+"""Observers learn of each call to Estuary, without its path."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def told() -> Iterator[Told]:
     observers._observers.remove(observer)
 
 
-def test_each_attempt_is_told(node: NodeFactory, told: Told) -> None:
+def test_observers_learn_of_each_attempt(node: NodeFactory, told: Told) -> None:
     running = node(reset, reply(503), json_reply(STATS))
 
     client_of(running).stats()
@@ -43,7 +43,7 @@ def test_each_attempt_is_told(node: NodeFactory, told: Told) -> None:
     assert told == [("stats", "reset"), ("stats", "failed"), ("stats", "ok")]
 
 
-def test_a_good_status_with_nonsense_is_no_success(node: NodeFactory, told: Told) -> None:
+def test_status_200_with_an_unusable_body_is_no_success(node: NodeFactory, told: Told) -> None:
     running = node(reply(200, b"<html>", kind="text/html"))
 
     with pytest.raises(UpstreamError):
@@ -52,7 +52,7 @@ def test_a_good_status_with_nonsense_is_no_success(node: NodeFactory, told: Told
     assert told == [("create", "unexpected-reply")]
 
 
-def test_a_path_with_a_token_is_told_as_what_it_does(node: NodeFactory, told: Told) -> None:
+def test_observers_learn_the_endpoint_and_not_the_path(node: NodeFactory, told: Told) -> None:
     running = node(json_reply([OLD_ROW]), DONE)
     [key] = client_of(node(json_reply([OLD_ROW]))).list_keys().keys
 
@@ -62,7 +62,7 @@ def test_a_path_with_a_token_is_told_as_what_it_does(node: NodeFactory, told: To
     assert OLD_TOKEN not in str(told)
 
 
-def test_a_fault_of_ours_is_told_apart(
+def test_an_error_of_our_own_has_its_own_outcome(
     node: NodeFactory, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""A list that is looked at as a whole says what its rows would, one by one."""
+"""A list that is checked as a whole gives what its rows give one by one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_rows_of_a_current_node_are_all_read() -> None:
 
 @pytest.mark.parametrize("place", [0, 100, 200])
 @pytest.mark.parametrize("odd", ODD)
-def test_one_row_of_another_kind_changes_nothing_for_the_rest(
+def test_one_row_of_another_kind_does_not_affect_the_others(
     odd: dict[str, Any], place: int
 ) -> None:
     rows = [*GOOD[:place], odd, *GOOD[place:]]
@@ -72,7 +72,7 @@ def test_an_empty_list_has_no_keys() -> None:
 
 
 @pytest.mark.parametrize("row", [ROW, OLD_ROW])
-def test_a_token_in_a_label_goes_no_further(row: dict[str, Any]) -> None:
+def test_a_token_in_a_label_is_redacted(row: dict[str, Any]) -> None:
     [key] = read([row | {"label": f"of {TOKEN}, do not lose"}]).keys.keys
 
     assert key.label == "of EST…, do not lose"

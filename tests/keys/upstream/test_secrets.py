@@ -1,4 +1,4 @@
-"""No token, and no path that holds one, in any error, repr, log line or traceback."""
+"""No error, repr, log line or traceback holds a token, or a path with one."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_log_handler_of_somebody_else_sees_no_token(
     assert_bare(text)
 
 
-def test_an_error_while_handling_another_does_not_drag_it_along(node: NodeFactory) -> None:
+def test_an_error_has_neither_cause_nor_context(node: NodeFactory) -> None:
     estuary: ScriptedNode = node(reset, reset, reset)
     with pytest.raises(UpstreamError) as caught:
         client_of(estuary).stats()
@@ -180,7 +180,7 @@ def test_redaction_leaves_the_name_of_estuary() -> None:
     assert redact("Set ESTUARY_API_URL.") == "Set ESTUARY_API_URL."
 
 
-def test_a_secret_shows_itself_to_nobody_by_accident() -> None:
+def test_a_secret_is_not_shown_by_accident() -> None:
     secret = Secret(TOKEN)
 
     assert_bare(f"{secret} {secret!r} {[secret]} %s" % secret)
@@ -190,6 +190,6 @@ def test_a_secret_shows_itself_to_nobody_by_accident() -> None:
     assert secret.reveal() == TOKEN
 
 
-def test_a_client_is_not_for_storing() -> None:
+def test_a_client_cannot_be_pickled() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(EstuaryClient("http://127.0.0.1:1", TOKEN))

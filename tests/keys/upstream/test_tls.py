@@ -1,4 +1,4 @@
-"""Over https the node must prove who it is before it sees a token."""
+"""Over https a node must prove its identity before it gets a token."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_dripping_node_does_not_exceed_the_timeout_over_tls(
 
 
 @pytest.mark.usefixtures("_trusted")
-def test_a_broken_connection_after_the_request_is_no_tls_problem(
+def test_a_connection_that_breaks_after_the_request_is_no_tls_error(
     node: NodeFactory, tls: ssl.SSLContext
 ) -> None:
     estuary = node(close_at_once, tls=tls)
@@ -79,7 +79,7 @@ def test_a_broken_connection_after_the_request_is_no_tls_problem(
 
 
 @pytest.mark.usefixtures("_trusted")
-def test_rubbish_after_the_request_leaves_it_open_whether_it_was_carried_out(
+def test_invalid_tls_after_the_request_may_follow_a_change(
     node: NodeFactory, tls: ssl.SSLContext
 ) -> None:
     estuary = node(lambda sock: socket.socket.sendall(sock, b"not a TLS record at all"), tls=tls)

@@ -1,4 +1,4 @@
-"""The values that the client gives."""
+"""The values that the client returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def key(expiry: datetime = NOW, token_hash: str = TOKEN_HASH) -> ApiKey:
     return ApiKey(token_hash, "ci", expiry, is_session=False)
 
 
-def test_the_hash_is_estuarys_own() -> None:
+def test_a_hash_is_made_as_estuary_makes_it() -> None:
     assert hash_of(TOKEN) == TOKEN_HASH
 
 
