@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jwt
 from django.conf import settings
 from jwt import PyJWTError
 
-from estuary_admin.observability.doctor import register
+from estuary_admin.observability.doctor import Check, register
 from estuary_admin.sso import header_identity
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.config import PROXY_SECRET_HEADER, Config, Provider
@@ -32,14 +32,6 @@ class Finding:
     title: str
     is_ok: bool
     sentence: str
-    fix: str = ""
-
-
-class Check(NamedTuple):
-    """One line of `manage.py doctor`; `fix` is empty when nothing is wrong."""
-
-    line: str
-    ok: bool
     fix: str = ""
 
 
@@ -104,6 +96,7 @@ def _proxy_checks(sso: Config) -> Iterator[Check]:
             "The proxy proves itself by its address alone (no SSO_PROXY_SECRET).",
             not sso.peers.has_loopback,
             "Set SSO_PROXY_SECRET: any program on this machine has the proxy's address.",
+            is_warning=True,
         )
     last = Identity.objects.filter(source=sso.source).order_by("-last_seen").first()
     seen = f"last at {last.last_seen:%Y-%m-%d %H:%M} UTC" if last else "nobody yet"
@@ -206,6 +199,9 @@ def _member(proved: ProvedIdentity) -> Finding:
             "Member", False, NotAdmitted.SWITCHED_OFF.sentence, NotAdmitted.SWITCHED_OFF.fix
         )
     return Finding("Member", True, f"This is {identity.member.get_username()}.")
+
+
+register("Single sign-on", check_sso)
 
 
 register("Single sign-on", check_sso)

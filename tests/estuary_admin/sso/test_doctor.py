@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.utils.module_loading import autodiscover_modules
 
+from estuary_admin.observability.doctor import examine
 from estuary_admin.sso.config import AssertionRules, Config, Provider
 from estuary_admin.sso.doctor import arrived, check_sso, diagnose
 from estuary_admin.sso.trusted_proxies import Peers
@@ -183,25 +185,29 @@ def test_the_command_reports_local_accounts() -> None:
 
 
 def test_the_checks_name_the_trusted_headers_and_proxies(proxied: Config, settings: Any) -> None:
-    assert check_sso() == [
-        (
-            f"Identity headers: {', '.join(proxied.identity_headers)}, only from 10.0.0.5/32.",
-            True,
-            "",
-        ),
-        (
-            "The proxy proves itself by its address alone (no SSO_PROXY_SECRET).",
-            True,
-            "Set SSO_PROXY_SECRET: any program on this machine has the proxy's address.",
-        ),
-        ("Signed in through the proxy: nobody yet.", True, ""),
-        ("No admin has signed in yet; members of console-admins become admins.", True, ""),
+    names = ", ".join(proxied.identity_headers)
+    assert [check.line for check in check_sso()] == [
+        f"Identity headers: {names}, only from 10.0.0.5/32.",
+        "The proxy proves itself by its address alone (no SSO_PROXY_SECRET).",
+        "Signed in through the proxy: nobody yet.",
+        "No admin has signed in yet; members of console-admins become admins.",
     ]
+    assert all(check.ok for check in check_sso())
+
+
+def test_the_doctor_of_the_installation_includes_single_sign_on(proxied: Config) -> None:
+    autodiscover_modules("doctor")
+
+    lines = [check.line for title, check in examine() if title == "Single sign-on"]
+
+    assert lines == [check.line for check in check_sso()]
 
 
 def test_a_proxy_on_this_machine_needs_a_secret(proxied: Config, settings: Any) -> None:
     change(settings, peers=Peers.of(["127.0.0.1", "unix"]))
     assert [check.ok for check in check_sso()] == [True, False, True, True]
+    assert check_sso()[1].is_warning
+    assert "warning" in run()
 
     change(settings, secrets=("x" * 32,))
 
@@ -217,7 +223,7 @@ def test_a_console_without_an_admin_is_reported(proxied: Config, settings: Any) 
     browser.brings({"Remote-User": "root", "Remote-Groups": "console-admins"})
     browser.get("/account/")
 
-    assert check_sso()[-1] == ("An admin can sign in.", True, "")
+    assert check_sso()[-1][:2] == ("An admin can sign in.", True)
     assert "last at 20" in check_sso()[-2].line
 
 
