@@ -172,6 +172,35 @@ def test_every_variable_is_documented_and_every_documented_one_is_read(
     assert set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) == environment.names_read
 
 
+def test_documented_defaults_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults: dict[str, str] = {}
+    read = environment.text
+
+    def recording(name: str, default: str | None = None) -> str:
+        defaults.setdefault(name, default or "")
+        return read(name, default)
+
+    monkeypatch.setattr(environment, "text", recording)
+    settings_of(monkeypatch)
+    runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \|.*\| `([^`]+)` \|$", page, re.M))
+    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example, re.M))
+
+    # An example, defaults below DATA_DIR, and names whose defaults depend on SSO_PRESET.
+    for name in [*documented]:
+        if name.startswith("SSO_") or name in {"PUBLIC_URL", "DATABASE_URL", "STATIC_ROOT"}:
+            del documented[name]
+    assert len(documented) > 25
+    wrong = {
+        name: (defaults[name], value, shown[name])
+        for name, value in documented.items()
+        if not defaults[name].lower() == value.lower() == shown[name].lower()
+    }
+    assert wrong == {}
+
+
 def test_only_the_environment_module_reads_variables() -> None:
     readers = [
         path.relative_to(ROOT).as_posix()

@@ -34,6 +34,7 @@ OIDC_ONLY = {"oidc_login", "oidc_callback"}
 ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
 GET_ONLY = {
     "home",
+    "well_known_change_password",
     "healthz",
     "readyz",
     "metrics",
@@ -188,6 +189,13 @@ def test_the_root_redirects_to_the_keys(browser: Client) -> None:
     response = browser.get("/")
 
     assert response["Location"] == "/keys/"
+
+
+def test_a_password_manager_finds_the_change_of_password(browser: Client) -> None:
+    response = browser.get("/.well-known/change-password")
+
+    assert response["Location"] == "/accounts/password/change/"
+    assert Client().get("/.well-known/other").status_code == 404
 
 
 def test_only_a_hash_is_a_key(browser: Client, node: Sandbox) -> None:
