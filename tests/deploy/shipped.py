@@ -77,13 +77,41 @@ def nginx_without_tls(text: str, port: int, *consoles: int) -> str:
     )
 
 
-def caddy(folder: Path, port: int, *consoles: int) -> Running:
+def caddy(folder: Path, port: int, *consoles: int, site: str = "Caddyfile") -> Running:
     found = program("caddy", "caddy")
-    text = (DEPLOY / "caddy" / "Caddyfile").read_text()
-    text = text.replace("\nkeys.example.com {", f"\nhttp://localhost:{port} {{\n\tbind 127.0.0.1")
-    text = text.replace("127.0.0.1:8000", " ".join(f"127.0.0.1:{one}" for one in consoles))
-    text = text.replace("/etc/caddy/estuary-admin", str(DEPLOY / "caddy"))
-    (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
+    shipped = folder / "estuary-admin"
+    shipped.mkdir()
+    upstreams = " ".join(f"127.0.0.1:{one}" for one in consoles)
+    for file in (DEPLOY / "caddy").iterdir():
+        text = file.read_text().replace("/etc/caddy/", f"{folder}/")
+        address = f"\nhttp://localhost:{port} {{\n\tbind 127.0.0.1"
+        text = re.sub(r"\n(keys\.example\.com|example\.org) \{", address, text)
+        (shipped / file.name).write_text(text.replace("127.0.0.1:8000", upstreams))
+    (folder / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\nimport {shipped / site}\n")
     command = [found, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
     homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     return Running(command, port, folder / "caddy.log", **homes)
+
+
+def caddy_below_a_path(folder: Path, port: int, *consoles: int) -> Running:
+    return caddy(folder, port, *consoles, site="Caddyfile.below-a-path")
+
+
+def nginx_below_a_path(folder: Path, port: int, *consoles: int) -> Running:
+    """A server block with another site, which includes the shipped file."""
+    running = nginx(folder, port, *consoles)
+    common = folder / "estuary-admin" / "estuary-admin.conf"
+    without_servers = re.sub(
+        r"^server \{\n.*?^\}\n", "", common.read_text(), flags=re.DOTALL | re.M
+    )
+    common.write_text(
+        without_servers
+        + f"""
+server {{
+    listen 127.0.0.1:{port};
+    include estuary-admin/below-a-path.conf;
+    location / {{ return 200 "Another site"; }}
+}}
+"""
+    )
+    return running
