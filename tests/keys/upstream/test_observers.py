@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keys.upstream import UpstreamError, observers
+from keys.upstream import EstuaryClient, UpstreamError, observers
 from tests.keys.upstream.conftest import (
     DONE,
     OLD_ROW,
@@ -73,3 +73,13 @@ def test_an_error_of_our_own_has_its_own_outcome(
         client_of(node(json_reply(STATS))).stats()
 
     assert told == [("stats", "internal")]
+
+
+def test_a_token_that_is_not_sent_is_no_call(node: NodeFactory, told: Told) -> None:
+    running = node()
+
+    with pytest.raises(UpstreamError):
+        EstuaryClient(running.url, "EST x ARY").stats()
+
+    assert told == []
+    assert running.connections == 0
