@@ -45,6 +45,7 @@ urlpatterns = [
     path("stats/", stats.stats, name="stats"),
     path("exports/", exports.exports, name="exports"),
     path("exports/download/", exports.export_download, name="export_download"),
+    path("exports/stop/", exports.export_stop, name="export_stop"),
     path("audit/", audit.audit, name="audit"),
     path("audit/download/", audit.audit_download, name="audit_download"),
     path("account/", account.account, name="account"),

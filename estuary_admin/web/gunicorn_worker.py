@@ -10,6 +10,8 @@ from typing import Any
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from estuary_admin.web import shutdown
+
 logger = logging.getLogger("estuary_admin.request")
 
 STATUS_BY_ERROR = {
@@ -41,6 +43,11 @@ class ThreadPool(ThreadPoolExecutor):
 class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
     def get_thread_pool(self) -> ThreadPool:
         return ThreadPool(max_workers=self.cfg.threads)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Tell long requests that the server waits for them no longer than this."""
+        shutdown.announce(self.cfg.graceful_timeout)
+        super().handle_exit(sig, frame)
 
     def enqueue_req(self, conn: TConn) -> None:
         try:

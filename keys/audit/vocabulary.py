@@ -192,6 +192,7 @@ class Action(StrEnum):
     EXPORT_STARTED = "export:started", "Export started", NOTICE, "sensitive_read"
     EXPORT_FINISHED = "export:finished", "Export finished", NOTICE, "sensitive_read"
     EXPORT_FAILED = "export:failed", "Export failed", WARNING
+    EXPORT_STOP_REQUESTED = "export:stop-requested", "Export stop requested", INFO
     EXPORT_CANCELLED = "export:cancelled", "Export stopped", INFO
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
     AUDIT_ADOPTED = "audit:adopted", "Entries of an older version chained", NOTICE

@@ -2,105 +2,169 @@
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import logging
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError
 from django.utils import timezone
 
 from estuary_admin.storage.connections import release_connection
+from estuary_admin.storage.retried_writes import write_surely
 from keys import metrics
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases
+from keys.exports.running import SHUTDOWN, STALLED, STOPPED, RunningExport, watch
 from keys.models import ExportLease, StoredToken
 from keys.token.stored_tokens import client_for
-from keys.upstream import Export, UpstreamError
+from keys.upstream import EstuaryClient, Export, UpstreamError
 
 logger = logging.getLogger("estuary_admin.keys")
 
-LEASE = 120  # seconds; a process that dies frees the account after these
-RENEWAL = 30  # seconds between renewals of the lease
+#: A reader that takes none of these in EXPORT_IDLE seconds takes nothing worth waiting for.
+PIECE_BYTES = 64 * 1024
+POLL_SECONDS = 0.2
+
+SENTENCES = {
+    STOPPED: "The export was stopped.",
+    STALLED: "The export was broken off, because its reader took nothing for too long.",
+    SHUTDOWN: "This console is restarting, so the export was broken off. Start it again.",
+}
+
+
+class ExportInterrupted(Exception):
+    """An export was ended by its owner, by its reader's silence, or by a restart."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.sentence = SENTENCES[reason]
+        super().__init__(self.sentence)
 
 
 class Download:
-    """An opened export on its way to the browser: iterate it, and close it whatever happens."""
+    """An export on its way to the browser: `open` it, iterate it, and close it in any case.
 
-    def __init__(self, export: Export, lease: ExportLease, actor: Actor, for_member: User) -> None:
+    `cut` breaks the connection to a browser that does not read.
+    """
+
+    def __init__(
+        self, lease: ExportLease, actor: Actor, for_member: User, cut: Callable[[], None]
+    ) -> None:
         self.filename = f"estuary-export-{for_member.get_username()}-{timezone.now():%Y%m%d}.json"
-        self._export = export
+        self._export: Export | None = None
         self._actor = actor
-        self._lease = lease
         self._for_member = for_member
-        self._ended = False
+        self._cut = cut
+        self._running = RunningExport(lease)
+        self._running.interrupted = self._interrupted
+        self._ending = threading.Lock()
+        self._has_ended = False
         self._size = 0
         self._digest = hashlib.sha256()
+
+    def open(self, client: EstuaryClient) -> None:
+        """Wait for Estuary's first byte; raises UpstreamError or ExportInterrupted."""
+        watch.add(self._running)
+        opening = _in_thread(lambda: client.open_export(settings.ESTUARY_EXPORT_TIMEOUT))
+        while not opening.done() and not self._running.reason:
+            time.sleep(POLL_SECONDS)
+        if self._running.reason:
+            opening.add_done_callback(_close_late)
+            raise ExportInterrupted(self._running.reason)
+        self._export = opening.result()
         metrics.EXPORTS_RUNNING.inc()
 
     def __iter__(self) -> Iterator[bytes]:
-        renewed = time.monotonic()
         release_connection()  # the download may take long
         try:
-            for chunk in self._export:
+            for chunk in self._export or ():
                 self._digest.update(chunk)
                 self._size += len(chunk)
                 metrics.EXPORT_BYTES.inc(len(chunk))
-                if time.monotonic() - renewed > RENEWAL:
-                    _renew(self._lease)
-                    release_connection()
-                    renewed = time.monotonic()
-                yield chunk
+                yield from self._given_in_pieces(chunk)
         except UpstreamError as error:
-            # Goes on up: the server then breaks the connection, and no browser calls it complete.
-            self._end(Action.EXPORT_FAILED, Outcome.FAILED, error.code)
+            # Passed on: the server then breaks the connection, and no browser calls it complete.
+            self.end(Action.EXPORT_FAILED, Outcome.FAILED, error.code)
             raise
-        self._end(Action.EXPORT_FINISHED, Outcome.DONE)
+        self.end(Action.EXPORT_FINISHED, Outcome.DONE)
+
+    def _given_in_pieces(self, chunk: bytes) -> Iterator[bytes]:
+        for start in range(0, len(chunk), PIECE_BYTES):
+            if self._running.reason:
+                raise ExportInterrupted(self._running.reason)
+            self._running.piece_given()
+            yield chunk[start : start + PIECE_BYTES]
+            self._running.piece_taken()
 
     def close(self) -> None:
         """End it; if it was not read to its end, the browser left."""
-        self._export.close()
-        self._end(Action.EXPORT_FAILED, Outcome.FAILED, "left")
+        if self._export:
+            self._export.close()
+        self.end(Action.EXPORT_FAILED, Outcome.FAILED, "left")
 
-    def _end(self, action: Action, outcome: Outcome, reason: str = "") -> None:
-        if self._ended:
-            return
-        self._ended = True
-        metrics.EXPORTS_RUNNING.dec()
+    def _interrupted(self, reason: str) -> None:
+        """Called by the watching thread: this thread may be blocked by its reader or by Estuary."""
+        if reason == STOPPED:
+            self.end(Action.EXPORT_CANCELLED, Outcome.DONE, reason)
+        else:
+            self.end(Action.EXPORT_FAILED, Outcome.FAILED, reason)
+        if self._export:  # before that the browser is still promised a page
+            self._cut()
+
+    def end(self, action: Action, outcome: Outcome, reason: str = "") -> None:
+        """Release the lease and record the end, once."""
+        with self._ending:
+            if self._has_ended:
+                return
+            self._has_ended = True
+        watch.remove(self._running)
+        if self._export:
+            metrics.EXPORTS_RUNNING.dec()
         metrics.EXPORTS.labels(reason or "done").inc()
-        leases.release(self._lease)
-        facts: dict[str, str | int] = {"bytes": self._size}
-        if outcome is Outcome.DONE:
+        facts: dict[str, str | int] = {"bytes": self._size} if self._export else {}
+        if outcome is Outcome.DONE and not reason:
             facts["sha256"] = self._digest.hexdigest()
         if reason:
             facts["reason"] = reason
-        _record(self._actor, self._for_member, action, outcome, facts)
+        write_surely(
+            lambda: _record(self._actor, self._for_member, action, outcome, facts),
+            "export_end_not_recorded",
+        )
+        write_surely(lambda: leases.release(self._running.lease), "export_lease_not_released")
 
 
-def open_download(actor: Actor, stored: StoredToken) -> Download:
+def open_download(
+    actor: Actor, stored: StoredToken, cut: Callable[[], None] = lambda: None
+) -> Download:
     """Start an export of the account behind a stored token, the actor's own or another member's.
 
     Waits for Estuary's first byte (it builds the whole document first), so that a failure can
-    still be a page. Raises LeaseTaken, SealBroken or UpstreamError.
+    still be a page. Raises LeaseTaken, SealBroken, UpstreamError or ExportInterrupted.
     """
-    lease = leases.take(stored.token_hash, settings.ESTUARY_EXPORT_TIMEOUT + LEASE)
+    download = Download(leases.take(actor, stored.token_hash), actor, stored.member, cut)
     try:
         _record(actor, stored.member, Action.EXPORT_STARTED, Outcome.STARTED)
         client = client_for(stored, actor)
-        release_connection()  # Estuary may think for a quarter of an hour
-        export = client.open_export(settings.ESTUARY_EXPORT_TIMEOUT)
+        release_connection()  # Estuary may take a quarter of an hour
+        download.open(client)
     except BaseException as error:
-        leases.release(lease)
         reason = error.code if isinstance(error, UpstreamError) else "internal"
-        metrics.EXPORTS.labels(reason).inc()
-        _record(actor, stored.member, Action.EXPORT_FAILED, Outcome.FAILED, {"reason": reason})
+        download.end(Action.EXPORT_FAILED, Outcome.FAILED, reason)
         raise
-    _renew(lease)
-    return Download(export, lease, actor, stored.member)
+    return download
+
+
+def request_stop(actor: Actor, lease: ExportLease) -> None:
+    """Ask the process that holds the lease to stop its export."""
+    leases.ask_to_stop(lease)
+    record_action(actor, Action.EXPORT_STOP_REQUESTED, Outcome.STARTED, token_hash=lease.token_hash)
 
 
 def is_running(stored: StoredToken) -> bool:
@@ -108,12 +172,24 @@ def is_running(stored: StoredToken) -> bool:
     return leases.is_taken(stored.token_hash)
 
 
-def _renew(lease: ExportLease) -> None:
-    """Lengthen it; that a second export might begin is no reason to break this one off."""
-    try:
-        leases.renew(lease, LEASE)
-    except DatabaseError:
-        logger.exception("export_lease_not_renewed")
+def _in_thread(work: Callable[[], Export]) -> Future[Export]:
+    """Run `work` in a thread of its own, which the end of the process does not wait for."""
+    future: Future[Export] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    context = contextvars.copy_context()  # the request's log line counts the calls to Estuary
+    threading.Thread(target=context.run, args=(run,), daemon=True).start()
+    return future
+
+
+def _close_late(opening: Future[Export]) -> None:
+    if not opening.exception():
+        opening.result().close()
 
 
 def _record(

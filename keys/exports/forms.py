@@ -1,11 +1,17 @@
-"""Whose data an export is about."""
+"""Which member's data an export is about, and which export is to stop."""
 
 from __future__ import annotations
 
 from django import forms
 
+MAX_ID = 2**63 - 1
+
 
 class ExportForm(forms.Form):
-    """Whose data: the member's own when nobody is named."""
+    """The member's own data when nobody is named."""
 
-    member = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    member = forms.IntegerField(required=False, min_value=1, max_value=MAX_ID)
+
+
+class ExportStopForm(forms.Form):
+    export = forms.IntegerField(min_value=1, max_value=MAX_ID)

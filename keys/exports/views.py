@@ -1,10 +1,14 @@
-"""The page about exports, and the download itself."""
+"""The page about exports, the download itself, and stopping one."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
@@ -12,11 +16,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from estuary_admin.members import deny_unless_admin, is_admin
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
 from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.audit import rows as audit_rows
-from keys.exports.download import is_running, open_download
-from keys.exports.forms import ExportForm
+from keys.exports import leases
+from keys.exports.download import (
+    Download,
+    ExportInterrupted,
+    is_running,
+    open_download,
+    request_stop,
+)
+from keys.exports.forms import ExportForm, ExportStopForm
 from keys.exports.leases import LeaseTaken
 from keys.http import AppRequest
 from keys.models import StoredToken
@@ -32,7 +44,7 @@ def exports(request: AppRequest) -> HttpResponse:
 def wanted_member(request: HttpRequest) -> int | None:
     """Whose data; None is the member's own."""
     form = ExportForm(request.POST)
-    wanted = form.cleaned_data["member"] if form.is_valid() else 0  # which nobody is
+    wanted = form.cleaned_data["member"] if form.is_valid() else 0  # nobody has this number
     return None if wanted == request.user.pk else wanted
 
 
@@ -52,9 +64,41 @@ def export_download(request: AppRequest) -> HttpResponseBase:
         deny_unless_admin(request, wanted="export")
         stored = get_object_or_404(StoredToken.objects.select_related("member"), member=wanted)
     try:
-        download = open_download(actor_of(request), stored)
+        download = open_download(actor_of(request), stored, _cut_of(request))
     except LeaseTaken:
         return _exports_page(request, status=409, busy=True)
+    except ExportInterrupted as interruption:
+        return _exports_page(request, status=503, interrupted=interruption.sentence)
+    return _streamed(download, request.POST.get("mark", ""))
+
+
+@require_POST
+@signed_in
+def export_stop(request: AppRequest) -> HttpResponse:
+    form = ExportStopForm(request.POST)
+    number = form.cleaned_data["export"] if form.is_valid() else 0
+    lease = leases.stoppable_by(request.user).filter(pk=number).first()
+    if lease is None:
+        messages.info(request, "This export has ended already.")
+    else:
+        request_stop(actor_of(request), lease)
+        messages.success(request, "The export stops within a few seconds.")
+    return go_to(request, "keys:exports")
+
+
+def _cut_of(request: HttpRequest) -> Callable[[], None]:
+    """How to break the connection to the browser: the server is blocked while it does not read."""
+    connection = request.META.get("gunicorn.socket")
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            if connection is not None:
+                connection.shutdown(socket.SHUT_RDWR)
+
+    return cut
+
+
+def _streamed(download: Download, mark: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(
         download,
         content_type="application/json",
@@ -63,28 +107,24 @@ def export_download(request: AppRequest) -> HttpResponseBase:
             "Content-Security-Policy": "sandbox; default-src 'none'",
         },
     )
-    _tell_begun(response, request.POST.get("mark", ""))
+    # Only this tells the page that asked, by its own mark, that the waiting is over.
+    if re.fullmatch(r"[0-9a-z]{1,20}", mark):
+        response.set_cookie(
+            "download", mark, max_age=60, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax"
+        )
     return response
 
 
-def _tell_begun(response: HttpResponseBase, mark: str) -> None:
-    """Nothing else tells the page that asked, by its own mark, that the waiting is over."""
-    if re.fullmatch(r"[0-9a-z]{1,20}", mark):
-        response.set_cookie(
-            "download",
-            mark,
-            max_age=60,
-            path=settings.SESSION_COOKIE_PATH,
-            secure=settings.SESSION_COOKIE_SECURE,
-            samesite="Lax",
-        )
-
-
-def _exports_page(request: AppRequest, status: int = 200, *, busy: bool = False) -> HttpResponse:
+def _exports_page(
+    request: AppRequest, status: int = 200, *, busy: bool = False, interrupted: str = ""
+) -> HttpResponse:
     stored = StoredToken.objects.filter(member=request.user).first()
     context = {
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
+        "running": leases.stoppable_by(request.user),
+        "interrupted": interrupted,
+        "wait_seconds": round(settings.ESTUARY_EXPORT_TIMEOUT) + 30,
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
         "last_exports": audit_rows.of_exports(request.user),
     }

@@ -25,7 +25,6 @@ from keys.models import StoredToken
 from keys.upstream import (
     CreatedKey,
     EstuaryClient,
-    Export,
     KeyList,
     KeySpec,
     Stats,
@@ -51,7 +50,10 @@ def of_member(member: User) -> StoredToken:
 
 
 class ConsoleClient(EstuaryClient):
-    """Gives a pooled database connection back before each call, so that others can use it."""
+    """Gives a pooled database connection back before each call, so that others can use it.
+
+    Not for exports: each is opened in a thread of its own, which has no connection.
+    """
 
     def list_keys(self) -> KeyList:
         release_connection()
@@ -74,10 +76,6 @@ class ConsoleClient(EstuaryClient):
     def stats(self) -> Stats:
         release_connection()
         return super().stats()
-
-    def open_export(self, first_byte_timeout: float = 900.0, idle_timeout: float = 60.0) -> Export:
-        release_connection()
-        return super().open_export(first_byte_timeout, idle_timeout)
 
 
 def client_for(stored: StoredToken, actor: Actor, *, timeout: float | None = None) -> EstuaryClient:

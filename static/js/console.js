@@ -111,18 +111,28 @@ function stopWaiting(form) {
   });
 }
 
-// A download leaves the page in place; a cookie tells that it began, by a mark since others may be under way.
+// A download leaves the page in place; a cookie tells that it began, by a mark since others may be under way. Waiting also
+// ends when the browser gives up (the Stop button) and at a time limit: the server gives up then, too.
+const LOOK = 500;
+
 function awaitDownload(form) {
   const mark = Math.random().toString(36).slice(2);
   form.elements.mark.value = mark;
-  each(form, "[data-begun]", (note) => { note.hidden = true; });
-  const watch = setInterval(() => {
-    if (!document.cookie.split("; ").includes(`download=${mark}`)) return;
+  each(form, "[data-begun], [data-gave-up]", (note) => { note.hidden = true; });
+  let limit = performance.now() + Number(form.dataset.limit) * 1000;
+  const end = (note, text) => {
     clearInterval(watch);
     stopWaiting(form);
-    each(form, "[data-begun]", (note) => { note.hidden = false; });
-    say("The download has started.");
-  }, 500);
+    each(form, note, (place) => { place.hidden = false; });
+    say(text);
+  };
+  const watch = setInterval(() => {
+    if (document.cookie.split("; ").includes(`download=${mark}`)) end("[data-begun]", "The download has started.");
+    else if (performance.now() > limit) end("[data-gave-up]", "No download started. Try again.");
+  }, LOOK);
+  // A navigation that becomes a download is aborted as well: its cookie is there within a moment.
+  const abort = () => { limit = Math.min(limit, performance.now() + 2 * LOOK); };
+  window.navigation?.addEventListener("navigate", ({ signal }) => signal.addEventListener("abort", abort), { once: true });
 }
 
 document.addEventListener("submit", (event) => {

@@ -97,6 +97,39 @@ def test_a_download_is_waited_for_until_it_starts(console: Console, page: Page) 
         expect(button).not_to_have_attribute("aria-disabled", "true")
 
 
+#: Playwright asks nothing of a page that waits for a navigation, so the page looks itself.
+NOTE = "document.querySelector('[data-gave-up]')"
+
+
+def test_waiting_for_a_download_ends_when_the_browser_gives_up(
+    console: Console, page: Page
+) -> None:
+    page.goto("/exports/")
+    console.node.set_fault("export", Fault("delay", seconds=20, times=1))
+    page.evaluate("addEventListener('submit', () => setTimeout(() => window.stop(), 1000)); null")
+
+    page.get_by_role("button", name="Download now").click(no_wait_after=True)
+
+    expect(page.get_by_text("Your browser stopped waiting")).to_be_visible()
+    expect(page.get_by_text("or try again.")).to_be_visible()
+    expect(page.get_by_text("Estuary is building the file.")).to_be_hidden()
+    expect(page.get_by_role("button", name="Download now")).not_to_have_attribute(
+        "aria-disabled", "true"
+    )
+
+
+def test_waiting_for_a_download_ends_at_a_time_limit(console: Console, page: Page) -> None:
+    page.goto("/exports/")
+    console.node.set_fault("export", Fault("delay", seconds=4, times=1))
+    page.evaluate("document.querySelector('[data-once=download]').dataset.limit = '1'; null")
+    page.evaluate(f"window.seen = false; setInterval(() => seen ||= !{NOTE}.hidden, 100); null")
+
+    with page.expect_download():
+        page.get_by_role("button", name="Download now").click(no_wait_after=True)
+
+    assert page.evaluate("window.seen")
+
+
 def test_a_download_tells_nothing_of_another(console: Console, page: Page) -> None:
     page.goto("/exports/")
     console.node.set_fault("export", Fault("delay", seconds=3, times=1))
