@@ -1,4 +1,4 @@
-"""Throw away what is too old: sessions, lists, audit entries, what dead processes left."""
+"""Delete what is too old: sessions, key lists, audit entries, leases of ended processes."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ class Command(BaseCommand):
         if settings.AUDIT_DAYS:
             told = f"Removed {removed} audit entries older than {settings.AUDIT_DAYS} days."
         else:
-            told = "Audit entries are kept for ever: AUDIT_DAYS is not set."
-        self.stdout.write(f"Ended sessions are gone. {told}")
+            told = "All audit entries are kept: AUDIT_DAYS is not set."
+        self.stdout.write(f"Removed ended sessions. {told}")
