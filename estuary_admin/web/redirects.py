@@ -69,7 +69,10 @@ def page_of(request: HttpRequest) -> str:
         own = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
         if can_visit(own):
             return own
-    page = urlsplit(request.headers.get("HX-Current-URL" if is_part else "Referer", ""))
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL" if is_part else "Referer", ""))
+    except ValueError:  # such as "http://[::1"
+        return ""
     if (page.scheme, page.netloc) != (request.scheme, request.get_host()):
         return ""
     address = page._replace(scheme="", netloc="", fragment="").geturl()

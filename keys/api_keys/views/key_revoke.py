@@ -74,7 +74,10 @@ def tell_revocation(request: AppRequest, result: Revocation, name: str) -> HttpR
 
 def _list_seen(request: AppRequest) -> str:
     """The list, searched and filtered as it is behind the dialog."""
-    seen = urlsplit(request.htmx.current_url_abs_path or "")
+    try:
+        seen = urlsplit(request.htmx.current_url_abs_path or "")
+    except ValueError:  # a header such as "http://[::1"
+        seen = urlsplit("")
     query = KeyQuery.from_params(QueryDict(seen.query if seen.path == list_url() else ""))
     return query.url(page=query.page)
 
