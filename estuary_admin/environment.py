@@ -23,6 +23,9 @@ URL_PATH = re.compile(r"(/[A-Za-z0-9._~%@:+,=-]*)*")
 DATABASE_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:(?P<port>\d+))?")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+#: Kinds of mail servers, with their usual ports.
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
 #: Every name that was read; a test compares them with the documentation.
 names_read: set[str] = set()
 
@@ -267,6 +270,32 @@ def redis(name: str) -> str:
     raise ImproperlyConfigured(
         f"{name} must look like redis://:password@host:6379/0; write special characters in it "
         "percent-encoded, such as %23 for #."
+    )
+
+
+def mail_server(name: str) -> dict[str, Any]:
+    """Read a mail server's address as Django's settings; the sentence leaves it out.
+
+    `smtp+tls` is STARTTLS, `smtps` is TLS from the start. Without a value mail goes nowhere.
+    """
+    value = text(name, "")
+    if not value:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    try:
+        parts = _split(value)
+        if parts.scheme in MAIL_PORTS and parts.hostname and parts.path in {"", "/"}:
+            return {
+                "EMAIL_HOST": parts.hostname,
+                "EMAIL_PORT": parts.port or MAIL_PORTS[parts.scheme],
+                "EMAIL_HOST_USER": unquote(parts.username or ""),
+                "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+                "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+                "EMAIL_USE_SSL": parts.scheme == "smtps",
+            }
+    except ValueError:  # the port
+        pass
+    raise ImproperlyConfigured(
+        f"{name} must look like smtp+tls://user:password@mail.example.com:587."
     )
 
 

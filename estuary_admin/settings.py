@@ -141,6 +141,15 @@ POLICY = {
     "POLICY_MAX_KEYS": str(env.count("POLICY_MAX_KEYS", 0, least=0)),
 }
 
+# Messages
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+globals().update(env.mail_server("EMAIL_URL"))
+EMAIL_TIMEOUT = 20
+HAS_MAIL_SERVER = EMAIL_BACKEND.endswith("smtp.EmailBackend")
+EMAIL_FROM = env.text("EMAIL_FROM", f"estuary-admin@{PUBLIC_URL.hostname}")
+EXPIRY_FALLBACK_EMAILS = env.words("EXPIRY_FALLBACK_EMAILS")
+WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
+
 # Background work
 WORKER_THREADS = env.count("WORKER_THREADS", 4)
 WORKER_LONG_THREADS = env.count("WORKER_LONG_THREADS", 2)

@@ -127,6 +127,10 @@ class Action(StrEnum):
         NOTICE,
         "privilege_permissions_changed",
     )
+    REMINDERS_CHANGED = "member:reminders-changed", "Reminders changed", INFO, "user_updated"
+    REMINDERS_TESTED = "member:reminders-tested", "Test message requested", INFO
+    FEED_CREATED = "feed:created", "Calendar feed created", NOTICE, "sensitive_create"
+    FEED_ENDED = "feed:ended", "Calendar feed ended", NOTICE, "sensitive_delete"
     PREFERENCES_CHANGED = "member:preferences-changed", "Preferences changed", INFO, "user_updated"
 
     # Sessions, passwords and second factors

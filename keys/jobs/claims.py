@@ -151,10 +151,15 @@ def conclude(row: Claimable, *, again_at: datetime | None = None, **changes: Any
         setattr(row, name, value)
 
 
+def retry_at(failures: int) -> datetime:
+    """When to try again after so many failures before this one."""
+    wait: timedelta = min(FIRST_RETRY * 2 ** min(failures, 16), LONGEST_RETRY)
+    return timezone.now() + wait
+
+
 def _try_later(row: Claimable) -> None:
-    wait = min(FIRST_RETRY * 2 ** min(row.failures, 16), LONGEST_RETRY)
     try:
-        conclude(row, again_at=timezone.now() + wait, failures=F("failures") + 1)
+        conclude(row, again_at=retry_at(row.failures), failures=F("failures") + 1)
     except ClaimLost:
         logger.warning("claim_lost", extra={"reason": _words(row)})
     except DatabaseError:

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from keys import retention
 from keys.api_keys.lost_creations import reconcile_overdue
 from keys.jobs.periodic import run_when_due
-from keys.jobs.queues import long
+from keys.jobs.queues import long, short
+from keys.notices.outbox import deliver_due
+from keys.notices.reminding import remind_due
 
 DAY = timedelta(days=1)
 
@@ -30,3 +32,15 @@ def reconcile_creations() -> None:
 @long.periodic_task(always)
 def prune() -> None:
     run_when_due("prune", DAY, retention.prune_all)
+
+
+@long.periodic_task(always)
+def remind() -> None:
+    """Look at the keys of members whose daily look is due, and write their digests."""
+    remind_due()
+
+
+@short.periodic_task(always)
+def deliver_messages() -> None:
+    """Deliver what the outbox holds."""
+    deliver_due()

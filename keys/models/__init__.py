@@ -8,6 +8,7 @@ from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.exports import ExportLease
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
+from keys.models.notices import Message, Reminded, Reminders
 from keys.models.token import StoredToken
 
 __all__ = [
@@ -18,7 +19,10 @@ __all__ = [
     "ExportLease",
     "KeyCreation",
     "KeyNote",
+    "Message",
     "Preferences",
+    "Reminded",
+    "Reminders",
     "ScheduledRun",
     "SchedulerLease",
     "StoredToken",

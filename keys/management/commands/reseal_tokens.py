@@ -7,18 +7,27 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from estuary_admin.security.factors import reseal_factors
+from keys.notices.secrets import reseal_secrets
 from keys.token.stored_tokens import reseal_all
 
 
 class Command(BaseCommand):
-    help = "Seal every stored token and second factor anew under the first of TOKEN_SEALING_KEYS."
+    help = "Seal every stored token and other secret anew under the first of TOKEN_SEALING_KEYS."
 
     def handle(self, *_: Any, **__: Any) -> None:
         moved, unreadable = reseal_all()
         factors_moved, factors_unreadable = reseal_factors()
+        secrets_moved, secrets_unreadable = reseal_secrets()
         self.stdout.write(f"Moved {moved} stored tokens to the newest key.")
         if factors_moved:
             self.stdout.write(f"Moved {factors_moved} second factors to the newest key.")
+        if secrets_moved:
+            self.stdout.write(f"Moved {secrets_moved} secrets of reminders to the newest key.")
+        if secrets_unreadable:
+            self.stderr.write(
+                f"{secrets_unreadable} secrets of webhooks and feeds cannot be opened with these "
+                "TOKEN_SEALING_KEYS. Add the key that sealed them, or have their members save anew."
+            )
         if factors_unreadable:
             self.stderr.write(
                 f"{factors_unreadable} second factors cannot be opened with these "
@@ -30,5 +39,5 @@ class Command(BaseCommand):
                 f"{unreadable} stored tokens cannot be opened with these TOKEN_SEALING_KEYS. "
                 "Add the key that sealed them, or have their members connect again."
             )
-        if factors_unreadable:
+        if factors_unreadable or secrets_unreadable:
             raise CommandError("Not everything was moved.")

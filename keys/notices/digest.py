@@ -1,0 +1,82 @@
+"""The words of messages: subject, plain text, HTML, and data for programs. None holds a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from keys.api_keys.rows import name_of
+from keys.notes.services import NoteText
+from keys.notices.thresholds import Reminder
+from keys.upstream.redaction import redact
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A message before it is known over which channels it goes."""
+
+    kind: str
+    subject: str
+    text: str
+    html: str
+    data: dict[str, object] = field(default_factory=dict)
+
+
+def absolute(path: str) -> str:
+    return settings.PUBLIC_URL.geturl().rstrip("/") + path
+
+
+def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, NoteText]) -> Content:
+    """One message about all keys that have something to tell today."""
+    rows = [_row(reminder, notes) for reminder in reminders]
+    ended = sum(reminder.has_ended for reminder in reminders)
+    context: dict[str, object] = {
+        "member": member.get_username(),
+        "rows": rows,
+        "list_url": absolute(reverse("keys:key_list")),
+        "settings_url": absolute(reverse("keys:reminders")),
+    }
+    return _content("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
+
+
+def test_message(member: User) -> Content:
+    """What “Send me a test” sends."""
+    context: dict[str, object] = {
+        "member": member.get_username(),
+        "settings_url": absolute(reverse("keys:reminders")),
+    }
+    return _content("test", "Test of your reminders", "test", context, {})
+
+
+def _content(
+    kind: str, subject: str, template: str, context: dict[str, object], data: dict[str, object]
+) -> Content:
+    # A label may hold anything, a token too.
+    text = redact(render_to_string(f"notices/{template}.txt", context))
+    html = redact(render_to_string(f"notices/{template}.html", context))
+    return Content(kind, redact(subject), text, html, data)
+
+
+def _row(reminder: Reminder, notes: dict[str, NoteText]) -> dict[str, object]:
+    key = reminder.key
+    return {
+        "name": redact(name_of(key, key.token_hash)),
+        "token_hash": key.token_hash,
+        "fingerprint": key.fingerprint,
+        "ends_at": key.expiry.isoformat(timespec="seconds"),
+        "days_left": reminder.days_left,
+        "purpose": notes[key.token_hash].purpose if key.token_hash in notes else "",
+        "url": absolute(reverse("keys:key_detail", args=[key.token_hash])),
+    }
+
+
+def _subject(count: int, ended: int) -> str:
+    keys = f"{count} key{'' if count == 1 else 's'}"
+    if ended == count:
+        return f"{keys} ended"
+    return f"{keys} ending soon" if not ended else f"{keys} ending soon or ended"

@@ -1,0 +1,110 @@
+"""The outbox: a row for each message and channel, sent once, tried again, then given up."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from keys.jobs import claims
+from keys.models import Message, Reminders
+from keys.notices import mail, webhook
+from keys.notices.channels import DeliveryFailed
+from keys.notices.digest import Content
+
+logger = logging.getLogger("estuary_admin.notices")
+
+Channel = Message.Channel
+#: With the waits of `claims`, a message is tried for about a day.
+MAX_TRIES = 30
+DELIVER: dict[str, Callable[[Message], None]] = {
+    Channel.EMAIL: mail.deliver,
+    Channel.WEBHOOK: webhook.deliver,
+}
+
+
+def enqueue(member: User, content: Content, *, extra_mail: Iterable[str] = ()) -> list[Message]:
+    """Write a message over every channel of a member, and by mail to the addresses beside it.
+
+    Call it in the transaction of what the message tells: both happen or neither does.
+    """
+    routes = [(Channel.PAGE, ""), *_routes(member)]
+    if settings.HAS_MAIL_SERVER:
+        routes += [(Channel.EMAIL, address) for address in extra_mail if address != member.email]
+    return Message.objects.bulk_create(
+        Message(
+            member=member,
+            channel=channel,
+            recipient=recipient,
+            kind=content.kind,
+            subject=content.subject,
+            text=content.text,
+            html=content.html if channel == Channel.EMAIL else "",
+            data=content.data if channel == Channel.WEBHOOK else {},
+            # A notice is on the page as soon as its row is there.
+            due_at=None if channel == Channel.PAGE else timezone.now(),
+        )
+        for channel, recipient in routes
+    )
+
+
+def _routes(member: User) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if settings.HAS_MAIL_SERVER and member.email:
+        found.append((Channel.EMAIL, member.email))
+    reminders = Reminders.objects.filter(member=member).exclude(webhook_url="").first()
+    if reminders:
+        found.append((Channel.WEBHOOK, reminders.webhook_url))
+    return found
+
+
+def deliver_due() -> None:
+    """Deliver every message that is due."""
+    claims.work_off(Message.objects.filter(channel__in=list(DELIVER)), _deliver)
+
+
+def _deliver(message: Message) -> None:
+    claims.confirm(message)
+    try:
+        DELIVER[message.channel](message)
+    except DeliveryFailed as error:
+        _failed(message, error)
+    else:
+        claims.conclude(message, sent_at=timezone.now(), last_error="")
+
+
+def _failed(message: Message, error: DeliveryFailed) -> None:
+    tries = message.failures + 1
+    is_over = error.is_final or tries >= MAX_TRIES
+    logger.warning("message_not_delivered", extra={"reason": f"{message.number} {error.reason}"})
+    claims.conclude(
+        message,
+        again_at=None if is_over else claims.retry_at(message.failures),
+        failures=tries,
+        last_error=error.reason,
+        failed_at=timezone.now() if is_over else None,
+    )
+
+
+def notices_of(member: User) -> QuerySet[Message]:
+    """The notices on the page that the member has not dismissed, newest first."""
+    found = Message.objects.filter(member=member, channel=Channel.PAGE, read_at=None)
+    return found.order_by("-created_at")
+
+
+def dismiss(member: User, number: str) -> None:
+    """Mark a notice as read; a number that is none of the member's changes nothing."""
+    with contextlib.suppress(ValidationError):
+        notices_of(member).filter(number=number).update(read_at=timezone.now())
+
+
+def undelivered() -> QuerySet[Message]:
+    """Messages that failed at least once and have not got through, for admins; newest first."""
+    found = Message.objects.filter(channel__in=list(DELIVER), failures__gt=0, sent_at=None)
+    return found.select_related("member").order_by("-created_at")

@@ -1,0 +1,108 @@
+"""The daily look at each member's keys, and the digest that comes of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.api_keys import key_lists
+from keys.jobs import claims
+from keys.models import KeyCreation, Reminded, Reminders, StoredToken
+from keys.notes.services import lines_of
+from keys.notices.digest import digest_of
+from keys.notices.outbox import enqueue
+from keys.notices.thresholds import Reminder, reminders_for
+from keys.upstream import UpstreamError
+
+#: In TIME_ZONE; members follow one another within the hour, so that Estuary is asked evenly.
+DIGEST_HOUR = 7
+
+
+class ListIsStale(Exception):
+    """Estuary gave no list now; the look is repeated later."""
+
+
+def remind_due() -> None:
+    """Look at the keys of every member whose look is due."""
+    add_missing()
+    claims.work_off(Reminders.objects.select_related("member"), _remind)
+
+
+def add_missing() -> None:
+    """A row for each connected member who has none yet."""
+    connected = StoredToken.objects.filter(member__reminders=None)
+    missing = list(connected.values_list("member_id", flat=True))
+    if missing:
+        Reminders.objects.bulk_create(
+            [Reminders(member_id=number) for number in missing], ignore_conflicts=True
+        )
+
+
+def _remind(row: Reminders) -> None:
+    stored = StoredToken.objects.filter(member=row.member).select_related("member").first()
+    if stored is None:
+        claims.conclude(row, again_at=next_look(row))
+        return
+    try:
+        actor = Actor.for_job("remind", row.member)
+        listed = key_lists.current_list(stored, actor, reuse=True)
+    except UpstreamError as error:
+        if not error.is_about_token:
+            raise
+        claims.conclude(row, again_at=next_look(row))  # the account page says what is wrong
+        return
+    if listed.stale_reason:
+        raise ListIsStale
+    hashes = [key.token_hash for key in listed.keys]
+    found = reminders_for(
+        listed.keys,
+        listed.node_now(timezone.now()),
+        row.days,
+        _told(row, hashes),
+        _lifetimes(hashes),
+    )
+    _tell(row, found)
+
+
+def _told(row: Reminders, hashes: list[str]) -> set[tuple[str, int]]:
+    told = Reminded.objects.filter(member=row.member)
+    wanted = set(hashes)
+    return {pair for pair in told.values_list("token_hash", "days") if pair[0] in wanted}
+
+
+def _lifetimes(hashes: list[str]) -> dict[str, timedelta]:
+    """Of keys that were created here; Estuary does not say when it made a key."""
+    wanted = set(hashes)
+    made = KeyCreation.objects.exclude(token_hash="").exclude(lifetime=None)
+    pairs = made.values_list("token_hash", "lifetime")
+    return {one: lifetime for one, lifetime in pairs if lifetime is not None and one in wanted}
+
+
+def _tell(row: Reminders, found: list[Reminder]) -> None:
+    """Write down what is told, and the messages that tell it, in one transaction."""
+    with transaction.atomic():
+        claims.conclude(row, again_at=next_look(row))
+        if not found:
+            return
+        Reminded.objects.bulk_create(
+            [
+                Reminded(member=row.member, token_hash=reminder.key.token_hash, days=days)
+                for reminder in found
+                for days in reminder.crossed
+            ],
+            ignore_conflicts=True,
+        )
+        notes = lines_of([reminder.key.token_hash for reminder in found[:40]])
+        content = digest_of(row.member, found, notes)
+        enqueue(row.member, content, extra_mail=settings.EXPIRY_FALLBACK_EMAILS)
+
+
+def next_look(row: Reminders) -> datetime:
+    """Tomorrow morning."""
+    local = timezone.localtime(timezone.now(), timezone.get_default_timezone())
+    morning = local.replace(hour=DIGEST_HOUR, minute=row.member_id % 60, second=0, microsecond=0)
+    return morning + timedelta(days=1)

@@ -1,0 +1,157 @@
+"""The channel webhook: signed as standardwebhooks.com describes, to public https addresses only.
+
+The address is resolved here, checked, and connected to by number: a name that points elsewhere the
+next moment (DNS rebinding) leads nowhere else. WEBHOOK_NETWORKS allows networks of your own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import socket
+import time
+from urllib.parse import SplitResult, urlsplit
+
+import certifi
+import urllib3
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+
+from estuary_admin.secrets.sealing import SealBroken
+from keys.models import Message, Reminders
+from keys.notices.channels import DeliveryFailed
+from keys.notices.secrets import WEBHOOK_PREFIX, webhook_secret
+
+TIMEOUT_SECONDS = 10
+MAX_REPLY_BYTES = 16 * 1024  # read and dropped
+GONE = 410
+OK_CODES = range(200, 300)
+
+#: IPv6 networks whose addresses hold an IPv4 address, which may be a private one.
+TUNNELS = [ipaddress.ip_network(one) for one in ("2002::/16", "2001::/32", "64:ff9b::/96")]
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def deliver(message: Message) -> None:
+    """Post one message; raises DeliveryFailed."""
+    reminders = Reminders.objects.filter(member_id=message.member_id).first()
+    if reminders is None or reminders.webhook_url != message.recipient:
+        raise DeliveryFailed("The address was changed meanwhile.", is_final=True)
+    try:
+        secret = webhook_secret(message.member_id, reminders.webhook_secret)
+    except SealBroken:
+        raise DeliveryFailed("The secret cannot be opened; save it anew.", is_final=True) from None
+    body = json.dumps(
+        {
+            "type": message.kind,
+            "timestamp": message.created_at.isoformat(timespec="seconds"),
+            "data": {"subject": message.subject, **message.data},
+        }
+    ).encode()
+    post(message.recipient, body, signed_headers(secret, str(message.number), body))
+
+
+@sensitive_variables("secret", "key")
+def signed_headers(secret: str, number: str, body: bytes) -> dict[str, str]:
+    """The three headers of Standard Webhooks; the time is that of this try."""
+    moment = str(int(time.time()))
+    key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX))
+    content = f"{number}.{moment}.".encode() + body
+    signature = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    return {
+        "webhook-id": number,
+        "webhook-timestamp": moment,
+        "webhook-signature": f"v1,{signature}",
+    }
+
+
+def post(url: str, body: bytes, headers: dict[str, str]) -> None:
+    """Post to a checked address, without redirects, cookies or proxies; raises DeliveryFailed."""
+    parts = urlsplit(url)
+    address = checked_address(parts)
+    pool = _pool(parts, address)
+    headers = headers | {
+        "Host": parts.netloc,
+        "Content-Type": "application/json",
+        "User-Agent": "estuary-admin",
+    }
+    path = parts.path or "/"
+    target = f"{path}?{parts.query}" if parts.query else path
+    try:
+        with pool:
+            reply = pool.urlopen(
+                "POST",
+                target,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+            )
+            reply.read(MAX_REPLY_BYTES)
+            reply.close()
+    except urllib3.exceptions.HTTPError as error:
+        raise DeliveryFailed(f"The address did not answer: {type(error).__name__}.") from None
+    if reply.status not in OK_CODES:
+        is_final = reply.status == GONE
+        raise DeliveryFailed(f"The address answered {reply.status}.", is_final=is_final)
+
+
+def _pool(parts: SplitResult, address: IpAddress) -> urllib3.HTTPConnectionPool:
+    limits = urllib3.Timeout(total=TIMEOUT_SECONDS)
+    if parts.scheme == "http":
+        return urllib3.HTTPConnectionPool(
+            str(address), parts.port or 80, timeout=limits, maxsize=1, retries=False
+        )
+    return urllib3.HTTPSConnectionPool(
+        str(address),
+        parts.port or 443,
+        timeout=limits,
+        maxsize=1,
+        retries=False,
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=certifi.where(),
+        server_hostname=parts.hostname,
+        assert_hostname=parts.hostname,
+    )
+
+
+def checked_address(parts: SplitResult) -> IpAddress:
+    """The address to connect to, if all that the name leads to may be talked to."""
+    if problem := problem_of_url(parts):
+        raise DeliveryFailed(problem, is_final=True)
+    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise DeliveryFailed("The name of the address cannot be resolved.") from None
+    addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    if not all(_is_allowed(address, parts.scheme) for address in addresses):
+        raise DeliveryFailed("The address is not a public https address.")
+    return addresses[0]
+
+
+def problem_of_url(parts: SplitResult) -> str:
+    """Why an address cannot be a webhook's, as far as that can be seen without asking anybody."""
+    try:
+        parts.port  # noqa: B018 - raises ValueError
+    except ValueError:
+        return "The port of the address is no number from 1 to 65535."
+    if not parts.hostname or parts.username or parts.password or parts.fragment:
+        return "Write an address such as https://example.com/hook, without a password."
+    if parts.scheme != "https" and not (parts.scheme == "http" and settings.WEBHOOK_NETWORKS):
+        return "Write an https address."
+    return ""
+
+
+def _is_allowed(address: IpAddress, scheme: str) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    plain: IpAddress = mapped or address
+    if any(plain in network for network in settings.WEBHOOK_NETWORKS):
+        return True
+    is_tunnel = any(plain in network for network in TUNNELS if network.version == plain.version)
+    return scheme == "https" and plain.is_global and not (plain.is_multicast or is_tunnel)

@@ -1,0 +1,252 @@
+"""Messages are sent once, tried again when that can help, and given up when it cannot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.models import Message, Reminders
+from keys.notices import outbox, webhook
+from keys.notices.channels import DeliveryFailed
+from keys.notices.choices import save_choices, webhook_secret_of
+from keys.notices.digest import test_message as message_for_test
+from keys.notices.outbox import deliver_due, enqueue
+from tests.keys.notices.conftest import Receiver
+from tests.support.mail_server import MailServer
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@pytest.fixture
+def hooked(alice: User, receiver: Receiver) -> Reminders:
+    return save_choices(Actor(alice, "", ""), [7], receiver.url)
+
+
+def again() -> Message:
+    """Try once more, however long the wait would be."""
+    Message.objects.exclude(due_at=None).update(due_at=timezone.now())
+    deliver_due()
+    return Message.objects.exclude(channel="page").get()
+
+
+def test_a_webhook_is_signed_as_standard_webhooks_describes(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    deliver_due()
+
+    [(_, headers, body)] = receiver.posts
+    key = base64.b64decode(webhook_secret_of(hooked).removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert len(key) == 32
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+    assert headers["content-type"] == "application/json"
+    assert json.loads(body)["type"] == "test"
+
+
+def test_a_message_that_got_through_is_not_sent_again(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    for _ in range(3):
+        deliver_due()
+
+    assert len(receiver.posts) == 1
+    assert Message.objects.get(channel="webhook").sent_at
+
+
+def test_a_message_is_tried_again_under_the_same_number(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    enqueue(alice, message_for_test(alice))
+    deliver_due()
+    failed = Message.objects.get(channel="webhook")
+    assert (failed.failures, failed.last_error) == (1, "The address answered 500.")
+    assert failed.due_at
+    assert failed.due_at > timezone.now()
+    assert list(outbox.undelivered()) == [failed]
+
+    receiver.status = 200
+    sent = again()
+
+    assert sent.sent_at
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.posts}) == 1
+    assert not outbox.undelivered().exists()
+
+
+def test_a_message_is_given_up_after_many_tries(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    enqueue(alice, message_for_test(alice))
+    Message.objects.update(failures=outbox.MAX_TRIES - 1)
+
+    over = again()
+
+    assert (over.due_at, over.sent_at) == (None, None)
+    assert over.failed_at
+    assert list(outbox.undelivered()) == [over]
+
+
+def test_a_receiver_that_is_gone_is_not_asked_again(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    receiver.status = 410
+    enqueue(alice, message_for_test(alice))
+
+    deliver_due()
+
+    assert Message.objects.get(channel="webhook").failed_at
+
+
+def test_a_redirect_is_not_followed(alice: User, hooked: Reminders, receiver: Receiver) -> None:
+    receiver.status, receiver.location = 302, receiver.url
+    enqueue(alice, message_for_test(alice))
+
+    deliver_due()
+
+    assert len(receiver.posts) == 1
+    assert Message.objects.get(channel="webhook").last_error == "The address answered 302."
+
+
+def test_a_changed_address_does_not_get_the_messages_of_the_former_one(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    save_choices(Actor(alice, "", ""), [7], receiver.url + "c")
+
+    deliver_due()
+
+    assert receiver.posts == []
+    assert Message.objects.get(channel="webhook").failed_at
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.8",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",  # noqa: S104
+        "224.0.0.1",
+        "::1",
+        "fd00::1",
+        "fe80::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+    ],
+)
+def test_names_that_lead_inside_are_refused_at_the_time_of_connecting(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def lead_inside(*_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", ("93.184.216.34", 443)), (0, 0, 0, "", (address, 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lead_inside)
+
+    with pytest.raises(DeliveryFailed, match="not a public https address"):
+        webhook.post("https://example.com/hook", b"{}", {})
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    answers = [[(0, 0, 0, "", ("127.0.0.1", receiver.port))]]
+    asked: list[str] = []
+
+    def rebinding(host: str, *rest: Any, **more: Any) -> list[Any]:
+        asked.append(host)
+        if host == "hook.example":
+            return answers.pop()  # a second question would fail
+        return real(host, *rest, **more)
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+
+    webhook.post(f"http://hook.example:{receiver.port}/x", b"{}", {})
+
+    [(path, headers, _)] = receiver.posts
+    assert (path, headers["host"]) == ("/x", f"hook.example:{receiver.port}")
+    assert asked.count("hook.example") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/hook",
+        "https://me:secret@example.com/hook",
+        "https://example.com/hook#x",
+        "https://example.com:99999/hook",
+        "ftp://example.com/",
+        "https:///hook",
+    ],
+)
+def test_what_is_no_webhook_is_refused_without_asking_anybody(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+
+    with pytest.raises(DeliveryFailed) as refused:
+        webhook.post(url, b"{}", {})
+
+    assert refused.value.is_final
+    assert "secret" not in refused.value.reason
+
+
+@pytest.fixture
+def mailed(alice: User, mail_server: MailServer) -> MailServer:
+    alice.email = "alice@example.com"
+    alice.save()
+    return mail_server
+
+
+def test_a_mail_keeps_its_id_when_it_is_sent_again(alice: User, mailed: MailServer) -> None:
+    enqueue(alice, message_for_test(alice))
+    mailed.refusal = "451 later"
+    deliver_due()
+    assert again().last_error == "The mail server refused it with code 451."
+
+    mailed.refusal = ""
+    sent = again()
+
+    [mail] = mailed.mails
+    assert mail["Message-ID"] == f"<{sent.number}@localhost>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_an_address_that_does_not_exist_is_given_up(alice: User, mailed: MailServer) -> None:
+    enqueue(alice, message_for_test(alice))
+    mailed.refusal = "550 no such user"
+
+    deliver_due()
+
+    assert Message.objects.get(channel="email").failed_at
+
+
+def test_a_mail_server_that_is_away_is_tried_again(
+    alice: User, mailed: MailServer, settings: Any
+) -> None:
+    settings.EMAIL_PORT = 9
+    enqueue(alice, message_for_test(alice))
+
+    deliver_due()
+
+    failed = Message.objects.get(channel="email")
+    assert failed.due_at
+    assert failed.last_error == "The mail server could not be used: ConnectionRefusedError."

@@ -1,0 +1,173 @@
+"""The daily look: one digest for each member, over each channel, without any token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.models import Message, Reminded, Reminders, Worker
+from keys.notes.services import NoteText, save_note
+from keys.notices.choices import save_choices
+from keys.notices.outbox import deliver_due
+from keys.notices.reminding import remind_due
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.estuary.state import User as Account
+from keys.upstream import hash_of
+from tests.conftest import connect
+from tests.keys.notices.conftest import Receiver
+from tests.support.mail_server import MailServer
+
+DAY = timedelta(days=1)
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@pytest.fixture
+def ending(node: Sandbox, account: Account, alice: User, token: str) -> list[str]:
+    """Alice is connected; two of her keys end soon and one has ended."""
+    alice.email = "alice@example.com"
+    alice.save()
+    connect(alice, token)
+    ends = {"in 6 days": 6 * DAY, "in 12 hours": DAY / 2, "yesterday": -DAY, "next year": 300 * DAY}
+    return [node.add_key(account, label=label, lifetime=left) for label, left in ends.items()]
+
+
+def look_again() -> None:
+    """As on the next morning."""
+    Reminders.objects.update(due_at=timezone.now())
+    remind_due()
+
+
+def test_all_keys_stand_in_one_mail(
+    ending: list[str], alice: User, mail_server: MailServer, token: str
+) -> None:
+    save_note(Actor(alice, "", ""), hash_of(ending[0]), NoteText(purpose="copies of the wiki"))
+
+    remind_due()
+    deliver_due()
+
+    [mail] = mail_server.mails
+    assert mail_server.recipients == ["alice@example.com"]
+    assert mail["Subject"] == "[Estuary Admin] 3 keys ending soon or ended"
+    plain, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain
+    assert html
+    for text in (plain.get_content(), html.get_content()):
+        assert text.index("yesterday") < text.index("in 12 hours") < text.index("in 6 days")
+        assert "copies of the wiki" in text
+        assert f"http://localhost:8000/keys/{hash_of(ending[0])}/" in text
+        assert "create a new key" in text
+        assert "http://localhost:8000/account/reminders/" in text
+        assert "next year" not in text
+    assert not any(secret in mail.as_string() for secret in [*ending, token])
+
+
+def test_the_same_is_not_told_again(ending: list[str]) -> None:
+    remind_due()
+    before = Message.objects.count()
+
+    look_again()
+    look_again()
+
+    assert Message.objects.count() == before == 1  # without a mail server, only the page's notice
+    assert Reminded.objects.filter(token_hash=hash_of(ending[0])).count() == 3
+
+
+def test_the_next_look_is_tomorrow_morning(ending: list[str]) -> None:
+    remind_due()
+
+    due = Reminders.objects.get().due_at
+    assert due
+    assert timedelta(0) < due - timezone.now() < 2 * DAY
+    assert timezone.localtime(due, timezone.get_default_timezone()).hour == 7
+
+
+def test_a_key_that_crosses_the_next_threshold_is_told_of_alone(
+    ending: list[str], node: Sandbox, account: Account
+) -> None:
+    remind_due()
+    node.add_key(account, label="new arrival", lifetime=10 * DAY)
+
+    from django.core.cache import caches
+
+    caches["key_lists"].clear()
+    look_again()
+
+    assert Message.objects.latest("pk").subject == "1 key ending soon"
+    assert "in 6 days" not in Message.objects.latest("pk").text
+
+
+def test_the_fallback_addresses_get_it_too(
+    ending: list[str], mail_server: MailServer, settings: Any
+) -> None:
+    settings.EXPIRY_FALLBACK_EMAILS = ["ops@example.com", "alice@example.com"]
+
+    remind_due()
+    deliver_due()
+
+    assert sorted(mail_server.recipients) == ["alice@example.com", "ops@example.com"]
+
+
+def test_a_token_in_a_label_is_masked(
+    node: Sandbox, account: Account, alice: User, token: str, mail_server: MailServer
+) -> None:
+    alice.email = "alice@example.com"
+    alice.save()
+    connect(alice, token)
+    other = node.add_key(account, label="x")
+    node.add_key(account, label=f"use {other}", lifetime=DAY)
+
+    remind_due()
+    deliver_due()
+
+    assert other not in mail_server.mails[0].as_string()
+    assert not Message.objects.filter(text__contains=other).exists()
+
+
+def test_while_estuary_is_away_the_look_is_repeated_later(ending: list[str], node: Sandbox) -> None:
+    node.set_fault("list", Fault("502-html"))
+
+    remind_due()
+
+    row = Reminders.objects.get()
+    assert row.failures == 1
+    assert not Message.objects.exists()
+    node.clear_faults()
+    look_again()
+    assert Message.objects.exists()
+
+
+def test_a_refused_token_waits_for_tomorrow(ending: list[str], node: Sandbox) -> None:
+    node.set_fault("list", Fault("401-unknown"))
+
+    remind_due()
+
+    row = Reminders.objects.get()
+    assert (row.failures, Message.objects.count()) == (0, 0)
+
+
+def test_a_webhook_gets_the_keys_as_data(
+    ending: list[str], alice: User, receiver: Receiver
+) -> None:
+    save_choices(Actor(alice, "", ""), [30, 14, 7, 1], receiver.url)
+
+    remind_due()
+    deliver_due()
+
+    [(path, headers, body)] = receiver.posts
+    assert path == "/hook?a=b"
+    assert b'"type": "keys.ending"' in body
+    assert b'"days_left": 6' in body
+    assert not any(one.encode() in body for one in ending)
+    assert headers["webhook-id"] == str(Message.objects.get(channel="webhook").number)
+
+
+@pytest.mark.django_db
+def test_members_without_a_token_are_left_alone(alice: User, worker: Worker) -> None:
+    remind_due()
+
+    assert not Reminders.objects.exists()
