@@ -82,8 +82,7 @@ MIDDLEWARE = [
     "estuary_admin.web.errors.ErrorPagesMiddleware",
     "estuary_admin.web.health.ProbeMiddleware",
     "estuary_admin.web.forwarded_scheme.ForwardedSchemeMiddleware",
-    "estuary_admin.web.hosts.AllowedHostMiddleware",
-    "estuary_admin.web.request_bodies.Utf8OnlyMiddleware",
+    "estuary_admin.web.request_checks.RequestCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "estuary_admin.web.compression.CompressionMiddleware",
@@ -225,7 +224,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 DEFAULT_EXCEPTION_REPORTER = "estuary_admin.observability.error_reports.TokenFreeReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.observability.error_reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small
-FILE_UPLOAD_HANDLERS = ["estuary_admin.web.request_bodies.RefuseUploads"]
+FILE_UPLOAD_HANDLERS = ["estuary_admin.web.request_checks.RefuseUploads"]
 
 # Static files
 STATIC_URL = f"{BASE_PATH}/static/"
