@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,10 +66,3 @@ def console_of(
 ) -> Console:
     folder.mkdir()
     return Console(folder, node, members, environment=shared)
-
-
-def wait_until(is_reached: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not is_reached():
-        assert time.monotonic() < end, "the condition was never reached"
-        time.sleep(0.02)

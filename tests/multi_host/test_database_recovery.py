@@ -13,8 +13,9 @@ import pytest
 
 from keys.sandbox import Fault, Sandbox
 from tests.backing import Backing, PostgreSQL, need, running
-from tests.multi_host.team import console_of, seat, wait_until
+from tests.multi_host.team import console_of, seat
 from tests.support.console import Console
+from tests.support.processes import wait_until
 from tests.support.visitor import Visitor
 
 SLOW_CREATIONS = 48

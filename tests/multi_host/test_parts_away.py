@@ -12,7 +12,8 @@ import pytest
 
 from keys.sandbox import Fault
 from tests.backing import need
-from tests.multi_host.team import Team, team, wait_until
+from tests.multi_host.team import Team, team
+from tests.support.processes import wait_until
 from tests.support.visitor import Answer, Visitor
 
 KEY = {"lifetime": "30d", "permission": "upload"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keys.sandbox import Sandbox
 from tests.support.console import Console
+from tests.support.processes import wait_until
 
 TOKEN = "the-token-of-the-monitor"
 
@@ -63,8 +63,7 @@ def test_any_process_reports_the_sum_of_all(tmp_path: Path) -> None:
         assert {asked(console)["accounts/login/"] for _ in range(8)} == {60}
 
         os.kill(children_of(console.pid)[0], signal.SIGKILL)
-        while len(set(children_of(console.pid)) | {int(pid) for pid in pids}) < 3:
-            time.sleep(0.05)
+        wait_until(lambda: len(set(children_of(console.pid)) | {int(pid) for pid in pids}) == 3)
         fetch(login)
 
         assert asked(console)["accounts/login/"] == 61  # what the dead one counted stays

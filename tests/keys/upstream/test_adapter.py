@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from keys.upstream import deadlines
 from tests.keys.upstream.conftest import CREATED, SPEC, STATS, TOKEN, NodeFactory, client_of
 from tests.keys.upstream.server import close_at_once, json_reply, reply, then
+from tests.support.processes import wait_until
 
 
 def test_clients_of_a_process_share_connections(node: NodeFactory) -> None:
@@ -68,7 +68,7 @@ def test_a_connection_that_the_node_closed_does_not_fail_a_change(node: NodeFact
     estuary = node(then(json_reply(STATS), close_at_once), json_reply(CREATED))
     client = client_of(estuary)
     client.stats()
-    time.sleep(0.1)
+    wait_until(lambda: estuary._open[0].fileno() < 0)  # the node has closed its side
 
     assert client.create_key(SPEC).token == TOKEN
     assert estuary.connections == 2

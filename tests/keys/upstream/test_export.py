@@ -20,6 +20,7 @@ from tests.keys.upstream.server import (
     reset,
     then,
 )
+from tests.support.processes import wait_until
 
 CONTENT = {"id": 1, "name": 'a "quoted" {name\\', "pinMeta": "{}", "origins": '["/ip4"]'}
 DOCUMENT = {"Version": "v0.0.1", "Version1": {"Contents": [CONTENT] * 40, "Deals": []}}
@@ -119,9 +120,7 @@ def test_closing_early_ends_the_connection_and_the_iteration(node: NodeFactory) 
 
     with pytest.raises(UpstreamUnavailable):
         next(chunks)
-    deadline = time.monotonic() + 2
-    while not gone and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: gone)
     assert gone == [b""]
 
 
