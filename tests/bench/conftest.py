@@ -1,4 +1,4 @@
-"""The bench's stage, with members for its smallest plan."""
+"""The stage of the bench, with the members of its smallest plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each part of the bench at its smallest: that it measures the right thing, not how fast it is."""
+"""Each part of the bench measures the right thing, in its smallest plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def test_pages_are_asked_for_and_answered(stage: Stage) -> None:
 
 
 def test_every_member_at_once_gets_their_own_page(stage: Stage) -> None:
-    with ThreadPoolExecutor(1) as apart:  # from the loop that other tests' browser may run
+    with ThreadPoolExecutor(
+        1
+    ) as apart:  # other tests' browser may run an event loop in this thread
         found = apart.submit(members.measure, stage, TINY).result()
 
     assert (found.members, found.errors, found.sustained.errors) == (4, 0, 0)
@@ -43,7 +45,7 @@ def test_exports_come_whole(stage: Stage) -> None:
 @pytest.mark.browser
 @pytest.mark.usefixtures("chromium")
 def test_a_cold_browser_paints_a_row(stage: Stage) -> None:
-    # In a thread, since the browser of other tests has this one's event loop.
+    # In a thread of its own: the browser of other tests has an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
         found = thread.submit(paint.measure, stage, TINY).result()
 

@@ -1,4 +1,4 @@
-"""The most memory is known of processes that nobody looked at meanwhile."""
+"""The peak of memory is read from the kernel, without polling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from bench.processes import Peak
 
 MIB = 1 << 20
-# Takes so many MiB as a line says, gives them back, and answers.
+# Allocates and frees as many MiB as a line says, then answers.
 WORKER = "import sys\nfor line in sys.stdin: print(len(b'x' * (int(line) << 20)), flush=True)"
 
 

@@ -1,4 +1,4 @@
-"""What is told of the figures: targets reached and missed, tables, pictures, the kept file."""
+"""The report: targets, tables, pictures and the results file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""axe-core on a page: what it objects to, and what it leaves to people."""
+"""Run axe-core on a page: its violations, and what needs a human review."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IS_THERE = "typeof axe !== 'undefined'"
 RUN = "(options) => axe.run({ resultTypes: ['violations', 'incomplete'], ...options })"
 OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
-#: In a dialog the cause of this is the dialog, whichever element axe names; elsewhere it is not.
+#: In a dialog axe cannot tell the background, whichever element it names.
 OF_DIALOGS = "elmPartiallyObscuring"
 IS_IN_DIALOG = "(selector) => Boolean(document.querySelector(selector)?.closest('dialog'))"
 
@@ -25,7 +25,7 @@ class Finding(NamedTuple):
 
 def examine(page: Page, *, colours_only: bool = False) -> tuple[set[Finding], set[Finding]]:
     """Violations of any impact, and what needs review."""
-    if not page.evaluate(IS_THERE):  # reading its half a megabyte takes longer than what it does
+    if not page.evaluate(IS_THERE):  # loading its 500 KB takes longer than running it
         page.evaluate(Axe().axe_script)
     found = page.evaluate(RUN, OF_COLOURS if colours_only else {})
     return set(_findings(page, found["violations"])), set(_findings(page, found["incomplete"]))

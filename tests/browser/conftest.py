@@ -15,7 +15,7 @@ from keys.sandbox.estuary.state import User as Account
 from tests.browser.stage import Stage, set_stage
 from tests.support.console import PASSWORD, Console
 
-# Tests take one each, so that they cannot disturb one another; one process may run nearly all.
+# One member for each test, so that tests do not disturb each other.
 NEW = [f"newcomer-{number}" for number in range(20)]
 CONNECTED = [f"member-{number}" for number in range(120)]
 
@@ -100,7 +100,7 @@ def member(console: Console, _unused: dict[str, list[str]]) -> Member:
 
 @pytest.fixture
 def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Page]]:
-    """Open pages in a fresh profile; whatever the browser complains of fails the test."""
+    """Open pages in a fresh profile; any error on the browser console fails the test."""
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
@@ -126,7 +126,7 @@ def open_page(chromium: Browser, console: Console) -> Iterator[Callable[..., Pag
 
 
 def settled(page: Page) -> None:
-    """Wait for the 20 ms after which htmx knows the links and forms that it has put in."""
+    """Wait until htmx has processed new links and forms (20 ms)."""
     expect(page.locator(".htmx-added")).to_have_count(0)
 
 

@@ -1,4 +1,4 @@
-"""How to lead a page into the states of sign-in security."""
+"""Bring a page into the states of sign-in security."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def second_factor(_: Stage, page: Page) -> None:
 
 
 def confirmation(stage: Stage, page: Page) -> None:
-    """The stage asks for no proof, so the page that does is made here."""
+    """Show the confirmation page: the stage itself asks for no proof."""
     who = User(username="alice")
     rendered(
         "account/reauthenticate.html",

@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def measure(stage: Stage, name: str, path: str) -> dict[str, int]:
-    """The median of some runs with the defaults: an emulated phone on a slow network."""
+    """The median of several runs with an emulated phone on a slow network."""
     runs = [run(stage, f"{name}-{number}", path) for number in range(RUNS)]
     return {category: round(median(one[category] for one in runs)) for category in CATEGORIES}
 

@@ -1,4 +1,4 @@
-"""Whether HTML is valid: by html5lib in strict mode, and what a parser does not look at."""
+"""Check HTML with html5lib in strict mode, and for faults that a parser ignores."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ UNLABELLED = {"hidden", "submit", "button", "reset", "image"}
 
 
 def faults_of(html: str, *, is_part: bool) -> list[str]:
-    """What is wrong with a page, or with a part of one."""
+    """The faults of a page, or of a part."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     try:
         tree: Any = parser.parseFragment(html) if is_part else parser.parse(html)
-    except ParseError:  # the first fault; a strict parser goes no further
+    except ParseError:  # a strict parser stops at the first fault
         return [f"{place}: {code}" for place, code, _ in parser.errors]
     return [*_doubled_ids(tree), *_unlabelled(tree)]
 

@@ -1,4 +1,4 @@
-"""How to lead a page into a state: what the scenes are made of."""
+"""Bring a page into a state, for the scenes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def at(path: str) -> Play:
 
 
 def void(_: object) -> None:
-    """Drop what Playwright returns."""
+    """Ignore what Playwright returns."""
 
 
 def fault(endpoint: str, kind: str, path: str) -> Play:
-    """A page while Estuary misbehaves; what was known before is known still."""
+    """A page while Estuary fails, with the last known data."""
 
     def play(stage: Stage, page: Page) -> None:
         stage.node.set_fault(endpoint, Fault(kind))
@@ -73,7 +73,7 @@ def created(_: Stage, page: Page) -> None:
 
 
 def saved(page: Page) -> None:
-    """Let the page be left without a question."""
+    """Leave the page without a confirmation."""
     page.evaluate("document.querySelector('[data-uncopied]').removeAttribute('data-uncopied')")
 
 
@@ -83,7 +83,7 @@ def created_and_shown(stage: Stage, page: Page) -> None:
 
 
 def unreachable(stage: Stage, page: Page) -> None:
-    """Estuary is away, and what was known before is no longer true."""
+    """Estuary fails, and no last known data is valid."""
     created(stage, page)
     saved(page)
     stage.node.set_fault("any", Fault("502-html"))
@@ -156,7 +156,7 @@ def exported(_: Stage, page: Page) -> None:
 
 
 def rendered(template: str, **context: Any) -> Play:
-    """A page that only faults or other sign-ins lead to, made here and shown by the browser."""
+    """A page that only a fault or another sign-in shows, rendered here."""
 
     def play(stage: Stage, page: Page) -> None:
         request = RequestFactory().get("/", headers={"host": "localhost"})
@@ -178,7 +178,7 @@ def form_out_of_date(_: Stage, page: Page) -> None:
 
 
 def held(after: str) -> Play:
-    """The list while Estuary's answer to a filter is not there yet."""
+    """The list while a filter waits for Estuary."""
 
     def play(_: Stage, page: Page) -> None:
         page.goto("/keys/")
@@ -242,7 +242,7 @@ def shortcuts_dialog(_: Stage, page: Page) -> None:
 
 
 def export_running(stage: Stage, page: Page) -> None:
-    """A second look while a download is under way."""
+    """The page while a download runs."""
     stage.node.set_fault("export", Fault("delay", seconds=15, times=1))
     other = page.context.new_page()
     other.goto("/exports/")

@@ -1,4 +1,4 @@
-"""Every page in every state worth looking at: for the pictures, for axe, and for valid HTML.
+"""Every page in every state, for screenshots, axe and the HTML checks.
 
 This is the one list to add a new page to; `test_accessibility.py` compares it with the templates.
 """

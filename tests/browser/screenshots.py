@@ -14,7 +14,7 @@ import django
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-django.setup()  # some scenes render templates here, with forms of Django's
+django.setup()  # some scenes render templates in this process
 
 from tests.browser.scenes import SCENES, Scene  # noqa: E402
 from tests.browser.stage import Stage, set_stage  # noqa: E402
@@ -64,7 +64,7 @@ def take_all(page: Page, scene: Scene) -> None:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             resize(page, session, width, height)
             if not page.locator("dialog[open]").count():
-                # Playwright's own pictures of a whole page forget that a finger points at it.
+                # Playwright's full-page screenshots lose touch emulation.
                 resize(page, session, width, max(height, whole_height(page)))
             page.screenshot(path=FOLDER / picture(scene, width, scheme))
     resize(page, session, 1280, 800)
@@ -93,7 +93,7 @@ def take_readme_picture(stage: Stage) -> None:
 
 
 def take_prints(stage: Stage) -> None:
-    """What comes out of the printer for a key with a history, the list, and the exports."""
+    """Printed pages: a key with a history, the list, the exports."""
     for scene in SCENES:
         if scene.name in PRINTED:
             with stage.page_of(scene.member) as page:

@@ -1,4 +1,4 @@
-"""The console with its cast: members in every situation a page has to cope with."""
+"""A console with members in every situation that a page must handle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keys.sandbox import Sandbox
 from keys.sandbox.seeding import seed_keys, seed_showcase
 from tests.support.console import PASSWORD, Console
 
-#: What a small team's list looks like: label, days to live (None for ever), permission.
+#: The list of a small team: label, lifetime in days (None: no expiry), permission.
 TEAM = [
     ("archive import", 9, "upload"),
     ("ci upload", 21, "upload"),
@@ -33,7 +33,7 @@ TEAM = [
 
 
 def cast(node: Sandbox) -> list[dict[str, Any]]:
-    """The members the scenes are about, with their accounts at the node."""
+    """The members of the scenes, with their accounts at the node."""
     contents = {"alice": 1200, "carol": 40}
     names = ["alice", "carol", "empty", "many", "team", "stale", "expired", "long", "busy"]
     names += ["down", "keeper", "varied"]
@@ -73,7 +73,7 @@ class Stage:
 
     @contextmanager
     def page_of(self, member: str, **options: Any) -> Iterator[Page]:
-        """A page of a fresh profile in which a member, or nobody, is signed in."""
+        """A page in a fresh profile, signed in as a member or signed out."""
         state = self._session_of(member) if member else None
         context = self.browser.new_context(
             base_url=self.console.url, storage_state=state, **options
@@ -84,7 +84,7 @@ class Stage:
 
     @contextmanager
     def examined_page_of(self, member: str, *, has_scripts: bool, **options: Any) -> Iterator[Page]:
-        """The same for axe, which needs scripts of its own: those of the page are kept away."""
+        """The same for axe, which needs scripts: those of the page are blocked."""
         with self.page_of(member, **options) as page:
             if not has_scripts:
                 page.route("**/*.js", lambda route: route.abort())
@@ -92,7 +92,7 @@ class Stage:
             yield page
 
     def _session_of(self, member: str) -> Any:
-        """Signing in takes long, by design: once for each member."""
+        """Sign in once for each member: hashing a password is slow by design."""
         if member not in self._signed_in:
             context: BrowserContext = self.browser.new_context(base_url=self.console.url)
             page = context.new_page()
@@ -108,7 +108,7 @@ class Stage:
 
 @contextmanager
 def set_stage(browser: Browser, data_dir: Path) -> Iterator[Stage]:
-    """A node, a console and the cast; nobody is asked to confirm that it is still them."""
+    """A node, a console and its members; no page asks for a fresh proof."""
     settings = {"SUDO_MINUTES": "0"}
     with (
         Sandbox(rate_limit=None) as node,

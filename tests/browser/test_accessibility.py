@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page, state, width and scheme; what it cannot judge is listed."""
+"""axe-core finds no violation in any page, state, width and colour scheme."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tests.support.console import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-#: The layout changes at 640 px only; the other widths are looked at where there is most to place.
+#: The layout changes only at 640 px; other widths are checked on the densest pages.
 WIDTHS, ALL_WIDTHS = (1280, 390), (1920, 1280, 768, 390)
 WIDE_ONES = {"keys-team", "create", "created", "key-with-history", "stats", "account"}
-HEIGHT = 1600  # what is scrolled away in a dialog cannot be judged
+HEIGHT = 1600  # axe cannot judge what is scrolled out of a dialog
 ROW = re.compile(r"^\| `([\w-]+)` \| `([\w-]+)` \| `([^`]+)` \| ([\w-]+) \| ", re.MULTILINE)
 
 
 def reviewed() -> dict[Finding, str]:
-    """What docs/accessibility.md decides about, with a scene that has it."""
+    """A row of docs/accessibility.md, with a scene that shows it."""
     text = (ROOT / "docs/accessibility.md").read_text(encoding="utf-8")
     return {Finding(*found[:3]): found[3] for found in ROW.findall(text)}
 
@@ -63,7 +63,7 @@ def test_axe_finds_nothing(stage: Stage, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("finding", "name"), reviewed().items())
-def test_axe_still_asks_for_what_is_listed(stage: Stage, finding: Finding, name: str) -> None:
+def test_axe_still_reports_what_the_page_lists(stage: Stage, finding: Finding, name: str) -> None:
     [scene] = [scene for scene in SCENES if scene.name == name]
     with stage.examined_page_of(scene.member, has_scripts=scene.has_scripts) as page:
         scene.play(stage, page)
@@ -84,7 +84,7 @@ def test_the_list_of_scenes_has_every_page() -> None:
     assert {scene.template for scene in SCENES} - pages == set()
 
 
-def test_every_scene_has_a_name_of_its_own() -> None:
+def test_scene_names_are_unique() -> None:
     names = [scene.name for scene in SCENES]
 
     assert len(names) == len(set(names))

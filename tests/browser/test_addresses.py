@@ -1,4 +1,4 @@
-"""The list changes in place, and its address follows: bookmarks, Back and a reload work."""
+"""The list changes in place and so does its URL: bookmarks, Back and reload work."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_search_can_be_bookmarked(open_page: OpenPage, page: Page, member: Mem
     expect(other.locator("[data-announce]")).to_contain_text("10 keys")
 
 
-def test_back_leads_through_search_filter_sorting_and_paging(page: Page) -> None:
+def test_back_undoes_paging_sorting_filter_and_search(page: Page) -> None:
     page.get_by_role("link", name="Active").click()
     page.wait_for_url("**/keys/?status=active")
     page.get_by_role("link", name="Expires").click()
@@ -64,7 +64,7 @@ def test_back_leads_through_search_filter_sorting_and_paging(page: Page) -> None
     expect(page.get_by_role("link", name="Active")).to_have_attribute("aria-current", "true")
 
 
-def test_typing_one_search_is_one_step_back(page: Page) -> None:
+def test_typing_one_search_adds_one_history_entry(page: Page) -> None:
     page.get_by_role("link", name="Active").click()
     page.wait_for_url("**/keys/?status=active")
     for text in ("r", "ro", "robot 09"):
@@ -84,7 +84,7 @@ def test_clearing_the_search_leaves_a_plain_address(page: Page) -> None:
     expect(page.locator("[data-announce]")).to_contain_text("of 101 keys")
 
 
-def test_refreshing_asks_estuary_anew_in_place_and_is_no_step_back(
+def test_refresh_asks_estuary_again_and_adds_no_history_entry(
     console: Console, page: Page, member: Member
 ) -> None:
     page.get_by_role("searchbox").fill("robot 01")
@@ -98,7 +98,7 @@ def test_refreshing_asks_estuary_anew_in_place_and_is_no_step_back(
     page.wait_for_url("**/keys/")
 
 
-def test_paging_begins_at_the_top_of_the_list_and_keeps_the_focus(page: Page) -> None:
+def test_paging_scrolls_to_the_top_and_keeps_the_focus(page: Page) -> None:
     following = page.get_by_role("link", name="Next")
     following.focus()
     page.keyboard.press("Enter")
@@ -111,14 +111,14 @@ def test_paging_begins_at_the_top_of_the_list_and_keeps_the_focus(page: Page) ->
     expect(page.locator("#chip-all")).to_be_in_viewport()
 
 
-def test_a_link_with_ctrl_opens_elsewhere(page: Page) -> None:
+def test_ctrl_click_opens_a_link_in_a_new_tab(page: Page) -> None:
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="New key").click(modifiers=["Control"])
     expect(opened.value.get_by_role("heading", name="New key")).to_be_visible()
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 
-def test_nothing_around_the_list_moves_when_it_changes(page: Page) -> None:
+def test_the_page_around_the_list_does_not_move(page: Page) -> None:
     parts = "[...document.querySelectorAll('h1, .search, .chips ul, thead')]"
     places = f"{parts}.map((it) => it.getBoundingClientRect().top)"
     before = page.evaluate(places)

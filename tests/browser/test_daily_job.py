@@ -1,4 +1,4 @@
-"""The daily job, as a member does it in a browser with scripts."""
+"""What a member does every day, in a browser with scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def create(page: Page, label: str) -> None:
     page.get_by_role("button", name="Create key").click()
 
 
-def test_a_newcomer_signs_in_connects_and_sees_the_keys(
+def test_a_new_member_signs_in_connects_and_sees_the_keys(
     open_page: OpenPage, newcomer: Member
 ) -> None:
     page = open_page()
@@ -50,7 +50,7 @@ def test_a_new_key_is_shown_masked_and_copied_whole(open_page: OpenPage, member:
     assert token not in page.content()
 
 
-def test_reloading_the_created_page_makes_no_second_key_and_shows_no_token(
+def test_reloading_the_created_page_creates_no_key_and_shows_no_token(
     open_page: OpenPage, member: Member
 ) -> None:
     page = open_page()
@@ -67,7 +67,7 @@ def test_reloading_the_created_page_makes_no_second_key_and_shows_no_token(
 
 @pytest.mark.parametrize("latency", [0.02, 1.0])
 @pytest.mark.parametrize("by", ["click", "Enter"])
-def test_submitting_twice_makes_one_key(
+def test_submitting_twice_creates_one_key(
     console: Console, open_page: OpenPage, member: Member, by: str, latency: float
 ) -> None:
     console.node.set_fault("create", Fault("delay", seconds=latency, times=1))

@@ -47,7 +47,7 @@ def click_beside(page: Page) -> None:
     page.mouse.click(5, 400)
 
 
-def test_the_focus_goes_in_stays_in_and_comes_back(page: Page, dialog: Locator) -> None:
+def test_focus_enters_the_dialog_stays_and_returns(page: Page, dialog: Locator) -> None:
     expect(dialog.get_by_label("Label")).to_be_focused()
     for _ in range(25):
         page.keyboard.press("Tab")
@@ -74,9 +74,7 @@ def test_a_key_is_created_copied_and_found_in_the_list(
     expect(page.get_by_role("row").filter(has_text="from a dialog")).to_contain_text("New")
 
 
-def test_a_click_beside_the_dialog_loses_neither_text_nor_token(
-    page: Page, dialog: Locator
-) -> None:
+def test_a_click_on_the_backdrop_loses_neither_text_nor_token(page: Page, dialog: Locator) -> None:
     dialog.get_by_label("Label").fill("half typed")
     click_beside(page)
     expect(dialog.get_by_label("Label")).to_have_value("half typed")
@@ -86,7 +84,7 @@ def test_a_click_beside_the_dialog_loses_neither_text_nor_token(
     expect(dialog.get_by_label("Token", exact=True)).to_be_visible()
 
 
-def test_a_click_beside_an_untouched_dialog_closes_it(page: Page, dialog: Locator) -> None:
+def test_a_click_on_the_backdrop_closes_an_untouched_dialog(page: Page, dialog: Locator) -> None:
     click_beside(page)
     expect(dialog).to_be_hidden()
 
@@ -125,7 +123,7 @@ def test_closing_on_an_uncopied_token_asks_once(
     assert token not in page.content()
 
 
-def test_errors_are_told_in_the_dialog_and_the_text_is_kept(page: Page, dialog: Locator) -> None:
+def test_the_dialog_shows_errors_and_keeps_the_text(page: Page, dialog: Locator) -> None:
     dialog.get_by_label("Label").fill("odd lifetime")
     dialog.get_by_text("Custom", exact=True).click()
     dialog.get_by_label("Custom lifetime").fill("soon")
@@ -139,7 +137,7 @@ def test_errors_are_told_in_the_dialog_and_the_text_is_kept(page: Page, dialog: 
 
 @pytest.mark.parametrize("latency", [0.02, 1.0])
 @pytest.mark.parametrize("by", ["click", "Enter"])
-def test_submitting_twice_in_the_dialog_makes_one_key(
+def test_submitting_twice_in_the_dialog_creates_one_key(
     console: Console, page: Page, dialog: Locator, member: Member, by: str, latency: float
 ) -> None:
     console.node.set_fault("create", Fault("delay", seconds=latency, times=1))
@@ -200,7 +198,7 @@ def test_two_tabs_may_revoke_the_same_key(console: Console, page: Page, member: 
     assert labels(member) == ["console"]
 
 
-def test_two_tabs_make_two_keys(page: Page, member: Member) -> None:
+def test_two_tabs_create_two_keys(page: Page, member: Member) -> None:
     other = page.context.new_page()
     other.goto("/keys/")
     for number, tab in enumerate((page, other)):

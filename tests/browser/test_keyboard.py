@@ -1,4 +1,4 @@
-"""With the keyboard alone: the order, the focus one sees, the skip link, the shortcuts."""
+"""Keyboard only: tab order, visible focus, skip link, shortcuts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def page(open_page: Callable[..., Page], member: Member) -> Page:
 
 
 def walk(page: Page) -> list[str]:
-    """Press Tab through the whole page; each stop must be seen."""
+    """Press Tab through the whole page; each focused element must be visible."""
     stops: list[str] = []
     page.evaluate("document.activeElement.blur()")
     for _ in range(60):
@@ -46,7 +46,7 @@ def walk(page: Page) -> list[str]:
     return stops
 
 
-def test_the_list_is_walked_in_the_order_it_is_read(page: Page) -> None:
+def test_the_tab_order_of_the_list_is_the_reading_order(page: Page) -> None:
     stops = walk(page)
     brand, account = stops[1], stops[6]
     assert stops[0] == "Skip to content"
@@ -60,7 +60,7 @@ def test_the_list_is_walked_in_the_order_it_is_read(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
-def test_every_stop_on_a_page_is_seen(page: Page, path: str) -> None:
+def test_every_focused_element_is_visible(page: Page, path: str) -> None:
     page.goto(path)
     assert len(walk(page)) > 6
 
@@ -75,7 +75,7 @@ def test_the_skip_link_leads_to_the_content(page: Page) -> None:
     expect(page.get_by_role("link", name="New key")).to_be_focused()
 
 
-def test_shortcuts_search_create_and_list_themselves(page: Page) -> None:
+def test_shortcuts_search_create_and_show_help(page: Page) -> None:
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("n?/")

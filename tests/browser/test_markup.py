@@ -1,4 +1,4 @@
-"""Every page and part is valid HTML, its ids are its own, and its fields have labels."""
+"""Every page and part is valid HTML with unique ids and labelled fields."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
     answers: list[Answer] = []
 
     def note(route: Route) -> None:
-        """Read the answer on its way: a browser forgets it when it goes on to the next page."""
+        """Read the answer when it arrives: the browser drops it on the next navigation."""
         is_html = route.request.resource_type in {"document", "xhr"}
         if not is_html or route.request.url.endswith("/download/"):
             return route.continue_()
@@ -49,7 +49,7 @@ def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
         scene.play(stage, page)
         doubled = page.evaluate(DOUBLED)
 
-        if not answers:  # made by the play itself
+        if not answers:  # rendered by the play itself
             answers.append(Answer(page.url, False, page.evaluate(SOURCE)))
 
     for answer in answers:
@@ -67,5 +67,5 @@ def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
         ("a & b &copy", "named-entity-without-semicolon"),
     ],
 )
-def test_faults_are_found(html: str, fault: str) -> None:
+def test_the_checker_finds_faults(html: str, fault: str) -> None:
     assert any(fault in one for one in faults_of(html, is_part=True))

@@ -1,4 +1,4 @@
-"""Times stay true while a page is open, and nothing is asked for that."""
+"""Times on an open page stay true, without requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(console: Console, open_page: Callable[..., Page], member: Member) -> Page:
-    """The list with a key that ends in three minutes, under a clock the test can turn."""
+    """The list with a key that expires in three minutes, and a clock that the test moves."""
     console.node.add_key(member.account, "short", timedelta(minutes=3, seconds=30))
     page = open_page()
     sign_in(page, member)
@@ -25,7 +25,7 @@ def page(console: Console, open_page: Callable[..., Page], member: Member) -> Pa
     return page
 
 
-def test_moments_stay_true_without_asking(page: Page) -> None:
+def test_times_stay_true_without_a_request(page: Page) -> None:
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
     foot = page.locator(".list-foot")

@@ -1,4 +1,4 @@
-"""However it is read: large, spaced out, in forced colours, by touch, by a screen reader."""
+"""Zoom, text spacing, forced colours, touch, print, screen readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OpenPage = Callable[..., Page]
 #: The overrides of WCAG 1.4.12.
 SPACING = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
   word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }"""
-#: The policy lets no style in, but for sheets made by script.
+#: The content policy allows no inline style; a constructed style sheet is allowed.
 RESTYLE = """(text) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(text);
@@ -92,7 +92,9 @@ def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Me
     expect(page.get_by_role("searchbox")).to_have_css("outline-style", "solid")
 
 
-def test_paper_says_whose_keys_and_until_when(open_page: OpenPage, member: Member) -> None:
+def test_a_printed_page_names_the_member_and_exact_times(
+    open_page: OpenPage, member: Member
+) -> None:
     page = open_page()
     sign_in(page, member)
     page.emulate_media(media="print")
@@ -115,7 +117,7 @@ def test_a_screen_reader_finds_its_way(open_page: OpenPage, member: Member) -> N
     )
 
 
-def test_the_phone_layout_is_a_table_still(
+def test_the_phone_layout_is_still_a_table(
     open_page: OpenPage, member: Member, phone: dict[str, Any]
 ) -> None:
     page = open_page(**phone)

@@ -1,4 +1,4 @@
-"""Second factors and fresh proofs as members meet them, with and without scripts."""
+"""Second factors and fresh proofs, with and without scripts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def give_code(page: Page, code: str) -> None:
 
 
 def authenticator_of(page: Page, **options: Any) -> tuple[CDPSession, str]:
-    """A device with a finger that always fits."""
+    """An authenticator that always verifies the user."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     kind = {
@@ -60,7 +60,7 @@ def authenticator_of(page: Page, **options: Any) -> tuple[CDPSession, str]:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_an_app_and_a_recovery_code_open_the_second_door(
+def test_a_member_signs_in_with_an_app_and_with_a_recovery_code(
     open_page: OpenPage, member: Member, scripts: bool
 ) -> None:
     page = open_page(java_script_enabled=scripts)
@@ -84,7 +84,7 @@ def test_an_app_and_a_recovery_code_open_the_second_door(
     by_recovery.wait_for_url("**/keys/")
 
 
-def test_a_passkey_is_added_and_opens_the_door_alone(open_page: OpenPage, member: Member) -> None:
+def test_a_passkey_is_added_and_signs_in_alone(open_page: OpenPage, member: Member) -> None:
     page = open_page()
     devtools, device = authenticator_of(page)
     sign_in(page, member)
@@ -115,7 +115,7 @@ def test_a_passkey_is_added_and_opens_the_door_alone(open_page: OpenPage, member
     expect(page.locator("#notices")).to_contain_text("is removed")
 
 
-def test_a_finger_that_does_not_fit_adds_nothing(open_page: OpenPage, member: Member) -> None:
+def test_a_wrong_fingerprint_adds_no_passkey(open_page: OpenPage, member: Member) -> None:
     page = open_page()
     authenticator_of(page, isUserVerified=False)
     sign_in(page, member)
@@ -125,7 +125,7 @@ def test_a_finger_that_does_not_fit_adds_nothing(open_page: OpenPage, member: Me
     expect(page.locator("#notices")).to_contain_text("No passkey was used")
 
 
-def test_a_passkey_confirms_what_matters(
+def test_a_passkey_gives_a_fresh_proof(
     console: Console, open_page: OpenPage, member: Member
 ) -> None:
     page = open_page()
@@ -137,7 +137,9 @@ def test_a_passkey_confirms_what_matters(
     console.age_proofs()
 
     page.goto("/keys/")
-    page.get_by_role("link", name="New key").click()  # by script: into a dialog, if it could
+    page.get_by_role(
+        "link", name="New key"
+    ).click()  # would open a dialog, but the proof comes first
     page.wait_for_url("**/accounts/reauthenticate/?next=%2Fkeys%2Fnew%2F")
     page.get_by_role("button", name="Confirm with a passkey").click()
 

@@ -1,4 +1,4 @@
-"""Where a token may be in a browser: in one field, once; and on the clipboard when asked."""
+"""A token is in one field once, and on the clipboard when the member copies it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Page]
 
-#: All that the page can find in the browser about itself.
+#: Everything that a page can read from the browser.
 TRACES = """async () => {
   const names = await caches.keys();
   const databases = await indexedDB.databases();
@@ -72,14 +72,14 @@ def test_back_after_creating_without_scripts_shows_no_token(
     token = create(page, "seen once", member)
     page.get_by_role("link", name="I have saved it").click()
     page.wait_for_url("**/keys/?new=*")
-    # Nothing was stored, so the browser asks whether it shall send the form once more.
+    # Nothing was stored, so the browser offers to send the form again.
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
         page.go_back()
     expect(page.get_by_label("Token")).to_have_count(0)
     expect(page.locator("html")).not_to_contain_text(token)
 
 
-def test_nothing_in_the_browser_keeps_a_token(page: Page, member: Member) -> None:
+def test_the_browser_keeps_no_token(page: Page, member: Member) -> None:
     token = create(page, "traceless", member)
     page.get_by_role("button", name="Show", exact=True).click()
     page.get_by_role("button", name="Copy", exact=True).first.click()
@@ -118,7 +118,7 @@ def test_leaving_copied_or_saved_asks_nothing(page: Page, member: Member) -> Non
     page.wait_for_url("**/keys/?new=*")
 
 
-def test_without_the_clipboard_the_token_is_selected_and_said_so(
+def test_without_the_clipboard_the_token_is_selected_with_a_notice(
     open_page: OpenPage, member: Member
 ) -> None:
     page = open_page(clipboard=False)
@@ -174,6 +174,6 @@ def test_a_token_typed_into_the_search_is_never_sent(
     assert token[3:11] not in str(seen)
 
 
-def test_a_label_that_merely_begins_like_a_token_is_searched(page: Page) -> None:
+def test_a_label_that_only_starts_like_a_token_is_searched(page: Page) -> None:
     page.get_by_role("searchbox").fill("ESTIMATES-2026-SUMMARY")
     page.wait_for_url("**/keys/?q=ESTIMATES-2026-SUMMARY")

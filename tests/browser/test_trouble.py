@@ -1,4 +1,4 @@
-"""A session that ends, a network that drops, Estuary down: told in place, nothing lost."""
+"""An ended session, a dropped connection, Estuary down: shown in place, nothing lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Page]
 
-#: What htmx and the browser note on the console about requests that were cut off or refused.
+#: Console messages of htmx and the browser about broken or refused requests.
 NOTED = "htmx:(afterRequest|sendError)|Status Error Code 403|ERR_FAILED|status of (403|502)"
 
 
@@ -33,7 +33,7 @@ def filled_dialog(page: Page) -> Locator:
     return dialog
 
 
-def test_a_session_that_ended_is_told_on_the_list_with_the_way_back(page: Page) -> None:
+def test_the_list_says_that_the_session_ended_and_links_back(page: Page) -> None:
     page.context.clear_cookies()
     page.get_by_role("link", name="Active").click()
     notice = page.get_by_role("alert").filter(has_text="Your session has ended.")
@@ -43,7 +43,7 @@ def test_a_session_that_ended_is_told_on_the_list_with_the_way_back(page: Page) 
     assert way.endswith("?next=%2Fkeys%2F%3Fstatus%3Dactive")
 
 
-def test_a_session_that_ended_loses_nothing_of_a_form(
+def test_an_ended_session_loses_no_typed_text(
     page: Page, open_page: OpenPage, member: Member
 ) -> None:
     dialog = filled_dialog(page)
@@ -65,7 +65,7 @@ def test_a_session_that_ended_loses_nothing_of_a_form(
     assert [key.label for key in member.account.keys.values()] == ["console", "half done"]
 
 
-def test_a_network_that_drops_is_told_and_one_click_goes_on(page: Page) -> None:
+def test_a_dropped_connection_is_shown_with_a_retry(page: Page) -> None:
     page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
     page.get_by_role("link", name="Active").click()
     notice = page.get_by_role("alert").filter(has_text="This console cannot be reached.")
@@ -75,7 +75,7 @@ def test_a_network_that_drops_is_told_and_one_click_goes_on(page: Page) -> None:
     page.wait_for_url("**/keys/?status=active")
 
 
-def test_a_network_that_is_back_is_not_called_away(page: Page) -> None:
+def test_a_restored_connection_clears_the_notice(page: Page) -> None:
     page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
     page.get_by_role("link", name="Active").click()
     notice = page.get_by_role("alert").filter(has_text="This console cannot be reached.")
@@ -85,7 +85,7 @@ def test_a_network_that_is_back_is_not_called_away(page: Page) -> None:
     expect(notice).to_have_count(0)
 
 
-def test_a_network_that_drops_in_a_form_makes_one_key_when_sent_again(
+def test_a_form_sent_again_after_a_dropped_connection_creates_one_key(
     page: Page, member: Member
 ) -> None:
     dialog = filled_dialog(page)
@@ -103,7 +103,7 @@ def test_a_network_that_drops_in_a_form_makes_one_key_when_sent_again(
     assert [key.label for key in member.account.keys.values()] == ["console", "half done"]
 
 
-def test_estuary_down_leaves_the_list_as_last_known_and_offers_no_change(
+def test_while_estuary_is_down_the_last_known_list_offers_no_change(
     console: Console, page: Page
 ) -> None:
     console.node.set_fault("any", Fault("502-html"))
@@ -117,7 +117,7 @@ def test_estuary_down_leaves_the_list_as_last_known_and_offers_no_change(
     expect(page.get_by_role("link", name="New key")).to_be_visible()
 
 
-def test_estuary_down_while_a_key_is_made_says_what_is_known(
+def test_estuary_failing_during_a_creation_says_what_is_known(
     console: Console, page: Page, member: Member
 ) -> None:
     dialog = filled_dialog(page)
@@ -139,7 +139,7 @@ def test_a_key_whose_token_was_lost_is_in_the_list_behind_the_dialog(
     expect(page.get_by_role("table")).to_contain_text("half done")
 
 
-def test_a_page_older_than_its_session_is_renewed_in_place(page: Page, member: Member) -> None:
+def test_an_outdated_page_is_renewed_in_place(page: Page, member: Member) -> None:
     dialog = filled_dialog(page)
     other = page.context.new_page()
     other.context.clear_cookies()

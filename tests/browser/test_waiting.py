@@ -1,4 +1,4 @@
-"""Waiting: shown when it is felt, never before; and the last question gets the last word."""
+"""Waiting is shown after 200 ms, and the latest request wins."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Page]
 Hold = Callable[[Page, str], list[Route]]
 
-#: htmx notes on the console that a request was given up for a later one.
+#: The console message of htmx about an aborted request.
 GIVEN_UP = "htmx:(afterRequest|sendAbort)"
 
 
 def watch(page: Page, event: str, is_seen: str) -> None:
-    """Measure the milliseconds from an event to the first frame in which waiting can be seen."""
+    """Measure the milliseconds from an event to the first frame that shows waiting."""
     page.evaluate(f"""window.seen = new Promise((tell) => {{
       document.addEventListener("{event}", () => {{
         const sent = performance.now();
@@ -44,7 +44,7 @@ def page(open_page: OpenPage, member: Member) -> Page:
 def answered(route: Route) -> None:
     try:
         route.continue_()
-    except Error:  # given up by the page
+    except Error:  # aborted by the page
         return
 
 
@@ -71,7 +71,7 @@ def test_a_button_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> No
     page.get_by_role("button", name="Copy", exact=True).first.click()
 
 
-def test_a_link_into_the_dialog_waits_too_and_asks_once(page: Page, held: Hold) -> None:
+def test_a_dialog_link_shows_waiting_and_asks_once(page: Page, held: Hold) -> None:
     routes = held(page, r"/keys/new/$")
     link = page.get_by_role("link", name="New key")
     color = "getComputedStyle(document.getElementById('new-key')).color"
@@ -84,10 +84,10 @@ def test_a_link_into_the_dialog_waits_too_and_asks_once(page: Page, held: Hold) 
     assert len(routes) == 1
 
 
-def test_a_download_is_waited_for_until_it_starts(console: Console, page: Page) -> None:
+def test_a_download_shows_waiting_until_it_starts(console: Console, page: Page) -> None:
     page.goto("/exports/")
     button = page.get_by_role("button", name="Download now")
-    for _ in range(2):  # the cookie of the first says nothing of the second
+    for _ in range(2):  # the cookie of one download must not end the other
         console.node.set_fault("export", Fault("delay", seconds=1, times=1))
         with page.expect_download():
             button.click()
@@ -130,7 +130,7 @@ def test_waiting_for_a_download_ends_at_a_time_limit(console: Console, page: Pag
     assert page.evaluate("window.seen")
 
 
-def test_a_download_tells_nothing_of_another(console: Console, page: Page) -> None:
+def test_a_download_does_not_end_the_waiting_of_another(console: Console, page: Page) -> None:
     page.goto("/exports/")
     console.node.set_fault("export", Fault("delay", seconds=3, times=1))
     page.evaluate("document.cookie = 'download=ofanother; Path=/'")
@@ -174,7 +174,7 @@ def test_a_filter_chosen_while_a_search_is_under_way_wins(page: Page, held: Hold
     assert page.url.endswith("?status=active")
 
 
-def test_a_slow_estuary_is_told_and_waited_for(console: Console, page: Page) -> None:
+def test_a_slow_estuary_is_announced(console: Console, page: Page) -> None:
     console.node.set_fault("list", Fault("delay", seconds=4.6, times=1))
     page.get_by_role("link", name="Refresh").click()
     slow = page.get_by_text("Estuary is slow to answer. We go on waiting.")
@@ -184,7 +184,7 @@ def test_a_slow_estuary_is_told_and_waited_for(console: Console, page: Page) -> 
     expect(page.get_by_text("read from Estuary")).to_be_visible()
 
 
-def test_without_motion_waiting_stands_still(
+def test_reduced_motion_stops_the_waiting_animation(
     open_page: OpenPage, member: Member, held: Hold
 ) -> None:
     page = open_page(reduced_motion="reduce")

@@ -1,4 +1,4 @@
-"""What a page weighs, and whether it stays still: bytes, requests, shifts, long tasks."""
+"""Weight and stability of pages: bytes, requests, layout shifts, long tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ new PerformanceObserver((list) => list.getEntries().forEach((it) => longTasks.pu
 
 @dataclass
 class Scales:
-    """Counts what comes over the wire, heads included."""
+    """Counts the bytes of all responses, headers included."""
 
     session: CDPSession
     requests: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Scales:
         self.total += event["encodedDataLength"]
 
     def weigh(self, page: Page, path: str) -> tuple[float, list[str]]:
-        """Bytes, and the addresses that were asked for."""
+        """The bytes and the requested URLs."""
         self.requests, self.cached, self.total = {}, set(), 0
         page.goto(path, wait_until="networkidle")
         return self.total, [self.requests[one] for one in self.requests.keys() - self.cached]
@@ -58,13 +58,13 @@ class Scales:
 
 @pytest.fixture(params=["many", "varied"])
 def page(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Of a member with 10,000 keys, and of one with a page full of all kinds of labels."""
+    """A member with 10,000 keys, and one whose page is full of different labels."""
     with stage.page_of(request.param) as page:
         page.add_init_script(OBSERVE)
         yield page
 
 
-def test_a_cold_page_weighs_little_and_a_warm_one_next_to_nothing(page: Page) -> None:
+def test_a_cold_page_is_small_and_a_warm_one_smaller(page: Page) -> None:
     scales = Scales(page.context.new_cdp_session(page))
 
     total, requests = scales.weigh(page, "/keys/")
@@ -84,7 +84,7 @@ def test_nothing_jumps_while_a_page_loads(stage: Stage, path: str, width: int) -
         page.add_init_script(OBSERVE)
         page.goto(path, wait_until="networkidle")
         page.wait_for_timeout(300)
-        # Minutes pass: "2 minutes ago" is a letter longer than "1 minute ago".
+        # After a minute, "2 minutes ago" is one letter longer than "1 minute ago".
         assert round(sum(page.evaluate("shifts")), 3) == 0
 
 
@@ -100,7 +100,7 @@ def test_nothing_jumps_when_the_list_changes(page: Page) -> None:
 
 
 def test_a_list_of_10000_keys_never_keeps_the_browser_busy(stage: Stage) -> None:
-    """The best of some tries: other tests use this machine, too."""
+    """The best of several tries: other tests share the machine."""
     worst: list[float] = []
     with stage.page_of("many") as page:
         page.add_init_script(OBSERVE)
@@ -115,7 +115,7 @@ def test_a_list_of_10000_keys_never_keeps_the_browser_busy(stage: Stage) -> None
     assert min(worst) <= 50, worst
 
 
-def test_static_files_are_kept_for_ever_and_come_compressed(stage: Stage) -> None:
+def test_static_files_are_cached_and_compressed(stage: Stage) -> None:
     with stage.page_of("alice") as page:
         seen: dict[str, dict[str, str]] = {}
         page.on("response", lambda it: seen.update({it.url: it.all_headers()}))

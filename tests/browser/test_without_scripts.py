@@ -1,4 +1,4 @@
-"""The daily job with scripts blocked."""
+"""What a member does every day, with scripts blocked."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_whole_job_works_without_scripts(
     page.wait_for_url("**/accounts/login/**")
 
 
-def test_two_clicks_without_scripts_make_one_key_and_says_so(
+def test_two_clicks_without_scripts_create_one_key(
     console: Console, open_page: Callable[..., Page], member: Member
 ) -> None:
     console.node.set_fault("create", Fault("delay", seconds=0.5, times=1))
@@ -69,7 +69,7 @@ def test_two_clicks_without_scripts_make_one_key_and_says_so(
     page.get_by_label("Label").fill("twice")
     box = page.get_by_role("button", name="Create key").bounding_box()
     assert box
-    for _ in range(2):  # by the mouse itself: a locator waits for the page that is coming
+    for _ in range(2):  # with the mouse: a locator would wait for the next page
         page.mouse.click(box["x"] + 5, box["y"] + 5)
         page.wait_for_timeout(150)
     expect(page.get_by_role("heading", name="This key was created already")).to_be_visible()
