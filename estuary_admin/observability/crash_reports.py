@@ -1,7 +1,7 @@
 """Sends crash reports to Sentry, without request data.
 
 None of Sentry's integrations for Django or HTTP is used: they collect requests, queries and
-addresses, each of which may contain a token. Each report is built from fields known to be safe.
+addresses, and any of them may contain a token. A report is built from fields known to be safe.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.console import ROOT
+from tests.support.processes import skip_when_fast
 
+pytestmark = pytest.mark.timeout(600)  # each command is a process
 NAME = "estuary-admin.sqlite3"
 
 
@@ -52,6 +54,7 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    skip_when_fast()
     made = Installation(tmp_path_factory.mktemp("template"))
     for command in (["migrate", "--verbosity=0"], ["createmember", "alice", "--password-stdin"]):
         done = subprocess.run(
