@@ -11,8 +11,9 @@ from estuary_admin.invisible_characters import is_invisible
 
 QUOTES = "\"'`"
 _header_name = re.compile(r"\A(authorization:\s*)?(bearer\s+)?", re.IGNORECASE)
-#: A line break with the indentation around it, as mails and terminals wrap long words.
-_line_break = re.compile(r"[ \t]*[\r\n\v\f\x85\u2028\u2029][\s]*")
+#: A line break with the indentation around it, as mails and terminals wrap long words. It begins
+#: where a run of blanks begins, so that one without a line break is looked at once.
+_line_break = re.compile(r"(?<![ \t])[ \t]*[\r\n\v\f\x85\u2028\u2029][\s]*")
 _is_token = re.compile(r"EST[0-9A-Za-z-]+ARY").fullmatch
 
 

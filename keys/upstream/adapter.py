@@ -83,13 +83,23 @@ class NodeAdapter(BaseAdapter):
         self._pool.close()
 
 
+class _NoCookies(requests.cookies.RequestsCookieJar):
+    """Accepts no cookie, and reads none: the standard parser takes quadratic time."""
+
+    def __init__(self) -> None:
+        super().__init__(DefaultCookiePolicy(allowed_domains=[]))
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Ignore the cookies of a response."""
+
+
 class _NodeSession(requests.Session):
     """A session that can reach one node and nothing else."""
 
     def __init__(self, origin: Origin) -> None:
         super().__init__()
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.cookies = _NoCookies()
         self.adapters.clear()
         self.mount(f"{origin.url}/", NodeAdapter(_pool(origin)))
 

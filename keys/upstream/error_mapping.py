@@ -43,6 +43,7 @@ T = TypeVar("T")
 
 # requests' own errors are OSErrors.
 _LIBRARY_ERRORS = (urllib3_errors.HTTPError, HTTPException, OSError, ValueError)
+_MAX_DATE_LENGTH = 64
 _UNKNOWN_TOKEN = {
     "ERR_AUTH_MISSING",
     "ERR_AUTH_MISSING_BEARER",
@@ -156,7 +157,7 @@ def _seconds(retry_after: str) -> int | None:
     if re.fullmatch(r"[0-9]{1,9}", retry_after):
         return int(retry_after)
     try:
-        moment = parsedate_to_datetime(retry_after)
+        moment = parsedate_to_datetime(retry_after[:_MAX_DATE_LENGTH])
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return max(0, round((moment - datetime.now(UTC)).total_seconds()))
     except (ValueError, OverflowError):
