@@ -61,7 +61,8 @@ def sign_out(request: HttpRequest) -> HttpResponseBase:
         return response
     if not settings.SSO.is_local:
         response = redirect("account_local") if was_local else leave(request, address)
-    response["Clear-Site-Data"] = '"cache", "storage"'
+    if not settings.BASE_PATH:  # below a path the storage belongs to other software as well
+        response["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 

@@ -107,3 +107,30 @@ def test_the_sandbox_node_needs_no_settings(tmp_path: Path) -> None:
 
     assert ended.returncode == 0
     assert "made-up Estuary node" in ended.stdout
+
+
+BELOW_A_PATH = """
+import django
+django.setup()
+from django.conf import settings
+from django.urls import reverse
+from estuary_admin.sso.provider import Adapter
+callback = Adapter(None, "corp").get_callback_url(None, None)
+print(reverse("keys:key_list"), settings.STATIC_URL, callback)
+"""
+
+
+def test_addresses_have_the_path_of_the_console_once(tmp_path: Path) -> None:
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
+        "DATA_DIR": str(tmp_path),
+        "PUBLIC_URL": "https://example.org/estuary",
+    }
+
+    ended = run("-c", BELOW_A_PATH, **RIGHT, **environment)
+
+    assert ended.stdout.split() == [
+        "/estuary/keys/",
+        "/estuary/static/",
+        "https://example.org/estuary/accounts/oidc/corp/callback/",
+    ], ended.stderr

@@ -1,0 +1,77 @@
+"""A process whose system refuses more threads, as at the task limit of a service."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from keys.sandbox import Sandbox
+from tests.estuary_admin.web.test_wire import get
+from tests.support.console import ROOT, Console
+from tests.support.processes import listens, start_server
+
+#: Gunicorn in which `Thread.start` fails as it does at a limit of the system.
+LIMITED_GUNICORN = """
+import os, sys, threading
+start = threading.Thread.start
+
+def limited_start(thread):
+    if threading.active_count() > int(os.environ["THREAD_LIMIT"]):
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = limited_start
+from gunicorn.app.wsgiapp import run
+sys.argv = ["gunicorn", "estuary_admin.wsgi"]
+run()
+"""
+
+
+class LimitedConsole(Console):
+    def start(self) -> None:
+        self._server = start_server(
+            [sys.executable, "-c", LIMITED_GUNICORN],
+            self.log,
+            lambda: listens(self.port),
+            cwd=ROOT,
+            environment=self.environment,
+        )
+
+    def workers(self) -> str:
+        return Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+
+
+def test_a_process_without_any_thread_answers_503(tmp_path: Path) -> None:
+    environment = {"THREAD_LIMIT": "0"}
+    with (
+        Sandbox(rate_limit=None) as node,
+        LimitedConsole(tmp_path, node, [], environment=environment) as console,
+    ):
+        first = get(console.port)
+        workers = console.workers()
+        answers = [first, *(get(console.port) for _ in range(5))]
+
+        assert {answer.status for answer in answers} == {503}
+        assert all(answer.is_our_page for answer in answers)
+        assert "too busy" in first.text
+        assert first.headers["x-request-id"] in console.log.read_text()
+        assert console.workers() == workers
+
+
+@pytest.mark.parametrize("limit", ["1", "3"])
+def test_a_process_with_few_threads_serves_everybody_in_turn(tmp_path: Path, limit: str) -> None:
+    environment = {"THREAD_LIMIT": limit}
+    with (
+        Sandbox(rate_limit=None) as node,
+        LimitedConsole(tmp_path, node, [], environment=environment) as console,
+    ):
+        get(console.port)
+        workers = console.workers()
+        with ThreadPoolExecutor(24) as clients:
+            answers = list(clients.map(lambda _: get(console.port), range(72)))
+
+        assert {answer.status for answer in answers} == {200}
+        assert console.workers() == workers
