@@ -65,6 +65,7 @@ def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
         _cookie_name(),
         signing.dumps({"id": device["id"], "members": members[:MAX_MEMBERS]}, salt=_cookie_name()),
         max_age=REMEMBERED_FOR,
+        path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
@@ -88,4 +89,4 @@ def _network(request: HttpRequest) -> str:
 
 
 def _cookie_name() -> str:
-    return "__Host-device" if settings.SESSION_COOKIE_SECURE else "device"
+    return f"{settings.COOKIE_PREFIX}device"

@@ -75,6 +75,7 @@ def challenge_to_cookie(request: HttpRequest, response: HttpResponse) -> None:
         _cookie_name(),
         signing.dumps(state, salt=_cookie_name()),
         max_age=CHALLENGE_SECONDS,
+        path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Strict",
@@ -95,8 +96,8 @@ def challenge_from_cookie(request: HttpRequest) -> None:
 
 def forget_challenge(request: HttpRequest, response: HttpResponse) -> None:
     request.session.pop(STATE_SESSION_KEY, None)
-    response.delete_cookie(_cookie_name(), samesite="Strict")
+    response.delete_cookie(_cookie_name(), path=settings.SESSION_COOKIE_PATH, samesite="Strict")
 
 
 def _cookie_name() -> str:
-    return "__Host-passkey" if settings.SESSION_COOKIE_SECURE else "passkey"
+    return f"{settings.COOKIE_PREFIX}passkey"

@@ -110,7 +110,12 @@ def _streamed(download: Download, mark: str) -> StreamingHttpResponse:
     # Only this tells the page that asked, by its own mark, that the waiting is over.
     if re.fullmatch(r"[0-9a-z]{1,20}", mark):
         response.set_cookie(
-            "download", mark, max_age=60, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax"
+            "download",
+            mark,
+            max_age=60,
+            path=settings.SESSION_COOKIE_PATH,
+            secure=settings.SESSION_COOKIE_SECURE,
+            samesite="Lax",
         )
     return response
 
