@@ -1,1 +1,1 @@
-"""How fast the console is: `make bench` measures it, and README.md says what the figures mean."""
+"""`make bench` measures the speed of the console; README.md explains the figures."""

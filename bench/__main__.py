@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the table, keep the results; `--help` tells the rest."""
+"""`python -m bench` measures, prints tables and writes the results; see `--help`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.sizing import sized
 from bench.stage import ROOT, Stage, staged
 
 HERE = Path(__file__).parent
-ELSEWHERE = ROOT / "var/bench"  # what is not the whole does not replace it
+ELSEWHERE = ROOT / "var/bench"  # for partial runs, which do not replace the results
 PARTS = {
     "pages": pages.measure,
     "paint": paint.measure,
@@ -28,7 +28,7 @@ PARTS = {
     "profile": profile.measure,
     "routes": routes.measure,
 }
-PROGRAMS = {"wrk": "wrk", "curl": "curl"}  # and Debian's packages that have them
+PROGRAMS = {"wrk": "wrk", "curl": "curl"}  # program: Debian package
 
 
 def main() -> int:
@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
 
 
 def measure(results: Results, stage: Stage, plan: Plan, parts: list[str]) -> list[str]:
-    """Measure each part; one that fails is told, and does not take the others along."""
+    """Measure each part; a part that fails does not stop the others."""
     failed = []
     for name in parts:
         print(f"{name}:", flush=True)

@@ -1,4 +1,4 @@
-"""How cost grows: with the keys of an account, with connections, with the size of an export."""
+"""Charts: cost by keys of an account, by connections, by size of an export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.targets import MIB
 
 
 def draw(results: Results, folder: Path) -> None:
-    """Write a picture for each curve that has points."""
+    """Write a chart for each curve that has points."""
     for name, chart in _charts(results):
         (folder / f"{name}.svg").write_text(drawn(chart), encoding="utf-8")
 
@@ -91,7 +91,7 @@ def _of_exports(found: list[ExportFigures], footer: str) -> Iterator[tuple[str, 
     ]
     title = "An export by curl, node latency 20 ms"
     yield "exports-time", Chart(title, "MiB", "Seconds", names, times, footer)
-    # A growth of nothing has no place on a logarithmic axis.
+    # A logarithmic axis has no zero.
     growth = [Curve("growth", [(one.mib, max(one.growth / MIB, 0.1)) for one in found])]
     yield (
         "exports-memory",
@@ -103,7 +103,7 @@ def _curve(
     name: str, found: list[PageFigures], point: Callable[[PageFigures], tuple[float, float]]
 ) -> Curve:
     points = [point(one) for one in found]
-    return Curve(name, [(x, y) for x, y in points if y > 0])  # 0: not one page came in time
+    return Curve(name, [(x, y) for x, y in points if y > 0])  # 0: no page in time
 
 
 def _memory(found: list[Memory], place: Callable[[Memory], float]) -> list[Curve]:

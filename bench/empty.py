@@ -1,4 +1,4 @@
-"""A page of one row and nothing else: what a new browser needs for any page at all."""
+"""A page with one row: what a new browser needs for any page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ PAGE = (
     b"<!doctype html><title>-</title><table id=key-list><tbody><tr><td>-</td></tr></tbody></table>"
 )
 OPENER = "Cross-Origin-Opener-Policy"
-#: Asked without that header: it has browsers start the page in one more process.
+#: Left out in one of the runs: this header makes browsers start another process.
 WITHOUT_OPENER_POLICY = "without-opener-policy"
 OTHERS = ("Content-Security-Policy", "Cross-Origin-Embedder-Policy", "Cross-Origin-Resource-Policy")
 
 
 @contextmanager
 def empty_page(console: str) -> Iterator[str]:
-    """The address of such a page, answered at once with the headers that the console's have."""
+    """The address of such a page, with the headers of the console's pages."""
     with urllib.request.urlopen(f"{console}/accounts/login/") as answer:
         headers = {name: answer.headers[name] for name in (OPENER, *OTHERS)}
 

@@ -1,4 +1,4 @@
-"""Exports through the console, beside the same from the node, both by curl."""
+"""Exports from the console and from the node, both by curl."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.plan import Plan, of_export
 from bench.processes import Peak, cpu_seconds
 from bench.stage import Console, Node, Stage
 
-DATE_BYTES = 16  # by which two exports of the same account may differ: the fraction of a second
+DATE_BYTES = 16  # two exports of an account differ in the digits of their times
 HIDDEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -25,13 +25,13 @@ class Download:
 
     @property
     def rate(self) -> float:
-        """Bytes a second."""
+        """Bytes per second."""
         return self.size / self.seconds
 
 
 @dataclass(frozen=True)
 class ExportFigures:
-    """Medians over the rounds; the growth is the most that any round had."""
+    """Medians of the rounds; the growth is the maximum."""
 
     mib: int
     size: int
@@ -47,7 +47,7 @@ class ExportFigures:
 def measure(stage: Stage, plan: Plan) -> list[ExportFigures]:
     with stage.node() as node, stage.console(node) as console:
         exports = _Exports(stage, node, console)
-        for _ in range(4):  # both processes, so that code and connections are there
+        for _ in range(4):  # warms up both processes
             exports.through_console(of_export(plan.exports[0]))
         return [_figures(exports, size, plan.export_rounds) for size in plan.exports]
 
@@ -89,7 +89,7 @@ class _Exports:
         return curl(f"{self._node.url}/user/export", [f"Authorization: Bearer {token}"])
 
     def through_console(self, name: str) -> Download:
-        """As the button does: the page with the form first, whose time is not counted."""
+        """As the button does: fetch the form first, without counting its time."""
         cookie = self._stage.cookies[name]
         page = urllib.request.Request(f"{self.console.url}/exports/", headers={"Cookie": cookie})
         with urllib.request.urlopen(page, timeout=30) as answer:
@@ -104,11 +104,11 @@ class _Exports:
 
 
 def curl(url: str, headers: list[str], form: str = "") -> Download:
-    """Fetch and forget; raises unless it is a 200 that came whole."""
+    """Fetch and discard; raises unless it is a complete 200."""
     lines = [f'url = "{url}"', 'output = "/dev/null"', 'write-out = "%{json}"', "silent", "fail"]
     lines += [f'header = "{header}"' for header in headers]
     lines += [f'data = "{form}"'] if form else []
-    # The options come on standard input, where `ps` does not show them.
+    # Options on standard input: `ps` would show the command line.
     done = subprocess.run(
         ["curl", "--config", "-"],
         input="\n".join(lines).encode(),

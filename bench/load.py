@@ -1,4 +1,4 @@
-"""Load, by wrk: so many connections, each asking again as soon as it is answered."""
+"""Load by wrk: each connection asks again as soon as it is answered."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SCRIPT = Path(__file__).with_name("members.lua")
 
 
 class NoWrk(Exception):
-    """There is no wrk on this machine: install Debian's package wrk."""
+    """wrk is missing: install Debian's package wrk."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it; times in milliseconds, CPU that of the server alone."""
+    """The result: times in milliseconds, CPU of the server only."""
 
     connections: int
     requests: int
@@ -35,7 +35,7 @@ class Load:
 
 
 def load(url: str, headers: list[str], connections: int, seconds: int, pid: int) -> Load:
-    """Ask `url` for some seconds; each request has the next of the header lines, in turn.
+    """Ask `url` for some seconds; requests use the header lines in turn.
 
     `pid` is the server's first process, whose CPU is counted with that of those below it.
     """
@@ -64,7 +64,7 @@ def load(url: str, headers: list[str], connections: int, seconds: int, pid: int)
 
 
 def body_of(url: str, header: str) -> str:
-    """One page as text. wrk counts refusals but not redirects: so look before and after."""
+    """One page as text. wrk does not count redirects, so check the page before and after."""
     name, _, value = header.partition(": ")
     request = urllib.request.Request(url, headers={name: value})
     with urllib.request.urlopen(request, timeout=30) as answer:

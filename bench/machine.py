@@ -1,4 +1,4 @@
-"""On which machine, with which versions, under which load of others a figure was measured."""
+"""The machine, versions and load under which a figure was measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Machine:
     django: str
     gunicorn: str
     sqlite: str
-    load_before: float  # of the last minute: near 0 when nobody else is at work
+    load_before: float  # of the last minute: near 0 on an idle machine
     at: str
     commit: str
 

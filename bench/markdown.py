@@ -1,4 +1,4 @@
-"""Tables as Markdown writes them."""
+"""Markdown tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def table(*rows: tuple[object, ...], words: int = 1) -> Iterator[str]:
-    """The first row names the columns, of which the first `words` are text."""
+    """The first row names the columns; the first `words` columns are text."""
     head, *body = rows
     yield "| " + " | ".join(map(str, head)) + " |"
     yield "|" + "|".join("---" if at < words else "--:" for at in range(len(head))) + "|"

@@ -1,4 +1,4 @@
-"""Many members at once, each with a list of their own, in front of a slow node."""
+"""Many members at once, each with their own list, in front of a slow node."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Members:
-    """Times in milliseconds, over all bursts; `sustained` is for members who never stop asking."""
+    """Times in milliseconds of all bursts; `sustained` is for members who ask all the time."""
 
     members: int
     bursts: int
@@ -38,7 +38,7 @@ class Members:
 def measure(stage: Stage, plan: Plan) -> Members:
     cookies = {name: stage.cookies[name] for name in plan.member_names()}
     with stage.node(latency=plan.slow) as node, stage.console(node) as console:
-        # Once for all, so that the bursts find the console as it is in the middle of a day.
+        # Warm the console up before the bursts.
         asyncio.run(burst(console.url, cookies))
         answers = [
             answer
@@ -59,7 +59,7 @@ def measure(stage: Stage, plan: Plan) -> Members:
 
 
 async def burst(url: str, cookies: dict[str, str]) -> list[Answer]:
-    """Each member opens a connection and asks for the page, all at the same moment."""
+    """All members open a connection and ask for the page at the same time."""
     place = urlsplit(url)
     return await asyncio.gather(
         *(_ask(str(place.hostname), place.port or 80, *one) for one in cookies.items())
@@ -87,6 +87,6 @@ async def _page(host: str, port: int, cookie: str) -> bytes:
 
 
 def percentile(values: Iterable[float], share: int) -> float:
-    """The least value that so many of a hundred do not exceed."""
+    """The smallest value that `share` percent of the values do not exceed."""
     ordered = sorted(values)
     return ordered[-(-len(ordered) * share // 100) - 1]

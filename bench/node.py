@@ -1,4 +1,4 @@
-"""The sandbox node in a process of its own: `python -m bench.node`, accounts on standard input.
+"""The sandbox node as a process: `python -m bench.node`, accounts on standard input.
 
 It writes one line of JSON with its address and a token of each account, and ends when its
 standard input does.
@@ -16,7 +16,7 @@ from keys.sandbox.seeding import seed_keys
 
 @dataclass(frozen=True)
 class Account:
-    """One account at the node; of its keys one is the console's."""
+    """An account at the node; one of its keys is the console's."""
 
     name: str
     keys: int = 1
@@ -24,7 +24,7 @@ class Account:
 
 
 def order(accounts: list[Account], latency: float) -> str:
-    """What the process is to be told; the same accounts have the same tokens in every process."""
+    """The input of the process; equal accounts get equal tokens in every process."""
     return json.dumps({"latency": latency, "accounts": [asdict(one) for one in accounts]})
 
 

@@ -1,4 +1,4 @@
-"""The key page under load, beside direct calls to the node for the same list."""
+"""The list page under load, beside direct calls to the node for the same list."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bench.processes import memory
 from bench.stage import Console, Node, Stage
 
 LIST = "/user/api-keys"
-READ = "/keys/"  # a bare address asks the node
-KEPT = "/keys/?page=1"  # anything asked of the list is asked of the one kept for 15 seconds
+READ = "/keys/"  # always asks the node
+KEPT = "/keys/?page=1"  # uses the list that is kept for 15 seconds
 MOST_ROWS = 40  # on a page
 ROW = '<tr id="key-'
-WARM_UP = 8  # connections, so that all processes and many threads have met the page
+WARM_UP = 8  # connections: warms up all processes and many threads
 
 
 @dataclass(frozen=True)
 class PageFigures:
-    """Medians over the rounds; `over_node_ms` is the median of what each round has on top."""
+    """Medians of the rounds; `over_node_ms` is the median of the differences."""
 
     keys: int
     connections: int
@@ -33,7 +33,7 @@ class PageFigures:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of all processes of the console, and with which load they came to have them."""
+    """Memory of all processes of the console, in bytes, and the load that led to it."""
 
     keys: int
     connections: int
@@ -57,7 +57,7 @@ def measure(stage: Stage, plan: Plan) -> Pages:
     figures, kept = [], []
     with stage.node() as node:
         for keys in plan.keys:
-            # A new console for each size, so that its memory tells of this size alone.
+            # A new console for each size, so that its memory belongs to this size.
             with stage.console(node) as console:
                 page = _Page(stage, node, console, keys)
                 page.check()
@@ -80,7 +80,7 @@ class _Page:
         self._token = f"Authorization: Bearer {node.tokens[of_keys(keys)]}"
 
     def check(self) -> None:
-        """Raise when it is not the page that is to be measured."""
+        """Raise unless it is the page to measure."""
         for path in (READ, KEPT):
             rows = body_of(self._console.url + path, self._cookie).count(ROW)
             if rows != min(self._keys, MOST_ROWS):
@@ -109,7 +109,7 @@ class _Page:
 
 
 def _median(loads: list[Load]) -> Load:
-    """The median of each figure; of the counts their sum."""
+    """The median of each figure, and the sum of the counts."""
     middle = {it.name: median(getattr(one, it.name) for one in loads) for it in fields(Load)}
     counts = {name: sum(getattr(one, name) for one in loads) for name in ("requests", "errors")}
     return Load(**middle | counts | {"connections": loads[0].connections})

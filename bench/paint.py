@@ -1,4 +1,4 @@
-"""The key page in a Chromium that was never here before: what comes, and when it is seen."""
+"""The list page in a new Chromium: bytes, requests, and when it is painted."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from bench.wire import Wire
 from tests.support.chromium import launched
 
 SCRIPT = Path(__file__).with_name("paint.js").read_text()
-ROW_PAINTED = "window.bench.painted"  # a promise: what Playwright waits with needs `eval`
+ROW_PAINTED = "window.bench.painted"  # a promise: `wait_for_function` would need `eval`
 SIZE: ViewportSize = {"width": 1280, "height": 800}
-QUIET_MS = 1000  # after the row is painted; long tasks and shifts count until then
+QUIET_MS = 1000  # after the row is painted; until then long tasks and shifts count
 
 
 @dataclass(frozen=True)
 class Paint:
-    """Milliseconds since the navigation began; bytes as they crossed the wire, with headers."""
+    """Milliseconds since the navigation; bytes on the wire, with headers."""
 
     first_byte: float
     first_paint: float
     row_painted: float
-    blocking: float  # what long tasks have beyond 50 ms each
-    longest_task: float  # 0 when none had 50 ms
+    blocking: float  # the time of long tasks beyond 50 ms each
+    longest_task: float  # 0 when none took 50 ms
     layout_shift: float
     requests: float
     size: float
@@ -46,14 +46,14 @@ class Paint:
 
 @dataclass(frozen=True)
 class PaintFigures:
-    """Medians over the runs, each in a new process with an empty profile."""
+    """Medians of the runs, each in a new process with an empty profile."""
 
     keys: int
     runs: int
     paint: Paint
     row_painted_least: float
     row_painted_most: float
-    empty: float  # row painted of a page that holds nothing else, with the console's headers
+    empty: float  # row painted on a page with only that row, with the console's headers
     empty_without_opener_policy: float
 
 
@@ -68,7 +68,7 @@ def measure(stage: Stage, plan: Plan) -> list[PaintFigures]:
         for keys in plan.keys_under_load:
             print(f"  {keys:,} keys", flush=True)
             cookie = stage.cookies[of_keys(keys)]
-            # The first one warms the disk's cache and the server, and is thrown away.
+            # The first run warms up the disk cache and the server, and is discarded.
             turns = [
                 (
                     _cold(playwright, console, cookie),

@@ -1,4 +1,4 @@
-"""The table of what a browser sees."""
+"""The table of the browser's figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much is measured: all of it, a quick look, or just enough to see that the harness works."""
+"""How much is measured: everything, a rough run, or just enough to test the bench."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from bench.node import Account
 MIB = 1 << 20
 #: The admin whose pages `bench/routes.py` asks for.
 ROUTES_MEMBER = "routes"
-CONTENT_BYTES = 1231  # of an export for each content with its deal, about
+CONTENT_BYTES = 1231  # of an export, for each content with its deal, roughly
 
 
 @dataclass(frozen=True)
 class Plan:
-    seconds: int  # of each run of load
-    rounds: int  # of runs; the median counts
-    keys: tuple[int, ...]  # of an account; the curve at one connection
+    seconds: int  # of each load run
+    rounds: int  # of runs; figures are their medians
+    keys: tuple[int, ...]  # of an account, measured with one connection
     keys_under_load: tuple[int, ...]
-    connections: tuple[int, ...]  # with the smallest account; the curve
-    connections_beside: tuple[int, ...]  # with those under load
+    connections: tuple[int, ...]  # with the smallest account
+    connections_beside: tuple[int, ...]  # with the accounts under load
     keys_profiled: tuple[int, ...]
-    paints: int  # cold starts of a browser for each account under load
+    paints: int  # cold browser starts for each account under load
     exports: tuple[int, ...]  # MiB
     export_rounds: int
     members: int
     bursts: int
-    slow: float = 0.5  # seconds of latency of the node that all members ask at once
+    slow: float = 0.5  # latency in seconds of the node for members at once
 
     @property
     def smallest(self) -> int:
         return self.keys[0]
 
     def seconds_for(self, keys: int) -> int:
-        """Long lists take longer; a run must hold many pages."""
+        """A run must contain many pages, and long lists take longer."""
         return self.seconds * (2 if keys >= 10_000 else 1)
 
     def connections_for(self, keys: int) -> tuple[int, ...]:
@@ -57,12 +57,12 @@ class Plan:
 
 
 def of_keys(count: int) -> str:
-    """The member with so many keys."""
+    """The member with `count` keys."""
     return f"keys-{count}"
 
 
 def of_export(size: int) -> str:
-    """The member whose export has about so many MiB."""
+    """The member whose export has about `size` MiB."""
     return f"export-{size}"
 
 

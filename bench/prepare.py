@@ -1,6 +1,6 @@
 """Run in the console's environment: database, static files, members and their sessions.
 
-Members stand on standard input as JSON, name to token; their browsers' cookies come back likewise.
+It reads members from standard input as JSON (name to token) and prints their cookies as JSON.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
             member.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
         connect_token(Actor(member, "", ""), token)
         browser = Client()
-        browser.force_login(member)  # all that a sign-in does, but for the password's check
+        browser.force_login(member)  # a sign-in without checking the password
         cookies[name] = "; ".join(
             [
                 f"{settings.SESSION_COOKIE_NAME}={browser.session.session_key}",

@@ -1,4 +1,4 @@
-"""What processes use, from /proc: seconds of CPU, bytes of memory."""
+"""CPU and memory of processes, from /proc."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def children(pid: int) -> list[int]:
-    """The processes that this one started itself."""
+    """The direct children of a process."""
     return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text().split()]
 
 
 def family(pid: int) -> Iterator[int]:
-    """A process and all below it."""
+    """A process and all its descendants."""
     yield pid
     for child in children(pid):
         yield from family(child)
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU that a process and those below it, living, have used so far."""
+    """CPU seconds of a process and its living descendants."""
     return sum(_ticks(one) for one in family(pid)) / TICKS
 
 
 def _ticks(pid: int) -> int:
-    # The name may hold blanks and brackets; what counts comes after it.
+    # The name may contain blanks and brackets; the numbers follow it.
     fields = (PROC / f"{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
 def memory(pid: int, kind: str = "Rss") -> int:
-    """Bytes of a process and those below it; `kind` is Rss, or Pss, which counts shared once."""
+    """Bytes of a process and its descendants; `kind` is Rss, or Pss (shared pages once)."""
     return sum(_of_one(one, "smaps_rollup", f"{kind}:") for one in family(pid))
 
 
@@ -48,7 +48,7 @@ def _of_one(pid: int, file: str, kind: str) -> int:
 
 
 class Peak:
-    """The most memory that a process and those below it have while this is open.
+    """The peak of memory of a process and its descendants inside the `with` block.
 
     The kernel keeps the mark: looking every few milliseconds would slow what is measured. The
     marks of several processes may be of different moments; their sum is never too low.
@@ -60,7 +60,7 @@ class Peak:
 
     def __enter__(self) -> Self:
         for one in family(self._pid):
-            (PROC / f"{one}/clear_refs").write_text("5")  # the mark falls to what is in use
+            (PROC / f"{one}/clear_refs").write_text("5")  # resets the peak to the current use
         self.before = self._marked()
         return self
 

@@ -1,7 +1,7 @@
-"""Where the time of a key page goes: `python -m bench.profile [keys]`, by py-spy.
+"""Where the CPU time of the list page goes: `python -m bench.profile [keys]`, by py-spy.
 
-The processes of the console are looked at 50 times a second while wrk asks them, as they are in
-production. A look counts the thread that holds the interpreter, for the innermost layer it is in.
+py-spy samples the processes of the console 50 times a second under load. A sample counts the
+thread that holds the interpreter, for its innermost layer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.processes import children
 from bench.stage import Stage, staged
 
 CONNECTIONS = 32
-#: Which file is whose; a look belongs to the first match, from the innermost frame outwards.
+#: The files of each layer; a sample belongs to the first match, from the innermost frame on.
 LAYERS = {
     "templates": (
         "django/template/",
@@ -62,7 +62,7 @@ LAYERS = {
     "gunicorn": ("gunicorn/",),
 }
 REST = "Python otherwise"
-HELPERS = "django/utils/"  # everybody's: they count for whoever called them
+HELPERS = "django/utils/"  # used by all layers: they count for the caller
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Profile:
-    """Percent of the looks by layer, largest first."""
+    """Percent of the samples by layer, largest first."""
 
     keys: int
     shares: dict[str, float]
@@ -87,7 +87,7 @@ def measure(stage: Stage, plan: Plan) -> list[Profile]:
 
 
 def profile(stage: Stage, keys: int, seconds: int) -> Profile:
-    """Look at a page of so many keys; empty when py-spy is not allowed to look."""
+    """Profile the list page with `keys` keys; empty when py-spy is not permitted."""
     print(f"  {keys:,} keys", flush=True)
     cookie = f"Cookie: {stage.cookies[of_keys(keys)]}"
     with stage.node() as node, stage.console(node) as console:
@@ -118,7 +118,7 @@ def layer_of(frames: Iterable[str]) -> str:
 
 
 def _spy(pid: int, seconds: int, folder: Path) -> subprocess.Popen[bytes]:
-    program = Path(sys.executable).with_name("py-spy")  # installed beside it, wherever PATH leads
+    program = Path(sys.executable).with_name("py-spy")  # installed in the same environment
     command = [str(program), "record", "--full-filenames", "--format", "raw", "--rate", "50"]
     command += [
         "--gil",

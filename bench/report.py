@@ -1,4 +1,4 @@
-"""The tables: for the terminal, and for the block in README.md that the bench keeps."""
+"""The tables, for the terminal and for the results block of README.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ END = "<!-- end of results -->"
 
 
 def write_into(page: Path, block: str) -> None:
-    """Put a block in the place of what stands between the marks."""
+    """Replace the text between the marks."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]

@@ -1,4 +1,4 @@
-"""What one run of the bench found, and the file it is kept in."""
+"""The results of one run, and their file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.routes import RouteFigures
 
 @dataclass
 class Results:
-    """A part that was not measured is None."""
+    """The parts; one that was not measured is None."""
 
     machine: Machine
     pages: Pages | None = None

@@ -84,7 +84,7 @@ def measure(stage: Stage, plan: Plan) -> list[RouteFigures]:
         addresses = dict(_addresses(stage, console.url))
         for name, (url, header) in addresses.items():
             print(f"  {name}", flush=True)
-            for _ in range(WARM_UP):  # so that both processes have met the page
+            for _ in range(WARM_UP):  # warms up both processes
                 body_of(url, header)  # raises when the address redirects
         rounds = [
             {

@@ -1,4 +1,4 @@
-"""What one core carries, worked out from the figures: the table of docs/scaling.md."""
+"""How many pages one core serves: the table of docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.targets import MIB
 
 
 def sized(results: Results) -> str:
-    """Pages a second and core by the CPU that a page costs under the most load measured."""
+    """Pages per second and core, from the CPU of a page under the highest load."""
     if not results.pages:
         return ""
     most = {one.keys: one for one in results.pages.figures}  # the last has the most connections

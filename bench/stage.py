@@ -1,4 +1,4 @@
-"""The parts on stage: a sandbox node and the console in production mode, each a process."""
+"""A sandbox node and a console in production mode, each as a process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Console:
 
 
 class Stage:
-    """A database and members that outlive the processes started in front of them."""
+    """A database and members, for the processes that are started with them."""
 
     def __init__(self, folder: Path, accounts: list[Account]) -> None:
         self.folder = folder
@@ -82,7 +82,7 @@ class Stage:
 
     @contextmanager
     def console(self, node: Node) -> Iterator[Console]:
-        """gunicorn with its configuration from the tree, in the environment of an installation."""
+        """gunicorn with the repository's configuration, in the environment of an installation."""
         port = free_port()
         url = f"http://localhost:{port}"
         environment = {

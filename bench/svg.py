@@ -1,4 +1,4 @@
-"""Curves as small SVG pictures, light and dark, without a script or a font of their own.
+"""Charts as small SVG files for light and dark, without scripts or fonts.
 
 The plotting libraries write ten times as much, with scripts in it, and bring numpy along.
 """
@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over two logarithmic axes; `x_names` are the places on the lower one."""
+    """Curves over two logarithmic axes; `x_names` are the ticks of the lower one."""
 
     title: str
     x_title: str
@@ -65,7 +65,7 @@ def drawn(chart: Chart) -> str:
 
 
 def _ticks(values: list[float]) -> Iterator[float]:
-    """1, 2, 5, 10, … from below the least value to above the greatest."""
+    """1, 2, 5, 10, … from below the smallest value to above the largest."""
     least, most = min(values), max(values)
     power = math.floor(math.log10(least))
     found = [step * 10.0**p for p in range(power, power + 12) for step in STEPS]
@@ -108,7 +108,9 @@ def _curves(
         for (x, y), (_, value) in zip(places, curve.points, strict=True):
             told = f"<title>{value:,.4g}</title>"
             yield f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5">{told}</circle>'
-        below = max(below, round(places[-1][1]) + 4)  # a name beside its end, none on another
+        below = max(
+            below, round(places[-1][1]) + 4
+        )  # each name beside the end of its curve, without overlaps
         yield _text(WIDTH - RIGHT + 12, below, curve.name, "name") + "</g>"
         below += 18
 

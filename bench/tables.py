@@ -1,4 +1,4 @@
-"""The tables behind the one of targets: what each part found."""
+"""The tables of the parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be reached, what was, and what the incumbent does."""
+"""The targets, the figures, and those of the incumbent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORST, PATIENCE = 2_000, 50  # ms
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `figure` and `bound` in the same unit."""
+    """One line of the table; `figure` and `bound` have the same unit."""
 
     what: str
     figure: float

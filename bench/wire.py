@@ -1,4 +1,4 @@
-"""What crosses the network while a page comes."""
+"""The network traffic of a page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import CDPSession
 
 
 class Wire:
-    """Counts what crosses the network, and not what a cache gives."""
+    """Counts bytes from the network, not those from a cache."""
 
     def __init__(self, session: CDPSession) -> None:
         self.document = ""
@@ -20,7 +20,7 @@ class Wire:
         session.on("Network.loadingFinished", self._finished)
 
     def take(self) -> dict[str, int]:
-        """Bytes by request since the last time."""
+        """Bytes by request since the last call."""
         taken, self._sizes = self._sizes, {}
         return taken
 
