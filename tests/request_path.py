@@ -28,21 +28,27 @@ def main() -> int:
     parser.add_argument("--post", action="store_true", help="send a POST without fields")
     options = parser.parse_args()
     files = files_on_the_way(options.path, "post" if options.post else "get")
-    for file in files:
-        sys.stdout.write(f"{file}\n")
+    in_view = [file for file, runs_in_view in files.items() if runs_in_view]
+    around = [file for file, runs_in_view in files.items() if not runs_in_view]
+    for title, group in (("In the view", in_view), ("Around it, as for every page", around)):
+        lines = [f"{title}: {len(group)} files", *(f"  {file}" for file in group)]
+        sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.write(f"{len(files)} files on the path of {options.path}\n")
     return 0
 
 
-def files_on_the_way(path: str, method: str) -> list[str]:
-    """The files that run for the second of two such requests, in a console of their own."""
+def files_on_the_way(path: str, method: str) -> dict[str, bool]:
+    """The files that run for the second of two such requests, and whether the view calls them."""
     with console() as send:
+        from django.urls import resolve
+
         read(send(method, path))
-        return [
-            file
-            for file in files_called(lambda: read(send(method, path)))
-            if not file.startswith(NOT_OURS)
-        ]
+        counted = Counted(resolve(path).func.__code__)
+        with counted:
+            response = send(method, path)
+            counted.is_in_view = response.streaming  # its content is made after the view returns
+            read(response)
+    return counted.files()
 
 
 def read(response: Any) -> None:
@@ -54,22 +60,40 @@ def read(response: Any) -> None:
     response.close()
 
 
-def files_called(act: Callable[[], None]) -> list[str]:
-    """Our files, relative to the repository, with a function that `act` calls in this thread."""
-    called: set[str] = set()
+class Counted:
+    """Notes the file of each function that is called in this thread."""
 
-    def note(frame: types.FrameType, event: str, _: Any) -> None:
-        if event == "call":
-            called.add(frame.f_code.co_filename)
+    def __init__(self, view: types.CodeType) -> None:
+        self.is_in_view = False
+        self._view = view
+        self._called: dict[str, bool] = {}
 
-    sys.setprofile(note)
-    try:
-        act()
-    finally:
+    def __enter__(self) -> None:
+        sys.setprofile(self._note)
+
+    def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
-    ours = [Path(name) for name in called if name.startswith(str(ROOT))]
-    found = [name.relative_to(ROOT).as_posix() for name in ours]
-    return sorted(name for name in found if name.startswith(PACKAGES))
+
+    def _note(self, frame: types.FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if code is self._view:
+            self.is_in_view = event == "call"
+        if event == "call":
+            self._called[code.co_filename] = self._called.get(code.co_filename) or self.is_in_view
+
+    def files(self) -> dict[str, bool]:
+        """Ours, relative to the repository, in alphabetical order."""
+        names = {Path(name): is_in_view for name, is_in_view in self._called.items()}
+        ours = {
+            name.relative_to(ROOT).as_posix(): is_in_view
+            for name, is_in_view in names.items()
+            if name.is_relative_to(ROOT)
+        }
+        return {
+            name: ours[name]
+            for name in sorted(ours)
+            if name.startswith(PACKAGES) and not name.startswith(NOT_OURS)
+        }
 
 
 @contextmanager
