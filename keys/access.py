@@ -1,4 +1,4 @@
-"""Who may use a view, declared on the view; and what it shows when Estuary has trouble."""
+"""Access to views, declared on the view, and the pages for trouble with Estuary."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def signed_in(view: View) -> View:
-    """For every member. MemberRequiredMiddleware has seen to it; this states it."""
+    """For every member. MemberRequiredMiddleware checks it; the decorator states it for tests."""
     view.access = "member"  # type: ignore[attr-defined]
     return view
 
@@ -42,7 +42,7 @@ def connected(view: View) -> View:
 
 
 def upstream_errors_shown(view: View) -> View:
-    """Turn trouble with Estuary, or with the stored token, into a page with a way on."""
+    """Show trouble with Estuary, or with the stored token, as a page that says what to do."""
 
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -71,7 +71,7 @@ def _upstream_error(request: HttpRequest, error: UpstreamError) -> HttpResponseB
             "title": _title(error),
             "sentence": error.sentence,
             "is_about_token": error.is_about_token,
-            # After a POST there is nothing to repeat by a link: it may have been carried out.
+            # A POST may have been carried out, so there is no link that repeats it.
             "retry_url": request.get_full_path() if request.method == "GET" else "",
         },
         status,
@@ -93,6 +93,6 @@ def _title(error: UpstreamError) -> str:
         return "Estuary refuses your key"
     if isinstance(error, RateLimited):
         return "Estuary is busy"
-    # What answered something else was reached.
+    # A node that answers something unexpected was reached.
     is_away = isinstance(error, UpstreamUnavailable)
     return "Estuary unreachable" if is_away else "Trouble with Estuary"

@@ -1,4 +1,4 @@
-"""What every page's frame needs, worked out only when a page uses it."""
+"""What every page shows around its content, computed only when a template uses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from estuary_admin.security.proof_methods import has_password_here
 
 
 class Console:
-    """An error page may come while the database is away, so nothing here is asked beforehand."""
+    """Queries nothing in advance: an error page is shown while the database is away, too."""
 
     version = VERSION
 
@@ -28,7 +28,7 @@ class Console:
 
     @property
     def has_sso(self) -> bool:
-        """Whether there is single sign-on to look into; spares local members a query per page."""
+        """Whether single sign-on is configured; without it, pages need no query for the role."""
         return settings.SSO.mode != "local"
 
     @property
@@ -43,7 +43,7 @@ class Console:
 
     @property
     def has_password(self) -> bool:
-        """Whether there is a password to change; on error pages nobody may be known."""
+        """Whether there is a password to change; on an error page there may be no member."""
         return hasattr(self._request, "user") and has_password_here(self._request)
 
     @property

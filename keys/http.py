@@ -1,4 +1,4 @@
-"""Page or part: what the server answers to a browser, and to htmx in it."""
+"""Responses: whole pages for browsers, parts of pages for htmx."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keys.models import StoredToken
 
 
 class AppRequest(HttpRequest):
-    """A request that passed our decorators: signed in and, where said so, connected."""
+    """A request that passed `signed_in` and, for `stored_token`, `connected`."""
 
     user: User
     htmx: HtmxDetails
@@ -42,7 +42,7 @@ def render_page(
 def render_trouble(
     request: HttpRequest, page: str, context: dict[str, Any], status: int
 ) -> HttpResponse:
-    """Render trouble as a page, or for htmx as a notice that leaves the page as it was."""
+    """Render trouble as a page, or for htmx as a notice that leaves the page unchanged."""
     response = render_page(request, page, context, status)
     if wants_part(request):
         return reswap(retarget(response, "#notices"), "innerHTML")

@@ -1,4 +1,4 @@
-"""What a member can choose from; plain values for models, forms and middleware alike."""
+"""The choices of a member's preferences, as plain values for models, forms and middleware."""
 
 from __future__ import annotations
 

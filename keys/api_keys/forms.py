@@ -81,7 +81,7 @@ class KeyCreateForm(NoTokenFieldsMixin):
             self.fields["permission"].error_messages["invalid_choice"] = sentence
 
     def _lifetimes(self) -> list[tuple[str, str]]:
-        """The lifetimes that the policy allows; a custom one is judged when it is written."""
+        """The lifetimes that the policy allows; a custom one is checked when it is submitted."""
         return [
             (value, words)
             for value, words in LIFETIMES
@@ -136,7 +136,7 @@ class KeyCreateForm(NoTokenFieldsMixin):
                 self.add_error(name or None, problem.sentence)
 
     def to_spec(self) -> KeySpec:
-        """The key that was asked for; call it on a valid form."""
+        """The key to create; call this on a valid form."""
         return KeySpec(
             label=self.cleaned_data["label"],
             lifetime=self._lifetime(),
@@ -156,7 +156,7 @@ def _preset(choice: str) -> timedelta | None:
 
 
 class KeyRevokeForm(forms.Form):
-    """For the member's own stored token, which needs a second, explicit yes."""
+    """Confirms that the member's own stored token is to be revoked."""
 
     confirm_own = forms.BooleanField(
         label="I understand that this disconnects the console from Estuary",

@@ -21,7 +21,7 @@ REUSE_LIST = timedelta(seconds=15)
 
 
 class Snapshot(Fetched, frozen=True, array_like=True):
-    """The keys that Estuary listed. It holds no token: none passes `keys.upstream`."""
+    """The keys that Estuary listed. It holds no token: `keys.upstream` lets none through."""
 
     keys: tuple[ApiKey, ...]
     unreadable: int
@@ -31,13 +31,13 @@ class Snapshot(Fetched, frozen=True, array_like=True):
         return next((key for key in self.keys if key.token_hash == token_hash), None)
 
     def only(self, token_hashes: set[str]) -> Snapshot:
-        """With those keys alone: to look hundreds up in 200,000 would take seconds."""
+        """The snapshot with only these keys: finding hundreds among 200,000 would take seconds."""
         keys = tuple(key for key in self.keys if key.token_hash in token_hashes)
         return msgspec.structs.replace(self, keys=keys)
 
     @property
     def doubt(self) -> str:
-        """Why a key that is missing here may exist all the same, as a sentence; "" if none may."""
+        """Why a key that is missing here may exist all the same, as a sentence; or ""."""
         return self.stale_reason or (
             "Estuary's list could not be read whole." if self.unreadable else ""
         )
@@ -59,7 +59,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
 
 
 def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
-    """A list to look one key up in; that it is not there is for Estuary to say, now.
+    """A list to find one key in; only a fresh list can say that the key is not there.
 
     Raises UpstreamError as `current_list` does.
     """
@@ -76,7 +76,7 @@ def recent_list(stored: StoredToken) -> Snapshot | None:
 
 
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
-    """Keep a list for all processes, under the version that was current when it was asked for."""
+    """Keep a list for all processes, with the version that was current before it was fetched."""
     snapshot = Snapshot(
         listed.keys,
         listed.unreadable,
@@ -89,7 +89,7 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
             _name(stored), msgspec.msgpack.encode(snapshot), KEEP_FETCHED.total_seconds()
         )
     except OSError:
-        # A full disk, or one that may only be read: what Estuary says is shown all the same.
+        # The disk is full or read-only: the list is shown all the same.
         logger.exception("key_list_not_kept")
     return snapshot
 
@@ -107,12 +107,12 @@ def _kept(stored: StoredToken) -> Snapshot | None:
         packed = caches["key_lists"].get(_name(stored))
         return _packed.decode(packed) if packed else None
     except Exception:
-        # Half a file after a power cut, another version's list: Estuary can be asked again.
+        # A truncated file, or a list of another version: Estuary can be asked again.
         logger.exception("key_list_unreadable")
         return None
 
 
 def _name(stored: StoredToken) -> str:
-    # The number rises with the shape of Snapshot; the hash keeps lists of two accounts apart even
-    # after a backup was restored.
+    # The number changes with the fields of Snapshot. The hash keeps the lists of two accounts
+    # apart, also after a backup was restored.
     return f"key-list:4:{stored.pk}:{stored.token_hash}"

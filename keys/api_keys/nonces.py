@@ -1,4 +1,4 @@
-"""One-time values for the create form, bound to the session they were given to."""
+"""One-time values for the create form, bound to the session that they were issued to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.signing import BadSignature, TimestampSigner
 
-MAX_AGE = 12 * 3600  # seconds; as long as a session lives
+MAX_NONCE_SECONDS = 12 * 3600  # as long as a session lives
 
 
 def new_nonce(session: SessionBase) -> str:
@@ -15,9 +15,9 @@ def new_nonce(session: SessionBase) -> str:
 
 
 def checked_nonce(session: SessionBase, signed: str) -> str:
-    """The bare nonce, or "" when it is not of this session, altered or too old."""
+    """The bare nonce; "" when it is altered, too old, or of another session."""
     try:
-        return _signer(session).unsign(signed, max_age=MAX_AGE)
+        return _signer(session).unsign(signed, max_age=MAX_NONCE_SECONDS)
     except BadSignature:
         return ""
 

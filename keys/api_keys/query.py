@@ -1,4 +1,4 @@
-"""What a member asks of the key list, as it stands in the address bar."""
+"""The query of the key list, as it is in the address bar."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Search text, status, sort and page; anything unknown falls back to the plain list."""
+    """Search text, status, sort and page; unknown values fall back to the defaults."""
 
     q: str = ""
     status: Status = Status.ALL
@@ -51,16 +51,16 @@ class KeyQuery:
         )
 
     def url(self, **changes: str | int) -> str:
-        """The list's address with some answers changed; a change leads back to the first page."""
+        """The list's address with some values changed; a change leads back to the first page."""
         return _address(_unlike_plain({**self._answers(), "page": 1, **changes}))
 
     def fresh_url(self) -> str:
-        """The same list, asked of Estuary anew."""
+        """The address of the same list, fetched from Estuary again."""
         said = self.said()
         return _address(said | {"fresh": "1"} if said else said)
 
     def said(self) -> dict[str, str | int]:
-        """What differs from the plain list."""
+        """The values that differ from the defaults."""
         return _unlike_plain(self._answers())
 
     def _answers(self) -> dict[str, str | int]:
@@ -68,7 +68,7 @@ class KeyQuery:
 
 
 def new_hash_in(params: Mapping[str, str]) -> str:
-    """The hash of a key just made, in the address that leads from its page to the list; or ""."""
+    """The hash of a new key, which its page puts into the address of the list; or ""."""
     said = params.get("new", "")
     return said if re.fullmatch(HASH, said) else ""
 
@@ -86,5 +86,5 @@ def _address(parameters: dict[str, str | int]) -> str:
 
 @cache
 def list_url() -> str:
-    """The key list's address; a page with 40 rows needs it a hundred times over."""
+    """The key list's address; a page with 40 rows needs it a hundred times."""
     return reverse("keys:key_list")

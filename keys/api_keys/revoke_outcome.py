@@ -1,4 +1,4 @@
-"""What became of a revoked key: Estuary's answer and the list after it, judged together."""
+"""The outcome of a revocation: Estuary's answer and the list after it, judged together."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ class Outcome(StrEnum):
     GONE = "gone"  # Estuary did not list it any more
     STILL_LISTED = "still-listed"
     UNKNOWN = "unknown"
-    FAILED = "failed"  # surely not carried out
+    FAILED = "failed"  # certainly not carried out
     NOT_TRIED = "not-tried"
 
 
 ENDED = {Outcome.REVOKED, Outcome.GONE}
-#: What the client says of each key: sent, not listed any more, failed, or not tried.
+#: What the client returns for each key: sent, not listed any more, failed, or not tried.
 Answer = bool | UpstreamError | None
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """What became of one key."""
+    """The outcome for one key."""
 
     token_hash: str
     outcome: Outcome
     sentence: str = ""  # the trouble on the way, if there was any
-    is_disconnected: bool = False  # it was the stored token, which went with it
+    is_disconnected: bool = False  # it was the stored token, which is deleted too
 
 
 def judged(
@@ -39,7 +39,7 @@ def judged(
     after: Snapshot | None,
     trouble: UpstreamError | None,
 ) -> Revocation:
-    """What one key's answer and the list taken after it say together."""
+    """Judge one key by its answer and by the list taken afterwards."""
     sentence = answer.sentence if isinstance(answer, UpstreamError) else ""
     if answer is None:
         return Revocation(token_hash, Outcome.NOT_TRIED)
@@ -48,12 +48,12 @@ def judged(
     if isinstance(answer, UpstreamError) and not answer.maybe_carried_out:
         return Revocation(token_hash, Outcome.FAILED, sentence)
     if after is None:
-        # Our own token, revoked a moment ago and now refused: that is the proof.
+        # Our own token was just revoked, and Estuary now refuses it: that proves it.
         proved = answer is True and isinstance(trouble, TokenRejected)
         outcome = Outcome.REVOKED if proved else Outcome.UNKNOWN
         return Revocation(token_hash, outcome, sentence or (trouble.sentence if trouble else ""))
     if after.find(token_hash):
-        # The list was looked at: advice to do so would take the verdict back.
+        # The list has been read, so the advice to read it is left out.
         what = answer.what if isinstance(answer, UpstreamError) else ""
         return Revocation(token_hash, Outcome.STILL_LISTED, what)
     if after.doubt:

@@ -16,7 +16,7 @@ from keys.notes.search import comparable
 from keys.notes.services import hashes_matching
 from keys.upstream import ApiKey
 
-PAGE_SIZE = 40  # rows; with labels that have nothing in common they still come in 8 KB
+PAGE_SIZE = 40  # rows; even with random labels they take only 8 KB, compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def table_of(
     node_now: datetime,
     new_hash: str = "",
 ) -> KeyTable:
-    """Answer a query with one page of rows; the counts are over all keys, whatever is searched."""
+    """One page of rows for a query; the counts are over all keys, whatever is searched."""
     by_status = _by_status(keys, node_now)
     counts = Counter({status: len(members) for status, members in by_status.items()})
     found = _sorted(_matching(by_status[query.status], query.q), query.sort)
@@ -75,7 +75,7 @@ def table_of(
 
 
 def _by_status(keys: tuple[ApiKey, ...], node_now: datetime) -> dict[Status, list[ApiKey]]:
-    """Sort keys into chips: session keys only into their own, legacy ones into theirs as well."""
+    """Keys by filter: session keys are only in their own, legacy keys in theirs as well."""
     members = [key for key in keys if not key.is_session]
     terms: tuple[list[ApiKey], ...] = tuple([] for _ in TERMS)
     ends = terms_at(node_now)  # once, and not for each of 10,000 keys

@@ -1,4 +1,4 @@
-"""`make demo`: a sandbox node and the console in front of it, seeded, on this machine only."""
+"""`make demo`: a console with a sandbox node and made-up members, on this machine only."""
 
 from __future__ import annotations
 
@@ -20,8 +20,19 @@ from keys.sandbox import Sandbox
 
 PASSWORD = "sandbox"  # noqa: S105 - printed on the screen, reachable from this machine only
 ROOT = Path(__file__).resolve().parents[2]
-#: What programs need of a shell. All else stays out: it may be the settings of a real console.
-KEPT = ("PATH", "HOME", "LANG", "LC_", "TERM", "TMPDIR", "LD_", "VIRTUAL_ENV", "PYTHON", "COVERAGE")
+#: Variables that programs need. Others are dropped: they may be the settings of a real console.
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_",
+    "TERM",
+    "TMPDIR",
+    "LD_",
+    "VIRTUAL_ENV",
+    "PYTHON",
+    "COVERAGE",
+)
 
 
 def main() -> int:
@@ -29,9 +40,9 @@ def main() -> int:
     if not is_free(port):
         sys.stderr.write(f"Port {port} is taken. Try: make demo PORT={port + 1}\n")
         return 1
-    # A terminal's Ctrl-C reaches the whole group; a supervisor's SIGTERM only us.
+    # Ctrl-C reaches the whole process group, a supervisor's SIGTERM only this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # Started in the background, Python would leave SIGINT ignored.
+    # A process that a shell starts in the background ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="estuary-admin-demo-") as data_dir, Sandbox() as node:
         set_environment(environment(data_dir, port, node.url))
@@ -72,7 +83,7 @@ def is_free(port: int) -> bool:
 
 
 def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
-    """The demo's settings: all that it writes, it writes into a folder of its own."""
+    """The settings of the demo, which writes only into a folder of its own."""
     return {
         "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
         "SECRET_KEY": secrets.token_urlsafe(64),
@@ -90,14 +101,14 @@ def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
 
 
 def set_environment(values: dict[str, str]) -> None:
-    """Put ours in place of what the shell holds for a real console."""
-    for name in [name for name in os.environ if not name.startswith(KEPT)]:
+    """Replace the settings of a real console that the shell may hold."""
+    for name in [name for name in os.environ if not name.startswith(KEPT_VARIABLES)]:
         del os.environ[name]
     os.environ.update(values)
 
 
 def prepare(node: Sandbox) -> str:
-    """Make the database and the static files; seed the team, and give the token for bob."""
+    """Make the database and the static files, seed the members; returns the token for bob."""
     import django
 
     django.setup()

@@ -1,4 +1,4 @@
-"""Who is in the demo: alice and carol, who are connected, and bob, who has a key to connect."""
+"""The members of the demo: alice and carol are connected, bob has a key to connect."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from keys.sandbox import Sandbox
 from keys.sandbox.seeding import seed_showcase
 from keys.token.stored_tokens import connect_token
 
-#: How many contents are in the account of each.
+#: The number of contents in each account.
 MEMBERS = {"alice": 1200, "bob": 3, "carol": 40}
 
 
 def seed_team(node: Sandbox, password: str) -> str:
-    """Make members and their accounts; returns bob's token, which nobody has connected yet."""
+    """Make members and their accounts; returns the token that bob can connect."""
     tokens, members = {}, {}
     for name, contents in MEMBERS.items():
         account = node.add_user(name, contents=contents)

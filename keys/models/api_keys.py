@@ -1,4 +1,4 @@
-"""What the console recorded of the keys that it created."""
+"""Records of the keys that this console created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keys.upstream import Permission, describe, fingerprint_of
 
 
 class KeyCreation(models.Model):
-    """One request to create a key: claimed once by its nonce, then the record of the key."""
+    """One request to create a key, claimed once by its nonce; afterwards the record of the key."""
 
     class Outcome(models.TextChoices):
         REQUESTED = "requested", "Not answered yet"
@@ -50,6 +50,6 @@ class KeyCreation(models.Model):
         return describe(self.lifetime)
 
     def is_overdue(self, patience: timedelta) -> bool:
-        """Whether the process that asked Estuary must have given up by now."""
-        # abs: a request from the future is from before the clock was set back.
+        """Whether the process that asked Estuary has certainly given up."""
+        # abs: after the clock was set back, an old request seems to lie ahead.
         return abs(timezone.now() - self.requested_at) > patience

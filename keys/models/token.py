@@ -1,4 +1,4 @@
-"""The sealed token by which the console acts for a member."""
+"""The sealed token with which the console acts for a member."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keys.upstream import fingerprint_of
 
 
 class StoredToken(models.Model):
-    """The token by which this console acts for a member; unsealed only in `stored_tokens`."""
+    """The token with which this console acts for a member; unsealed only in `stored_tokens`."""
 
     member = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="stored_token"
@@ -18,7 +18,7 @@ class StoredToken(models.Model):
     sealed = models.TextField()
     token_hash = models.CharField(max_length=43)
     connected_at = models.DateTimeField(default=timezone.now)
-    # Raised by every change of ours, so that no process shows a list from before it.
+    # Each change of ours increments it, so that no process shows a list from before the change.
     list_version = models.PositiveBigIntegerField(default=0)
 
     def __str__(self) -> str:

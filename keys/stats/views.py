@@ -1,4 +1,4 @@
-"""How much the account stores."""
+"""The page that says how much the account stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes as people read them; exact for any size, since Python's integers are."""
+"""Bytes as people read them, exact for any size."""
 
 from __future__ import annotations
 

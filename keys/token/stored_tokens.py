@@ -1,4 +1,4 @@
-"""Connecting, using and disconnecting the token by which the console acts for a member."""
+"""Connecting, using and disconnecting the token with which the console acts for a member."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ConsoleClient(EstuaryClient):
 
 
 def client_for(stored: StoredToken, actor: Actor, *, timeout: float | None = None) -> EstuaryClient:
-    """A client that acts with a stored token: the only place where one is in the clear.
+    """A client that acts with a stored token: the only place where one is unsealed.
 
     Raises SealBroken when none of the sealing keys opens it. The client's calls together take
     `timeout` seconds at the most, ESTUARY_TIMEOUT by default: make one for each page.
@@ -90,7 +90,7 @@ def client_for(stored: StoredToken, actor: Actor, *, timeout: float | None = Non
 
 @sensitive_variables("token")
 def connect_token(actor: Actor, token: str) -> StoredToken:
-    """Check a token against Estuary, then seal and keep it in place of the member's former one.
+    """Check a token against Estuary, then seal it and replace the member's former one.
 
     Estuary's `/user/stats` tells a working token (200) from an unknown or expired (401) and an
     upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError or
@@ -127,7 +127,7 @@ def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
 
 
 def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
-    """Destroy a stored token here; at Estuary it stays valid.
+    """Delete a stored token here; at Estuary it stays valid.
 
     False when it is not the member's any more: one that was connected meanwhile stays.
     """
@@ -146,7 +146,7 @@ class ConnectedMember:
 
 
 def connected_members(but: User) -> list[ConnectedMember]:
-    """Everybody with a stored token but one, by name."""
+    """All members with a stored token except one, by name."""
     rows = StoredToken.objects.exclude(member=but).order_by("member__username")
     found = rows.values_list("member_id", "member__username", "connected_at")
     return [ConnectedMember(*row) for row in found]

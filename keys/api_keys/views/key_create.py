@@ -1,4 +1,4 @@
-"""Creating a key, and showing its token in that one answer."""
+"""Creating a key, and showing its token once, in the answer to the POST."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from keys.policy.rules import PolicyRefused
 from keys.throttles import TooOften
 from keys.upstream import CreatedKey, UpstreamError
 
-#: What the page says of a form that came again, by the record's outcome; else the outcome itself.
+#: The word for the template by the record's outcome; any other outcome is its own word.
 OUTCOMES: dict[str, str] = {
     KeyCreation.Outcome.CREATED: "created-before",
     KeyCreation.Outcome.REQUESTED: "unknown",
@@ -69,7 +69,7 @@ def _form(request: AppRequest, **given: Any) -> KeyCreateForm:
 
 
 def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
-    """The form, with what was typed; after an error with a new nonce, since the old may be used."""
+    """The form with what was typed; after an error with a new nonce: the old one may be used up."""
     if form.is_bound:
         form.data = dict(form.data.items()) | {"nonce": new_nonce(request.session)}
     return render_page(request, "keys/key_create.html", {"form": form})

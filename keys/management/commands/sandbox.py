@@ -1,4 +1,4 @@
-"""`manage.py sandbox`: an Estuary node to try things on."""
+"""`manage.py sandbox`: an Estuary node to try things with."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _node(options: dict[str, Any]) -> Sandbox:
 
 
 def _seed(node: Sandbox, options: dict[str, Any]) -> list[tuple[str, str]]:
-    """Add users and keys unless a state file brought them; the main token of each user."""
+    """Add users and keys unless a state file has them; returns the main token of each user."""
     if not node.state.users:
         for number in range(options["users"]):
             first = number == 0
@@ -113,7 +113,7 @@ def seconds(text: str) -> float:
 
 
 def fault(text: str) -> tuple[str, Fault]:
-    """A fault of the command line."""
+    """A fault, as the command line names it."""
     try:
         return parse_fault(text)
     except ValueError as error:
@@ -121,7 +121,7 @@ def fault(text: str) -> tuple[str, Fault]:
 
 
 def ended_by_signal() -> threading.Event:
-    """An event that is set when somebody wants the process to end."""
+    """An event that is set by SIGINT or SIGTERM."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

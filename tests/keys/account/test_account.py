@@ -1,4 +1,4 @@
-"""The member's own page: the connected token's health, and preferences."""
+"""The account page: the health of the connected token, and preferences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.keys.evidence import words_of
 URL = "/account/"
 
 
-def test_a_good_token_is_said_to_be_good(browser: Client, token: str) -> None:
+def test_a_working_token_is_reported_as_working(browser: Client, token: str) -> None:
     response = browser.get(URL)
 
     page = words_of(response)
@@ -34,11 +34,11 @@ def test_a_good_token_is_said_to_be_good(browser: Client, token: str) -> None:
     assert token not in response.content.decode()
 
 
-def test_an_admin_is_told_so(carol: User, node: Sandbox) -> None:
+def test_an_admin_is_named_as_one(carol: User, node: Sandbox) -> None:
     assert "Signed in as carol, admin." in words_of(signed_in(carol).get(URL))
 
 
-def test_who_is_not_connected_is_invited(alice: User, node: Sandbox) -> None:
+def test_a_member_who_is_not_connected_is_invited_to_connect(alice: User, node: Sandbox) -> None:
     page = words_of(signed_in(alice).get(URL))
 
     assert "No key is connected. Connect one" in page
@@ -73,7 +73,7 @@ def test_a_token_that_estuary_no_longer_lists_is_told(
         ("500", "Estuary failed while working on this"),
     ],
 )
-def test_trouble_is_told_on_the_page(
+def test_trouble_is_shown_on_the_page(
     browser: Client, node: Sandbox, fault: str, sentence: str
 ) -> None:
     node.set_fault("list", Fault(fault))
@@ -96,7 +96,7 @@ def test_the_last_known_state_shows_while_estuary_is_down(browser: Client, node:
     assert "Label console" in page
 
 
-def test_a_token_nobody_can_unseal_is_told(browser: Client, settings: Any) -> None:
+def test_a_token_that_cannot_be_unsealed_is_reported(browser: Client, settings: Any) -> None:
     settings.TOKEN_SEALING_KEYS = ["b" * 43 + "="]
 
     response = browser.get(URL)

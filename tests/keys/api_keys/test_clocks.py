@@ -1,4 +1,4 @@
-"""The node decides when a key expires, so its clock counts; a difference is told."""
+"""The node decides when a key expires, so its clock counts; a difference is shown."""
 
 from __future__ import annotations
 
@@ -99,16 +99,14 @@ def test_a_list_from_before_our_clock_jumped_does_not_decide_in_bulk(
 
 @pytest.mark.usefixtures("ours_is_ahead")
 @pytest.mark.parametrize("path", ["/keys/", "/keys/{hash}/", "/keys/revoke-expired/", "/account/"])
-def test_a_difference_is_told_on_the_page(browser: Client, short: str, path: str) -> None:
+def test_a_difference_is_shown_on_the_page(browser: Client, short: str, path: str) -> None:
     page = words_of(browser.get(path.format(hash=hash_of(short))))
 
     assert "Estuary's clock is 1 hour behind this console's." in page
 
 
 @pytest.mark.parametrize("offset", [-20, 0, 20])
-def test_clocks_that_nearly_agree_are_not_worth_a_word(
-    browser: Client, node: Sandbox, offset: int
-) -> None:
+def test_a_small_difference_is_not_shown(browser: Client, node: Sandbox, offset: int) -> None:
     node.clock_offset = offset
 
     assert "clock" not in words_of(browser.get("/keys/"))
@@ -127,7 +125,7 @@ def test_the_connected_key_is_judged_by_the_nodes_clock(
 
 
 @pytest.mark.usefixtures("ours_is_ahead")
-def test_readyz_tells_the_difference(browser: Client, client: Client) -> None:
+def test_readyz_reports_the_difference(browser: Client, client: Client) -> None:
     browser.get("/keys/")
 
     state = client.get("/readyz").json()["estuary"]
@@ -137,7 +135,7 @@ def test_readyz_tells_the_difference(browser: Client, client: Client) -> None:
     assert state["clock"] == "differs"
 
 
-def test_readyz_tells_an_estuary_that_is_away_and_stays_ready(
+def test_readyz_reports_an_unreachable_estuary_and_stays_ready(
     browser: Client, client: Client, node: Sandbox
 ) -> None:
     node.stop()

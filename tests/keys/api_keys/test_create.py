@@ -1,4 +1,4 @@
-"""Two submits at the same moment, and a database that fails at the worst one."""
+"""Concurrent submits, and a database that fails after the key was created."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_two_submits_at_once_make_one_key(
     assert AuditEntry.objects.filter(action="key:created").count() == 1
 
 
-def test_a_repeat_waits_for_the_first_and_then_says_unknown(
+def test_a_repeated_form_waits_for_the_first_and_then_reports_unknown(
     alice: User, node: Sandbox, token: str, settings: Any
 ) -> None:
     settings.ESTUARY_TIMEOUT = 0.3
@@ -87,7 +87,7 @@ def test_a_repeat_waits_for_the_first_and_then_says_unknown(
     assert node.requests == []
 
 
-def test_a_repeat_does_not_wait_for_a_clock_that_was_set_back(
+def test_a_repeated_form_does_not_wait_longer_after_the_clock_was_set_back(
     alice: User, node: Sandbox, token: str, settings: Any
 ) -> None:
     settings.ESTUARY_TIMEOUT = 0.3
@@ -105,7 +105,9 @@ def test_a_repeat_does_not_wait_for_a_clock_that_was_set_back(
     assert time.monotonic() - began < 5
 
 
-def test_a_repeat_after_a_crash_does_not_wait(alice: User, node: Sandbox, token: str) -> None:
+def test_a_form_repeated_after_a_crash_does_not_wait(
+    alice: User, node: Sandbox, token: str
+) -> None:
     stored = connect(alice, token)
     KeyCreation.objects.create(
         nonce="n",
@@ -118,7 +120,7 @@ def test_a_repeat_after_a_crash_does_not_wait(alice: User, node: Sandbox, token:
     assert create_key(actor_of(alice), stored, SPEC, "n").record.outcome == "not-created"
 
 
-def test_the_token_reaches_the_member_though_nothing_can_be_noted(
+def test_the_token_is_returned_although_the_creation_cannot_be_recorded(
     alice: User, node: Sandbox, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored = connect(alice, token)
@@ -139,7 +141,7 @@ def test_the_token_reaches_the_member_though_nothing_can_be_noted(
     assert audited()[-1] == ("key:create-requested", "started")
 
 
-def test_the_token_reaches_a_member_who_disconnects_meanwhile(
+def test_a_member_who_disconnects_meanwhile_gets_the_token(
     alice: User, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def disconnected_then(client: EstuaryClient, spec: KeySpec) -> CreatedKey:
@@ -176,7 +178,7 @@ def test_the_key_of_another_form_is_not_called_lost(
     assert result.record.token_hash == ""
 
 
-def test_a_creation_keeps_its_token_to_itself(alice: User, node: Sandbox, token: str) -> None:
+def test_the_repr_of_a_creation_hides_the_token(alice: User, node: Sandbox, token: str) -> None:
     result = create_key(actor_of(alice), connect(alice, token), SPEC, "n")
 
     assert result.created is not None

@@ -112,7 +112,7 @@ def test_a_row_that_cannot_be_read_may_be_the_new_key(
         ("https://example.org/ü/*?", "https://example.org/%C3%BC/*/viewer"),
     ],
 )
-def test_the_command_is_one_for_a_shell(url: str, address: str) -> None:
+def test_a_shell_reads_the_command_as_one_address(url: str, address: str) -> None:
     api_url: SplitResult = urlsplit(url)._replace(query="")
 
     words = shlex.split(viewer_command(api_url))

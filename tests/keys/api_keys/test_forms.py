@@ -1,4 +1,4 @@
-"""What people type about keys, and the typed values that come of it."""
+"""The forms about keys and the typed values that they return."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_default_is_an_upload_key_for_30_days() -> None:
         ("never", "", None),
     ],
 )
-def test_a_lifetime_is_a_choice_or_ones_own(
+def test_a_lifetime_is_a_preset_or_custom(
     lifetime: str, custom: str, meant: timedelta | None
 ) -> None:
     form = create_form(lifetime=lifetime, custom_lifetime=custom, label="  backup ")
@@ -46,7 +46,7 @@ def test_a_lifetime_is_a_choice_or_ones_own(
 
 
 @pytest.mark.parametrize("custom", ["", "0", "-1h", "5", "soon", "30 000 000d", "1s"])
-def test_a_wrong_lifetime_is_told_beside_its_field(custom: str) -> None:
+def test_an_invalid_lifetime_has_an_error_at_its_field(custom: str) -> None:
     form = create_form(lifetime="custom", custom_lifetime=custom)
 
     assert not form.is_valid()
@@ -74,7 +74,7 @@ def test_a_label_may_be_anything_readable(label: str) -> None:
         ("a\x00b", "Null characters are not allowed"),
     ],
 )
-def test_a_label_nobody_can_read_is_refused(label: str, sentence: str) -> None:
+def test_an_unreadable_label_is_refused(label: str, sentence: str) -> None:
     form = create_form(label=label)
 
     assert not form.is_valid()
@@ -92,13 +92,13 @@ def test_a_label_that_shows_nothing_is_refused(label: str) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("permission", "root"), ("lifetime", "2d")])
-def test_only_what_is_offered_can_be_chosen(field: str, value: str) -> None:
+def test_only_offered_choices_are_valid(field: str, value: str) -> None:
     form = create_form(**{field: value})
 
     assert not form.is_valid()
     assert list(form.errors) == [field]
 
 
-def test_ones_own_key_needs_a_yes() -> None:
+def test_revoking_the_own_key_needs_confirmation() -> None:
     assert not KeyRevokeForm({}).is_valid()
     assert KeyRevokeForm({"confirm_own": "on"}).is_valid()

@@ -1,4 +1,4 @@
-"""That a key is not there is said only when Estuary's list says so: whole, and just now."""
+"""A key is reported as gone only when a fresh and complete list does not hold it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGES = ["/keys/{}/", "/keys/{}/revoke/"]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_key_made_elsewhere_since_the_kept_list_is_there(
+def test_a_key_created_elsewhere_since_the_kept_list_is_found(
     browser: Client, node: Sandbox, account: Account, page: str
 ) -> None:
     browser.get("/keys/")

@@ -1,4 +1,4 @@
-"""Making a key: what is asked, what is sent, and its token in one answer."""
+"""Creating a key: the form, the request to Estuary, and the answer with the token."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def token_in(response: Any) -> str:
     return token
 
 
-def test_the_form_offers_least_by_default(browser: Client, node: Sandbox) -> None:
+def test_the_form_defaults_to_the_least_permission(browser: Client, node: Sandbox) -> None:
     page = browser.get(URL).content.decode()
 
     assert re.search(r'value="30d"[^>]*checked', page)
@@ -48,7 +48,7 @@ def test_the_form_offers_least_by_default(browser: Client, node: Sandbox) -> Non
     assert node.requests == []
 
 
-def test_the_token_stands_in_the_answer_to_the_post(browser: Client, node: Sandbox) -> None:
+def test_the_answer_to_the_post_shows_the_token(browser: Client, node: Sandbox) -> None:
     response = browser.post(URL, form_of(browser))
 
     token = token_in(response)
@@ -60,7 +60,7 @@ def test_the_token_stands_in_the_answer_to_the_post(browser: Client, node: Sandb
     assert response["Cache-Control"] == "no-store"
 
 
-def test_the_token_stands_nowhere_else(
+def test_the_token_is_stored_nowhere(
     browser: Client, caplog: pytest.LogCaptureFixture, settings: Any
 ) -> None:
     caplog.set_level(0)
@@ -89,14 +89,14 @@ def test_everything_is_sent_in_the_query_once(browser: Client, node: Sandbox) ->
     assert asked(node) == ["GET /user/api-keys", "POST /user/api-keys", "GET /user/api-keys"]
 
 
-def test_a_lifetime_of_ones_own(browser: Client, node: Sandbox) -> None:
+def test_a_custom_lifetime_is_sent(browser: Client, node: Sandbox) -> None:
     browser.post(URL, form_of(browser, lifetime="custom", custom_lifetime="1h30m"))
 
     assert "expiry=1h30m" in node.requests[-2].query
     assert KeyCreation.objects.get().lifetime == timedelta(minutes=90)
 
 
-def test_a_permanent_key_is_a_choice(browser: Client, node: Sandbox) -> None:
+def test_a_permanent_key_can_be_chosen(browser: Client, node: Sandbox) -> None:
     response = browser.post(URL, form_of(browser, lifetime="never"))
 
     assert "expiry=false" in node.requests[-2].query
@@ -124,7 +124,7 @@ def test_the_list_shows_the_new_key_at_once(browser: Client, node: Sandbox) -> N
     assert "Upload only" in page
 
 
-def test_the_new_key_comes_first_and_once_wherever_its_place_is(
+def test_the_new_key_is_listed_first_and_once(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     others = [f"a {number:03}" for number in range(PAGE_SIZE + 10)]
@@ -138,7 +138,9 @@ def test_the_new_key_comes_first_and_once_wherever_its_place_is(
     assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "b", "console"]
 
 
-def test_a_new_key_that_estuary_does_not_list_is_told(browser: Client, node: Sandbox) -> None:
+def test_the_list_warns_about_a_new_key_that_estuary_does_not_list(
+    browser: Client, node: Sandbox
+) -> None:
     node.set_fault("create", Fault("silent-ok"))
     token = token_in(browser.post(URL, form_of(browser)))
     told = "Estuary does not list the new key"
@@ -147,7 +149,7 @@ def test_a_new_key_that_estuary_does_not_list_is_told(browser: Client, node: San
     assert told not in words_of(browser.get("/keys/?new=whatever"))
 
 
-def test_an_address_alone_makes_no_key_new(
+def test_an_address_alone_does_not_mark_a_key_as_new(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     token = token_in(browser.post(URL, form_of(browser)))
@@ -184,7 +186,7 @@ def test_a_label_is_shown_as_text(browser: Client) -> None:
         ({"permission": "root"}, "Select a valid choice"),
     ],
 )
-def test_a_wrong_form_keeps_the_typing_and_asks_nobody(
+def test_an_invalid_form_keeps_the_input_and_sends_nothing(
     browser: Client, node: Sandbox, changes: dict[str, str], sentence: str
 ) -> None:
     filled = form_of(browser, **{"label": "kept", "lifetime": "7d", **changes})
@@ -198,7 +200,7 @@ def test_a_wrong_form_keeps_the_typing_and_asks_nobody(
     assert not KeyCreation.objects.exists()
 
 
-def test_htmx_gets_a_wrong_form_back(browser: Client, node: Sandbox) -> None:
+def test_htmx_gets_an_invalid_form_back(browser: Client, node: Sandbox) -> None:
     response = browser.post(URL, form_of(browser, label=""), headers=HTMX)
 
     assert response.status_code == 200
@@ -207,7 +209,7 @@ def test_htmx_gets_a_wrong_form_back(browser: Client, node: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("generation", ["legacy", "vintage"])
-def test_old_nodes_make_keys_without_labels(alice: User, settings: Any, generation: str) -> None:
+def test_old_nodes_create_keys_without_labels(alice: User, settings: Any, generation: str) -> None:
     with Sandbox(generation=generation) as old:
         settings.ESTUARY_API_URL = urlsplit(old.url)
         connect(alice, old.add_key(old.add_user("alice")))
@@ -231,7 +233,7 @@ def test_members_use_their_own_token(
     assert {request.headers["authorization"] for request in node.requests} == {f"Bearer {token}"}
 
 
-def test_a_token_pasted_as_a_label_goes_nowhere(browser: Client, node: Sandbox, token: str) -> None:
+def test_a_token_pasted_as_a_label_is_refused(browser: Client, node: Sandbox, token: str) -> None:
     response = browser.post(URL, form_of(browser, label=f"key {token}"))
 
     assert "This looks like an Estuary API key" in words_of(response)

@@ -1,4 +1,4 @@
-"""Making a key exactly once, whatever happens on the way to Estuary and back."""
+"""Creating a key exactly once, whatever fails on the way to Estuary and back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_second_submit_makes_no_second_key(browser: Client, node: Sandbox) -> 
     assert labels_at(node) == ["backup", "console"]
 
 
-def test_a_second_submit_does_not_even_look_at_the_list(browser: Client, node: Sandbox) -> None:
+def test_a_second_submit_does_not_ask_estuary(browser: Client, node: Sandbox) -> None:
     filled = form_of(browser)
     browser.post(URL, filled)
     node.forget_requests()
@@ -59,7 +59,7 @@ def test_a_fresh_form_makes_another_key_of_the_same_label(browser: Client, node:
 
 
 @pytest.mark.parametrize("spoil", ["", "x", "tampered:nonce:signature"])
-def test_a_tampered_nonce_makes_no_key_and_keeps_the_typing(
+def test_a_tampered_nonce_creates_no_key_and_keeps_the_input(
     browser: Client, node: Sandbox, spoil: str
 ) -> None:
     filled = form_of(browser, label="my label", lifetime="90d", permission="all", nonce=spoil)
@@ -84,7 +84,7 @@ def test_the_form_that_comes_back_works(browser: Client, node: Sandbox) -> None:
     assert token_in(response)
 
 
-def test_another_members_form_is_of_no_use(browser: Client, carol: User, node: Sandbox) -> None:
+def test_another_members_form_is_refused(browser: Client, carol: User, node: Sandbox) -> None:
     connect(carol, node.add_key(node.add_user("carol")))
     filled = form_of(signed_in(carol))
     node.forget_requests()
@@ -131,7 +131,7 @@ def test_a_key_that_the_list_does_not_show_was_not_created(
     assert posts(node) == 1
 
 
-def test_when_the_list_fails_too_it_is_unknown(browser: Client, node: Sandbox) -> None:
+def test_without_a_list_afterwards_the_outcome_is_unknown(browser: Client, node: Sandbox) -> None:
     filled = form_of(browser)
     node.set_fault("create", Fault("reset-after"))
     node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
@@ -155,7 +155,7 @@ def test_a_list_with_unreadable_rows_proves_nothing(
     assert outcome() == "unknown"
 
 
-def test_of_two_new_keys_with_the_label_none_is_called_ours(browser: Client, node: Sandbox) -> None:
+def test_two_new_keys_with_the_label_cannot_be_told_apart(browser: Client, node: Sandbox) -> None:
     def add_a_twin(_kind: str, key: Any) -> None:
         other = "EST22222222-2222-4222-8222-222222222222ARY"
         key.user.keys[other] = replace(key, token=other, row=b"")
@@ -171,7 +171,9 @@ def test_of_two_new_keys_with_the_label_none_is_called_ours(browser: Client, nod
     assert KeyCreation.objects.get().token_hash == ""
 
 
-def test_a_busy_node_makes_no_key_and_the_form_stays(browser: Client, node: Sandbox) -> None:
+def test_a_busy_node_creates_no_key_and_the_form_keeps_the_input(
+    browser: Client, node: Sandbox
+) -> None:
     node.set_fault("create", Fault("429"))
 
     response = browser.post(URL, form_of(browser, label="my label"))
@@ -183,7 +185,7 @@ def test_a_busy_node_makes_no_key_and_the_form_stays(browser: Client, node: Sand
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "never", "401-unknown", "null"])
-def test_without_a_list_beforehand_nothing_is_asked_for(
+def test_without_a_list_beforehand_no_key_is_requested(
     browser: Client, node: Sandbox, settings: Any, fault: str
 ) -> None:
     settings.ESTUARY_TIMEOUT = 0.5 if fault == "never" else 10
@@ -197,7 +199,7 @@ def test_without_a_list_beforehand_nothing_is_asked_for(
     assert not KeyCreation.objects.exists()
 
 
-def test_after_a_failure_the_same_page_can_be_sent_again(browser: Client, node: Sandbox) -> None:
+def test_after_a_failure_the_same_form_can_be_sent_again(browser: Client, node: Sandbox) -> None:
     node.set_fault("create", Fault("429", times=1))
     back = browser.post(URL, form_of(browser)).content.decode()
     nonce = back.split('name="nonce" value="')[1].split('"')[0]
@@ -228,7 +230,7 @@ def test_old_nodes_without_labels_are_reconciled_too(
     assert outcome() == "lost"
 
 
-def test_a_token_nobody_can_unseal_makes_no_key(
+def test_a_token_that_cannot_be_unsealed_creates_no_key(
     browser: Client, node: Sandbox, settings: Any
 ) -> None:
     filled = form_of(browser)

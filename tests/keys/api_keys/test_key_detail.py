@@ -1,4 +1,4 @@
-"""One key: what Estuary says, what we recorded, and what happened to it."""
+"""The page of one key: Estuary's facts, our record, and the audit."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_audit_rows_of_this_key_show(browser: Client, token: str) -> None:
     assert "Used by this console" in page
 
 
-def test_a_legacy_key_says_what_to_do(browser: Client, node: Sandbox, account: Account) -> None:
+def test_a_legacy_key_has_advice(browser: Client, node: Sandbox, account: Account) -> None:
     token = node.add_key(account, era="legacy")
 
     response = browser.get(url_of(token))
@@ -70,27 +70,29 @@ def test_a_legacy_key_says_what_to_do(browser: Client, node: Sandbox, account: A
     assert token not in response.content.decode()
 
 
-def test_a_session_key_says_what_it_is(browser: Client, node: Sandbox, account: Account) -> None:
+def test_a_session_key_is_named_as_one(browser: Client, node: Sandbox, account: Account) -> None:
     token = node.add_key(account, is_session=True)
 
     assert "made by Estuary at a sign-in" in words_of(browser.get(url_of(token)))
 
 
-def test_a_key_is_read_from_the_list_at_hand(browser: Client, node: Sandbox, token: str) -> None:
+def test_a_recent_list_is_reused(browser: Client, node: Sandbox, token: str) -> None:
     browser.get("/keys/")
     browser.get(url_of(token))
 
     assert asked(node) == ["GET /user/api-keys"]
 
 
-def test_a_key_that_is_not_listed_is_not_there(browser: Client) -> None:
+def test_a_key_that_is_not_listed_is_not_found(browser: Client) -> None:
     response = browser.get(f"/keys/{'x' * 43}/")
 
     assert response.status_code == 404
     assert "it may have been revoked" in words_of(response)
 
 
-def test_somebody_elses_key_is_not_there(browser: Client, carol: User, node: Sandbox) -> None:
+def test_the_key_of_another_account_is_not_found(
+    browser: Client, carol: User, node: Sandbox
+) -> None:
     theirs = node.add_key(node.add_user("carol"), label="of carol")
     connect(carol, theirs)
     signed_in(carol).get(url_of(theirs))
@@ -101,7 +103,7 @@ def test_somebody_elses_key_is_not_there(browser: Client, carol: User, node: San
     assert "of carol" not in words_of(response)
 
 
-def test_who_does_not_hold_the_key_leaves_no_row_on_its_page(
+def test_a_member_without_the_key_leaves_no_row_on_its_page(
     browser: Client, carol: User, node: Sandbox, account: Account
 ) -> None:
     url = url_of(node.add_key(account, label="backup"))
@@ -114,14 +116,14 @@ def test_who_does_not_hold_the_key_leaves_no_row_on_its_page(
     assert "carol" not in page
 
 
-def test_htmx_gets_the_page_whole(browser: Client, token: str) -> None:
+def test_htmx_gets_the_whole_page(browser: Client, token: str) -> None:
     response = browser.get(url_of(token), headers=HTMX)
 
     assert response.status_code == 200
     assert hash_of(token) in words_of(response)
 
 
-def test_old_facts_are_marked_and_offer_no_change(
+def test_a_kept_list_is_marked_and_offers_no_change(
     browser: Client, node: Sandbox, token: str
 ) -> None:
     browser.get("/keys/")
@@ -134,7 +136,7 @@ def test_old_facts_are_marked_and_offer_no_change(
     assert "/revoke/" not in response.content.decode()
 
 
-def test_without_any_list_there_is_a_page_with_a_way_on(
+def test_without_any_list_the_page_offers_to_try_again(
     browser: Client, node: Sandbox, token: str
 ) -> None:
     node.set_fault("list", Fault("500"))

@@ -1,4 +1,4 @@
-"""The list of keys: what it shows of each, what it asks of Estuary, and what it never shows."""
+"""The list of keys: its rows, its calls to Estuary, and what it must not show."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_row_says_label_fingerprint_expiry_and_status(
     assert "Unknown in 45 days Active" in row
 
 
-def test_the_exact_expiry_is_at_hand(browser: Client, node: Sandbox, account: Account) -> None:
+def test_the_exact_expiry_is_in_the_title(browser: Client, node: Sandbox, account: Account) -> None:
     node.add_key(account, label="backup")
 
     assert 'title="' in browser.get("/keys/").content.decode()
@@ -122,7 +122,9 @@ def test_a_label_is_shown_as_text(browser: Client, node: Sandbox, account: Accou
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_no_keys_lead_to_the_first(alice: User, node: Sandbox, account: Account) -> None:
+def test_an_empty_list_offers_to_create_the_first_key(
+    alice: User, node: Sandbox, account: Account
+) -> None:
     own = node.add_key(account)
     connect(alice, own)
     client = signed_in(alice)
@@ -134,7 +136,9 @@ def test_no_keys_lead_to_the_first(alice: User, node: Sandbox, account: Account)
     assert "Create your first key" in page
 
 
-def test_sessions_alone_are_no_keys_yet(alice: User, node: Sandbox, account: Account) -> None:
+def test_a_list_of_session_keys_alone_counts_as_empty(
+    alice: User, node: Sandbox, account: Account
+) -> None:
     connect(alice, node.add_key(account, is_session=True))
     client = signed_in(alice)
 
@@ -152,7 +156,7 @@ def test_a_row_that_cannot_be_trusted_is_counted(
     assert "1 key could not be read from" in page
 
 
-def test_without_a_key_that_can_be_read_none_are_said_to_be_missing(
+def test_a_list_without_readable_rows_is_not_called_empty(
     alice: User, node: Sandbox, account: Account
 ) -> None:
     connect(alice, node.add_key(account, is_session=True))
@@ -177,7 +181,7 @@ def test_a_boosted_link_gets_the_page(browser: Client) -> None:
     assert "<!doctype html>" in response.content.decode()
 
 
-def test_a_look_asks_estuary_once(browser: Client, node: Sandbox, token: str) -> None:
+def test_the_page_asks_estuary_once(browser: Client, node: Sandbox, token: str) -> None:
     browser.get("/keys/")
 
     assert asked(node) == ["GET /user/api-keys"]
@@ -223,7 +227,7 @@ def test_the_last_known_list_shows_while_estuary_is_down(browser: Client, node: 
 
 
 @pytest.mark.parametrize("fault", ["500", "html", "truncated-json", "null", "object", "404"])
-def test_without_a_known_list_there_is_a_page_with_a_way_on(
+def test_without_a_known_list_the_page_offers_to_try_again(
     browser: Client, node: Sandbox, fault: str
 ) -> None:
     node.set_fault("list", Fault(fault))
@@ -235,7 +239,7 @@ def test_without_a_known_list_there_is_a_page_with_a_way_on(
 
 
 @pytest.mark.parametrize("fault", ["401-unknown", "401-expired", "403-upload"])
-def test_a_refused_token_leads_to_connecting_another(
+def test_a_refused_token_offers_to_connect_another(
     browser: Client, node: Sandbox, fault: str
 ) -> None:
     browser.get("/keys/")

@@ -1,4 +1,4 @@
-"""The list that is kept between pages: no token in it, and none of it in another account."""
+"""The kept list: it holds no token, and belongs to one account."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_no_token_is_kept(
     assert token.encode() not in kept
 
 
-def test_a_list_is_known_for_a_day(alice: User, node: Sandbox, token: str) -> None:
+def test_a_list_is_kept_for_a_day(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     with time_machine.travel(datetime.now(UTC), tick=False) as clock:
         current_list(stored, actor_of(alice), reuse=False)
@@ -71,7 +71,7 @@ def no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @in_files
 @pytest.mark.usefixtures("no_room")
-def test_without_room_for_lists_estuary_is_asked_each_time(
+def test_on_a_full_disk_estuary_is_asked_each_time(
     browser: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -82,7 +82,7 @@ def test_without_room_for_lists_estuary_is_asked_each_time(
 
 @in_files
 @pytest.mark.usefixtures("no_room")
-def test_without_room_for_lists_a_revocation_is_told_and_recorded(
+def test_on_a_full_disk_a_revocation_is_reported_and_recorded(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     backup = node.add_key(account, label="backup")
@@ -94,7 +94,7 @@ def test_without_room_for_lists_a_revocation_is_told_and_recorded(
 
 
 @in_files
-def test_what_else_lies_in_the_cache_is_no_list(alice: User, node: Sandbox, token: str) -> None:
+def test_a_damaged_file_is_not_read_as_a_list(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     current_list(stored, actor_of(alice), reuse=False)
     [file] = Path(settings.CACHES["key_lists"]["LOCATION"]).iterdir()
@@ -104,7 +104,7 @@ def test_what_else_lies_in_the_cache_is_no_list(alice: User, node: Sandbox, toke
         assert last_known(stored) is None
 
 
-def test_a_list_of_another_shape_is_no_list(alice: User, node: Sandbox, token: str) -> None:
+def test_a_list_of_another_version_is_ignored(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     key_lists.remember(stored, KeyList(()))
     caches["key_lists"].set(key_lists._name(stored), b"something else")
@@ -112,7 +112,7 @@ def test_a_list_of_another_shape_is_no_list(alice: User, node: Sandbox, token: s
     assert last_known(stored) is None
 
 
-def test_a_list_is_of_its_account_alone_though_a_restored_row_has_the_same_version(
+def test_a_list_belongs_to_its_account_also_after_a_backup_was_restored(
     alice: User, node: Sandbox, account: Account, token: str
 ) -> None:
     stored = connect(alice, token)
@@ -123,7 +123,7 @@ def test_a_list_is_of_its_account_alone_though_a_restored_row_has_the_same_versi
     assert last_known(StoredToken.objects.get()) is None
 
 
-def test_a_stale_list_is_not_kept_as_a_fresh_one(alice: User, node: Sandbox, token: str) -> None:
+def test_a_stale_list_is_not_stored_as_fresh(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     fresh = current_list(stored, actor_of(alice), reuse=False)
     node.set_fault("list", Fault("500"))

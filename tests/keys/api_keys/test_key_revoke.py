@@ -1,4 +1,4 @@
-"""Revoking one key: asked first, carried out once, and told only as far as the list proves it."""
+"""Revoking one key: confirmed first, sent once, reported as the list proves it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def url_of(token: str) -> str:
     return f"/keys/{hash_of(token)}/revoke/"
 
 
-def test_the_page_asks_first(browser: Client, node: Sandbox, backup: str) -> None:
+def test_the_page_asks_for_confirmation(browser: Client, node: Sandbox, backup: str) -> None:
     response = browser.get(url_of(backup))
 
     assert "backup" in words_of(response)
@@ -33,13 +33,13 @@ def test_the_page_asks_first(browser: Client, node: Sandbox, backup: str) -> Non
     assert asked(node) == [LIST]
 
 
-def test_htmx_gets_the_question_for_its_dialog(browser: Client, backup: str) -> None:
+def test_htmx_gets_the_confirmation_for_its_dialog(browser: Client, backup: str) -> None:
     response = browser.get(url_of(backup), headers=HTMX)
 
     assert response.content.decode().lstrip().startswith('<section id="key-revoke"')
 
 
-def test_a_key_is_revoked_and_the_list_is_the_proof(
+def test_a_key_is_revoked_when_the_list_no_longer_has_it(
     browser: Client, node: Sandbox, backup: str
 ) -> None:
     browser.get(url_of(backup))
@@ -55,7 +55,7 @@ def test_a_key_is_revoked_and_the_list_is_the_proof(
     assert last_row(Action.KEY_REVOKED).detail == {"result": "revoked"}
 
 
-def test_a_key_without_label_is_called_by_its_fingerprint(
+def test_a_key_without_label_is_named_by_its_fingerprint(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     token = node.add_key(account)
@@ -73,7 +73,7 @@ def test_a_key_without_label_is_called_by_its_fingerprint(
         ("\u202e\n", "Key "),
     ],
 )
-def test_a_hostile_label_does_not_take_the_sentence_over(
+def test_a_hostile_label_does_not_change_the_sentence(
     browser: Client, node: Sandbox, account: Account, label: str, shown: str
 ) -> None:
     token = node.add_key(account, label=label)
@@ -86,7 +86,9 @@ def test_a_hostile_label_does_not_take_the_sentence_over(
     assert len(told) < 250
 
 
-def test_revoking_again_says_that_it_is_gone(browser: Client, node: Sandbox, backup: str) -> None:
+def test_revoking_again_reports_that_the_key_is_gone(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
     browser.post(url_of(backup))
     node.forget_requests()
 
@@ -101,22 +103,20 @@ def test_revoking_again_says_that_it_is_gone(browser: Client, node: Sandbox, bac
     )
 
 
-def test_asking_to_revoke_a_key_that_is_gone_says_so(browser: Client, node: Sandbox) -> None:
+def test_the_confirmation_reports_that_the_key_is_gone(browser: Client, node: Sandbox) -> None:
     response = browser.get(f"/keys/{'x' * 43}/revoke/", follow=True)
 
     assert "Key xxxxxxxx was already gone" in words_of(response)
     assert audited()[-1][0] != "key:revoked"
 
 
-def test_the_audit_says_who_began_before_it_says_what_came_of_it(
-    browser: Client, backup: str
-) -> None:
+def test_the_audit_has_the_request_before_the_outcome(browser: Client, backup: str) -> None:
     browser.post(url_of(backup))
 
     assert audited()[-2:] == [("key:revoke-requested", "started"), ("key:revoked", "done")]
 
 
-def test_htmx_is_led_to_the_list_afterwards(browser: Client, backup: str) -> None:
+def test_htmx_is_redirected_to_the_list(browser: Client, backup: str) -> None:
     response = browser.post(url_of(backup), headers=HTMX)
 
     assert response["HX-Redirect"] == "/keys/"
@@ -141,7 +141,9 @@ def test_the_list_stays_filtered_behind_the_dialog(
     assert response["HX-Redirect"] == led_to
 
 
-def test_somebody_elses_key_is_left_alone(browser: Client, carol: User, node: Sandbox) -> None:
+def test_the_key_of_another_account_is_not_revoked(
+    browser: Client, carol: User, node: Sandbox
+) -> None:
     theirs = node.add_key(node.add_user("carol"), label="of carol")
     connect(carol, theirs)
 

@@ -1,4 +1,4 @@
-"""Revoking all expired keys at once: asked first, and told for each key."""
+"""Revoking all expired keys: confirmed first, with an outcome for each key."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_page_names_the_keys_first(browser: Client, node: Sandbox, expired: 
     assert deletes(node) == []
 
 
-def test_expired_keys_are_revoked_and_told_one_by_one(
+def test_expired_keys_are_revoked_and_each_has_its_outcome(
     browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
     browser.get(URL)
@@ -59,9 +59,7 @@ def test_without_expired_keys_there_is_nothing_to_do(browser: Client, node: Sand
     assert labels_at(node) == ["console"]
 
 
-def test_a_press_with_nothing_expired_is_neither_recorded_nor_sent(
-    browser: Client, node: Sandbox
-) -> None:
+def test_without_expired_keys_nothing_is_recorded_or_sent(browser: Client, node: Sandbox) -> None:
     browser.get(URL)
     node.forget_requests()
     before = audited()
@@ -83,7 +81,7 @@ def test_a_second_submit_revokes_nothing_more(
     assert deletes(node) == []
 
 
-def test_a_key_that_went_meanwhile_is_told(
+def test_a_key_that_was_revoked_meanwhile_is_reported_as_gone(
     browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
     browser.get(URL)
@@ -122,7 +120,7 @@ def test_very_many_keys_are_revoked_in_batches(
     assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 2
 
 
-def test_of_very_many_keys_the_page_reads_only_those_it_names(
+def test_the_page_queries_records_only_of_the_keys_that_it_names(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     for number in range(60):
@@ -161,7 +159,7 @@ def test_old_keys_warn_that_their_tokens_will_be_logged(
     assert old not in response.content.decode()
 
 
-def test_a_hundred_names_are_cut(browser: Client, node: Sandbox, account: Account) -> None:
+def test_a_long_list_of_names_is_cut(browser: Client, node: Sandbox, account: Account) -> None:
     for number in range(60):
         node.add_key(account, label=f"ended-{number}", lifetime=PAST)
 

@@ -1,4 +1,4 @@
-"""Revoking all expired keys when Estuary fails, lies, is busy, or slower than a page may be."""
+"""Revoking all expired keys when Estuary fails, lies, is busy or slow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.keys.api_keys.test_key_revoke_expired import URL, deletes
 from tests.keys.evidence import labels_at, words_of
 
 
-def test_a_200_that_did_nothing_is_not_believed(
+def test_a_200_without_effect_is_reported_as_still_listed(
     browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
     node.set_fault("revoke", Fault("silent-ok"))
@@ -35,7 +35,7 @@ def test_one_lost_answer_does_not_stop_the_others(
     assert labels_at(node) == ["console", "session", "works"]
 
 
-def test_a_busy_node_is_asked_once_and_the_rest_is_told(
+def test_a_busy_node_is_asked_once_and_the_other_keys_are_reported(
     browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
     node.set_fault("revoke", Fault("429"))
@@ -48,7 +48,7 @@ def test_a_busy_node_is_asked_once_and_the_rest_is_told(
     assert len(deletes(node)) == 1
 
 
-def test_when_the_list_fails_afterwards_it_is_unknown(
+def test_without_a_list_afterwards_the_outcome_is_unknown(
     browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
     node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
@@ -61,7 +61,7 @@ def test_when_the_list_fails_afterwards_it_is_unknown(
     assert AuditEntry.objects.filter(action="key:revoked", outcome="unknown").count() == 3
 
 
-def test_what_does_not_fit_into_a_page_can_be_continued(
+def test_keys_for_which_no_time_was_left_can_be_continued(
     browser: Client, node: Sandbox, expired: list[str], settings: Any
 ) -> None:
     settings.ESTUARY_TIMEOUT = 1

@@ -1,4 +1,4 @@
-"""Revoking the key that the console itself uses: a second yes, and then the connect page."""
+"""Revoking the key that the console itself uses: a second confirmation, then the connect page."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.keys.api_keys.test_key_revoke import url_of
 from tests.keys.evidence import audited, words_of
 
 
-def test_the_page_says_what_it_means(browser: Client, token: str) -> None:
+def test_the_page_explains_the_consequence(browser: Client, token: str) -> None:
     page = words_of(browser.get(url_of(token)))
 
     assert "This console works with this key." in page
     assert "I understand that this disconnects the console from Estuary" in page
 
 
-def test_another_key_asks_no_second_yes(browser: Client, node: Sandbox) -> None:
+def test_another_key_needs_no_second_confirmation(browser: Client, node: Sandbox) -> None:
     other = node.add_key(node.state.users["alice"])
 
     assert "I understand" not in words_of(browser.get(url_of(other)))
 
 
-def test_without_the_second_yes_nothing_is_revoked(
+def test_without_the_second_confirmation_nothing_is_revoked(
     browser: Client, node: Sandbox, token: str
 ) -> None:
     response = browser.post(url_of(token))
@@ -40,7 +40,7 @@ def test_without_the_second_yes_nothing_is_revoked(
     assert StoredToken.objects.exists()
 
 
-def test_htmx_is_asked_again_too(browser: Client, token: str) -> None:
+def test_htmx_needs_the_second_confirmation_too(browser: Client, token: str) -> None:
     response = browser.post(url_of(token), headers=HTMX)
 
     assert response.status_code == 200
@@ -48,7 +48,7 @@ def test_htmx_is_asked_again_too(browser: Client, token: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_with_it_the_key_is_revoked_and_disconnected(
+def test_with_the_confirmation_the_key_is_revoked_and_disconnected(
     browser: Client, node: Sandbox, token: str, headers: dict[str, str]
 ) -> None:
     response = browser.post(url_of(token), {"confirm_own": "on"}, headers=headers)
@@ -74,7 +74,7 @@ def test_while_estuary_lists_it_the_console_stays_connected(
     assert StoredToken.objects.exists()
 
 
-def test_a_list_that_is_refused_afterwards_is_the_proof(
+def test_a_refused_list_afterwards_proves_the_revocation(
     browser: Client, node: Sandbox, token: str
 ) -> None:
     node.state.on_change = lambda *_: node.set_fault("list", Fault("401-unknown"))
@@ -98,7 +98,7 @@ def test_a_lost_answer_and_a_refused_list_prove_nothing(
     assert audited()[-1] == ("key:revoked", "unknown")
 
 
-def test_a_token_connected_meanwhile_in_another_tab_stays(
+def test_a_token_connected_meanwhile_in_another_tab_stays_connected(
     browser: Client, alice: User, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = node.add_key(node.state.users["alice"])
@@ -129,7 +129,7 @@ def test_a_key_that_is_gone_already_disconnects_too(
     assert not StoredToken.objects.exists()
 
 
-def test_only_looking_at_a_gone_key_disconnects_nothing(
+def test_a_get_for_a_gone_key_disconnects_nothing(
     browser: Client, node: Sandbox, token: str
 ) -> None:
     node.remove_key(token)
@@ -142,7 +142,7 @@ def test_only_looking_at_a_gone_key_disconnects_nothing(
 
 
 @pytest.mark.parametrize("generation", ["current", "legacy", "vintage"])
-def test_nodes_of_all_ages(alice: User, settings: Any, generation: str) -> None:
+def test_every_generation_of_nodes(alice: User, settings: Any, generation: str) -> None:
     with Sandbox(generation=generation) as node:
         settings.ESTUARY_API_URL = urlsplit(node.url)
         own = node.add_key(node.add_user("alice"))

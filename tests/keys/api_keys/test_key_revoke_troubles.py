@@ -1,4 +1,4 @@
-"""Revoking one key when Estuary fails, lies, or is busy: only what the list proves is told."""
+"""Revoking one key when Estuary fails, lies or is busy: only what the list proves is reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.keys.api_keys.test_key_revoke import url_of
 from tests.keys.evidence import audited, labels_at, last_row, words_of
 
 
-def test_a_200_that_did_nothing_is_not_believed(
+def test_a_200_without_effect_is_reported_as_still_listed(
     browser: Client, node: Sandbox, backup: str
 ) -> None:
     node.set_fault("revoke", Fault("silent-ok"))
@@ -30,7 +30,7 @@ def test_a_200_that_did_nothing_is_not_believed(
 
 
 @pytest.mark.parametrize("fault", ["reset-after", "500-after"])
-def test_a_lost_answer_is_made_good_by_the_list(
+def test_a_lost_answer_is_settled_by_the_list(
     browser: Client, node: Sandbox, backup: str, fault: str
 ) -> None:
     node.set_fault("revoke", Fault(fault))
@@ -43,7 +43,7 @@ def test_a_lost_answer_is_made_good_by_the_list(
 
 
 @pytest.mark.parametrize("fault", ["reset-before", "500", "never", "html"])
-def test_what_was_not_carried_out_is_told_with_its_reason(
+def test_a_failed_revocation_is_reported_with_its_reason(
     browser: Client, node: Sandbox, backup: str, settings: Any, fault: str
 ) -> None:
     settings.ESTUARY_TIMEOUT = 1 if fault == "never" else 10
@@ -58,7 +58,7 @@ def test_what_was_not_carried_out_is_told_with_its_reason(
 
 
 @pytest.mark.parametrize("answer", ["reset-after", None])
-def test_when_the_list_fails_afterwards_it_is_unknown(
+def test_without_a_list_afterwards_the_outcome_is_unknown(
     browser: Client, node: Sandbox, backup: str, answer: str | None
 ) -> None:
     if answer:
@@ -84,7 +84,7 @@ def test_a_list_with_unreadable_rows_proves_nothing(
     assert "list could not be read whole." in page
 
 
-def test_a_busy_node_revokes_nothing_and_says_when(
+def test_a_busy_node_revokes_nothing_and_says_when_to_retry(
     browser: Client, node: Sandbox, backup: str
 ) -> None:
     node.set_fault("revoke", Fault("429", retry_after=9))

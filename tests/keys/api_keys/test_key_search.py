@@ -1,4 +1,4 @@
-"""Searching, chips, sorting and pages: bookmarkable, and asked of one list for 15 seconds."""
+"""Search, filters, sorting and pages: all in the address, and from one list for 15 seconds."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_empty_chip_shows_while_it_is_chosen(browser: Client) -> None:
     assert "No key is in this group. Your other keys are still there." in page
 
 
-def test_what_a_group_does_not_hold_may_be_in_another(browser: Client) -> None:
+def test_an_empty_result_in_a_filter_points_to_the_others(browser: Client) -> None:
     found = "matches “console”. Your other keys are still there."
 
     assert f"No key in this group {found}" in words_of(
@@ -93,17 +93,17 @@ def test_what_a_group_does_not_hold_may_be_in_another(browser: Client) -> None:
         ("?q=sign-in&status=session", ["sign-in"]),
     ],
 )
-def test_searching_looks_into_labels(
+def test_a_search_finds_labels(
     browser: Client, several: dict[str, str], query: str, labels: list[str]
 ) -> None:
     assert listed(browser, query) == labels
 
 
-def test_searching_a_fingerprint_finds_its_key(browser: Client, several: dict[str, str]) -> None:
+def test_a_search_finds_a_fingerprint(browser: Client, several: dict[str, str]) -> None:
     assert listed(browser, f"?q={hash_of(several['gamma'])[:8]}") == ["gamma"]
 
 
-def test_a_searched_token_is_led_to_its_fingerprint(
+def test_a_searched_token_redirects_to_its_fingerprint(
     browser: Client, node: Sandbox, several: dict[str, str]
 ) -> None:
     token = several["gamma"]
@@ -116,7 +116,7 @@ def test_a_searched_token_is_led_to_its_fingerprint(
     assert "gamma" in words_of(response)
 
 
-def test_a_searched_token_is_led_on_by_htmx_too(browser: Client, several: dict[str, str]) -> None:
+def test_htmx_redirects_a_searched_token_too(browser: Client, several: dict[str, str]) -> None:
     token = several["gamma"]
 
     response = browser.get("/keys/", {"q": token}, headers=HTMX)
@@ -145,7 +145,7 @@ def test_keys_without_label_come_last(browser: Client, node: Sandbox, account: A
     assert listed(browser, "?sort=-label")[-1] == "No label"
 
 
-def test_sort_links_turn_around_and_say_the_direction(browser: Client) -> None:
+def test_sort_links_reverse_and_name_the_direction(browser: Client) -> None:
     page = browser.get("/keys/?q=c&sort=label").content.decode()
 
     assert 'aria-sort="ascending"' in page
@@ -153,7 +153,7 @@ def test_sort_links_turn_around_and_say_the_direction(browser: Client) -> None:
     assert 'href="/keys/?q=c&amp;sort=expiry"' in page
 
 
-def test_pages_keep_what_was_asked(browser: Client, node: Sandbox, account: Account) -> None:
+def test_pages_keep_the_query(browser: Client, node: Sandbox, account: Account) -> None:
     for number in range(120):
         node.add_key(account, f"key {number:03}")
 
@@ -167,7 +167,7 @@ def test_pages_keep_what_was_asked(browser: Client, node: Sandbox, account: Acco
     assert listed(browser, "?q=key&sort=-label&page=99")[-1] == "key 000"
 
 
-def test_the_same_list_answers_for_15_seconds(
+def test_a_list_is_reused_for_15_seconds(
     browser: Client, node: Sandbox, several: dict[str, str]
 ) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as clock:
@@ -184,7 +184,7 @@ def test_the_same_list_answers_for_15_seconds(
         assert len(node.requests) == 2
 
 
-def test_refresh_asks_anew(browser: Client, node: Sandbox) -> None:
+def test_refresh_asks_estuary_again(browser: Client, node: Sandbox) -> None:
     page = browser.get("/keys/?q=c").content.decode()
     assert 'hx-get="/keys/?q=c&amp;fresh=1">Refresh' in page
 
@@ -193,7 +193,7 @@ def test_refresh_asks_anew(browser: Client, node: Sandbox) -> None:
     assert asked(node) == ["GET /user/api-keys"] * 2
 
 
-def test_paging_after_a_refresh_asks_no_more(
+def test_paging_after_a_refresh_reuses_the_list(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     for number in range(60):
@@ -204,7 +204,7 @@ def test_paging_after_a_refresh_asks_no_more(
     assert 'href="?q=key&amp;page=2"' in page
 
 
-def test_our_own_change_forgets_the_list_at_once(
+def test_a_change_of_ours_discards_the_list_at_once(
     browser: Client, node: Sandbox, several: dict[str, str]
 ) -> None:
     listed(browser)
@@ -225,7 +225,7 @@ def test_an_accent_is_found_in_either_normal_form(
 
 
 @pytest.mark.parametrize("label", ["\u200b", "\u3164\u3164", "\u2800", "\u00ad \ufe0f"])
-def test_a_label_that_shows_nothing_is_no_label(
+def test_a_label_that_shows_nothing_counts_as_no_label(
     browser: Client, node: Sandbox, account: Account, label: str
 ) -> None:
     token = node.add_key(account, label=label)
@@ -237,7 +237,7 @@ def test_a_label_that_shows_nothing_is_no_label(
     assert f"Revoked Key {hash_of(token)[:8]}." in words_of(response)
 
 
-def test_a_searched_token_with_a_zero_width_character_is_a_token_too(
+def test_a_token_with_a_zero_width_character_is_recognised_in_a_search(
     browser: Client, token: str
 ) -> None:
     response = browser.get("/keys/", {"q": f"{token[:9]}\u200b{token[9:]}"})

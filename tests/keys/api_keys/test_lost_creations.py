@@ -1,4 +1,4 @@
-"""A process was killed between asking Estuary and noting the answer; the form comes again."""
+"""Creations whose end was not recorded are judged by Estuary's list."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def told(member: User, stored: StoredToken) -> KeyCreation:
     return create_key(Actor(member, "", ""), stored, SPEC, "n").record
 
 
-def test_the_key_that_was_made_is_found_by_its_label_and_end(
+def test_the_key_is_found_by_its_label_and_expiry(
     alice: User, stored: StoredToken, node: Sandbox, account: Account
 ) -> None:
     made = node.add_key(account, label="backup", lifetime=WEEK - AGO + timedelta(seconds=2))
@@ -55,7 +55,7 @@ def test_the_key_that_was_made_is_found_by_its_label_and_end(
     assert last_row(Action.KEY_CREATED).token_hash == hash_of(made)
 
 
-def test_without_such_a_label_none_was_made(alice: User, stored: StoredToken) -> None:
+def test_without_such_a_label_no_key_was_created(alice: User, stored: StoredToken) -> None:
     killed(alice)
 
     assert told(alice, stored).outcome == "not-created"
@@ -80,7 +80,7 @@ def test_a_key_that_another_form_made_is_not_this_one(
         ([timedelta(days=36500)], None),
     ],
 )
-def test_what_cannot_be_told_stays_open(
+def test_an_ambiguous_list_leaves_the_record_open(
     alice: User,
     stored: StoredToken,
     node: Sandbox,
@@ -107,7 +107,7 @@ def test_while_estuary_is_away_nothing_is_claimed(
     assert told(alice, stored).outcome == "not-created"
 
 
-def test_a_first_form_that_may_still_be_at_work_is_left_alone(
+def test_a_request_that_may_still_be_under_way_is_not_judged(
     alice: User, stored: StoredToken, node: Sandbox, settings: Any
 ) -> None:
     settings.ESTUARY_TIMEOUT = 1
@@ -120,7 +120,7 @@ def test_a_first_form_that_may_still_be_at_work_is_left_alone(
 
 @pytest.mark.parametrize("lifetime", [WEEK, None])
 @pytest.mark.parametrize("offset", [-3600, 0, 3600])
-def test_it_is_found_though_the_clocks_differ(
+def test_the_key_is_found_when_the_clocks_differ(
     alice: User,
     stored: StoredToken,
     node: Sandbox,
@@ -137,7 +137,7 @@ def test_it_is_found_though_the_clocks_differ(
     assert (record.outcome, record.token_hash) == ("found", hash_of(made))
 
 
-def test_prune_settles_what_no_form_asks_about(
+def test_the_job_settles_overdue_records(
     alice: User, stored: StoredToken, node: Sandbox, account: Account
 ) -> None:
     node.add_key(account, label="backup", lifetime=WEEK - AGO)

@@ -19,7 +19,7 @@ class Session(SessionBase):
         self._session_key: Any = key
 
 
-def test_a_nonce_is_taken_from_its_own_session_only() -> None:
+def test_a_nonce_is_valid_in_its_own_session_only() -> None:
     signed = new_nonce(Session("mine-1234"))
 
     assert checked_nonce(Session("mine-1234"), signed)
@@ -43,7 +43,7 @@ def test_an_altered_nonce_is_refused() -> None:
     assert checked_nonce(session, "") == ""
 
 
-def test_a_nonce_lives_as_long_as_a_session() -> None:
+def test_a_nonce_is_valid_as_long_as_a_session() -> None:
     session = Session("mine-1234")
     with time_machine.travel(NOW, tick=False):
         signed = new_nonce(session)

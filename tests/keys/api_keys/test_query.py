@@ -1,4 +1,4 @@
-"""The list's address: what is asked of it, and how it is written."""
+"""The query of the list and its address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from keys.api_keys.query import KeyQuery, Sort, Status
 
 
-def test_an_address_says_what_is_asked() -> None:
+def test_an_address_holds_the_query() -> None:
     query = KeyQuery.from_params(
         {"q": " a&b ", "status": "expired", "sort": "-expiry", "page": "3"}
     )
@@ -27,11 +27,11 @@ def test_an_address_says_what_is_asked() -> None:
         {"page": ""},
     ],
 )
-def test_what_is_unknown_means_the_plain_list(parameters: dict[str, str]) -> None:
+def test_unknown_values_fall_back_to_the_defaults(parameters: dict[str, str]) -> None:
     assert KeyQuery.from_params(parameters) == KeyQuery()
 
 
-def test_the_plain_list_has_a_plain_address() -> None:
+def test_defaults_are_left_out_of_the_address() -> None:
     assert KeyQuery().url() == "/keys/"
     assert KeyQuery().fresh_url() == "/keys/"
 
@@ -40,7 +40,7 @@ def test_a_change_leads_back_to_the_first_page() -> None:
     assert KeyQuery(q="x", page=3).url(sort=Sort.EXPIRY) == "/keys/?q=x&sort=expiry"
 
 
-def test_asking_anew_keeps_what_was_asked() -> None:
+def test_the_refresh_address_keeps_the_query() -> None:
     assert KeyQuery(q="x", page=3).fresh_url() == "/keys/?q=x&page=3&fresh=1"
 
 

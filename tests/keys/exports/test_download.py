@@ -1,4 +1,4 @@
-"""The lease of an export: renewed by time, released at its end, and taken over from the dead."""
+"""The lease of an export: renewed by time, released at its end, expired after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports: streamed as they come, counted and hashed, one at a time, never called whole if not."""
+"""Exports: streamed, counted, hashed, one at a time, and never reported as complete by mistake."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_page_offers_the_download(browser: Client, node: Sandbox) -> None:
     assert node.requests == []
 
 
-def test_the_download_is_a_dated_file_nobody_keeps(rich: Client, node: Sandbox) -> None:
+def test_the_download_has_a_dated_name_and_is_not_cached(rich: Client, node: Sandbox) -> None:
     session = rich.session
     session.items()  # reads it
     with time_machine.travel(datetime(2026, 11, 24, 12, tzinfo=UTC), tick=True):
@@ -97,7 +97,7 @@ def test_it_is_recorded_when_it_starts_and_when_it_ends(rich: Client) -> None:
     assert f'title="{len(body):,} bytes"' in rich.get("/exports/").content.decode()
 
 
-def test_it_arrives_in_pieces(rich: Client) -> None:
+def test_it_is_streamed(rich: Client) -> None:
     response: Any = rich.post(URL)
 
     assert len(list(response.streaming_content)) > 5
@@ -118,7 +118,9 @@ def test_one_runs_at_a_time(rich: Client, node: Sandbox) -> None:
     assert body_of(rich.post(URL))
 
 
-def test_two_members_of_one_account_take_turns(rich: Client, carol: User, node: Sandbox) -> None:
+def test_two_members_of_one_account_cannot_export_at_once(
+    rich: Client, carol: User, node: Sandbox
+) -> None:
     own = next(token for token, key in node.state.keys.items() if key.user.name == "rich")
     connect(carol, own)
     first = rich.post(URL)
@@ -144,7 +146,7 @@ def test_a_browser_that_never_reads_frees_the_account(rich: Client) -> None:
     assert body_of(rich.post(URL))
 
 
-def test_what_broke_off_is_never_called_whole(rich: Client, node: Sandbox) -> None:
+def test_an_incomplete_export_is_recorded_as_failed(rich: Client, node: Sandbox) -> None:
     node.set_fault("export", Fault("cut", size=300_000))
     response = rich.post(URL)
     assert response.status_code == 200
@@ -200,7 +202,7 @@ def test_an_account_too_large_for_estuary_has_its_own_sentence(alice: User, node
     assert last_row(Action.EXPORT_FAILED).detail == {"reason": "too-many-contents"}
 
 
-def test_a_token_nobody_can_unseal_frees_the_account(rich: Client, settings: Any) -> None:
+def test_a_token_that_cannot_be_unsealed_frees_the_account(rich: Client, settings: Any) -> None:
     keys = settings.TOKEN_SEALING_KEYS
     settings.TOKEN_SEALING_KEYS = ["b" * 43 + "="]
 
@@ -213,13 +215,13 @@ def test_a_token_nobody_can_unseal_frees_the_account(rich: Client, settings: Any
     assert body_of(rich.post(URL))
 
 
-def test_who_is_not_connected_is_led_to_connect(alice: User, node: Sandbox) -> None:
+def test_a_member_who_is_not_connected_is_redirected_to_connect(alice: User, node: Sandbox) -> None:
     assert signed_in(alice).post(URL)["Location"] == "/account/token/"
     assert node.requests == []
     assert audited() == []
 
 
-def test_no_token_stands_in_the_audit_or_the_file(rich: Client, node: Sandbox) -> None:
+def test_neither_audit_nor_file_holds_a_token(rich: Client, node: Sandbox) -> None:
     body = body_of(rich.post(URL))
 
     for token in node.state.keys:

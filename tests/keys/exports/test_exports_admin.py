@@ -1,4 +1,4 @@
-"""Admins download for a member, which the audit says; nobody else does, which it says too."""
+"""Admins may export for a member, which the audit records."""
 
 from __future__ import annotations
 
@@ -76,31 +76,31 @@ def test_a_member_cannot_download_another_and_it_is_recorded(
 
 
 @pytest.mark.parametrize("member", ["0", "999999", "x", "-1", "²", "9" * 30, "1 or 1=1"])
-def test_a_member_that_is_none_is_not_there(admin: Client, node: Sandbox, member: str) -> None:
+def test_an_unknown_member_is_not_found(admin: Client, node: Sandbox, member: str) -> None:
     response = admin.post(URL, {"member": member})
 
     assert response.status_code == 404
     assert node.requests == []
 
 
-def test_a_member_who_is_not_connected_is_not_there(admin: Client, alice: User) -> None:
+def test_a_member_who_is_not_connected_is_not_found(admin: Client, alice: User) -> None:
     StoredToken.objects.all().delete()
 
     assert admin.post(URL, {"member": alice.pk}).status_code == 404
 
 
-def test_ones_own_name_needs_no_admin(browser: Client, alice: User) -> None:
+def test_members_may_name_themselves(browser: Client, alice: User) -> None:
     assert body_of(browser.post(URL, {"member": alice.pk}))
 
 
-def test_who_stops_being_admin_is_refused_at_once(admin: Client, alice: User, carol: User) -> None:
+def test_a_former_admin_is_refused_at_once(admin: Client, alice: User, carol: User) -> None:
     carol.groups.clear()
 
     assert admin.post(URL, {"member": alice.pk}).status_code == 403
     assert "For a member" not in words_of(admin.get("/exports/"))
 
 
-def test_a_running_export_of_a_member_is_not_doubled(
+def test_an_admin_cannot_start_a_second_export_of_an_account(
     admin: Client, alice: User, browser: Client
 ) -> None:
     first = browser.post(URL)

@@ -1,4 +1,4 @@
-"""How much the account stores, and how that is told when Estuary has trouble."""
+"""The stats page, also while Estuary has trouble."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_empty_account_has_no_average(browser: Client) -> None:
     assert "There is nothing to average yet" in page
 
 
-def test_each_look_asks_anew(browser: Client, node: Sandbox) -> None:
+def test_each_visit_asks_estuary_again(browser: Client, node: Sandbox) -> None:
     browser.get("/stats/")
     browser.get("/stats/")
 
@@ -68,9 +68,7 @@ def test_the_last_known_figures_show_while_estuary_is_down(browser: Client, node
     assert "0 bytes" in words_of(response)
 
 
-def test_without_known_figures_there_is_a_page_with_a_way_on(
-    browser: Client, node: Sandbox
-) -> None:
+def test_without_known_figures_the_page_offers_to_try_again(browser: Client, node: Sandbox) -> None:
     node.stop()
 
     response = browser.get("/stats/")
@@ -80,7 +78,9 @@ def test_without_known_figures_there_is_a_page_with_a_way_on(
     assert 'href="/stats/">Try again' in response.content.decode()
 
 
-def test_a_refused_token_is_told_though_figures_are_known(browser: Client, node: Sandbox) -> None:
+def test_a_refused_token_is_reported_although_figures_are_known(
+    browser: Client, node: Sandbox
+) -> None:
     browser.get("/stats/")
     node.set_fault("stats", Fault("401-expired"))
 
@@ -90,7 +90,7 @@ def test_a_refused_token_is_told_though_figures_are_known(browser: Client, node:
     assert "/account/token/" in response.content.decode()
 
 
-def test_trouble_for_htmx_is_a_notice_that_leaves_the_page(browser: Client, node: Sandbox) -> None:
+def test_htmx_gets_trouble_as_a_notice(browser: Client, node: Sandbox) -> None:
     node.set_fault("stats", Fault("500"))
 
     response = browser.get("/stats/", headers=HTMX)
@@ -126,7 +126,7 @@ def test_an_answer_that_cannot_be_trusted_is_not_shown(
     assert "exactly" not in words_of(response)
 
 
-def test_estuarys_own_words_are_not_repeated(browser: Client, node: Sandbox) -> None:
+def test_estuarys_own_text_is_not_shown(browser: Client, node: Sandbox) -> None:
     body = '{"error":{"code":500,"reason":"x","details":"ERROR: relation \\"auth_tokens\\""}}'
     node.set_fault("stats", Fault("500", body=body))
 
@@ -145,13 +145,13 @@ def test_members_see_their_own_figures(
     assert node.requests[0].headers["authorization"] == f"Bearer {token}"
 
 
-def test_who_is_not_connected_is_led_to_connect(alice: User, node: Sandbox) -> None:
+def test_a_member_who_is_not_connected_is_redirected_to_connect(alice: User, node: Sandbox) -> None:
     assert signed_in(alice).get("/stats/")["Location"] == "/account/token/"
     assert signed_in(alice).get("/stats/", headers=HTMX)["HX-Redirect"] == "/account/token/"
     assert node.requests == []
 
 
-def test_a_token_nobody_can_unseal_is_told(
+def test_a_token_that_cannot_be_unsealed_is_reported(
     browser: Client, settings: Any, node: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.TOKEN_SEALING_KEYS = ["b" * 43 + "="]
@@ -164,7 +164,9 @@ def test_a_token_nobody_can_unseal_is_told(
     assert node.requests == []
 
 
-def test_a_token_nobody_can_unseal_is_told_to_htmx(browser: Client, settings: Any) -> None:
+def test_a_token_that_cannot_be_unsealed_is_reported_to_htmx(
+    browser: Client, settings: Any
+) -> None:
     settings.TOKEN_SEALING_KEYS = ["b" * 43 + "="]
 
     response = browser.get("/stats/", headers=HTMX)

@@ -31,7 +31,7 @@ TOKEN = "EST6f2a1c9e-0000-4000-8000-000000000000ARY"
         f"Authorization: Bearer \n  {TOKEN[:9]}\n  {TOKEN[9:]}",
     ],
 )
-def test_what_people_copy_along_is_forgiven(pasted: str) -> None:
+def test_text_around_a_token_is_removed(pasted: str) -> None:
     form = TokenConnectForm({"token": pasted})
 
     assert form.is_valid()
@@ -52,7 +52,7 @@ def test_what_people_copy_along_is_forgiven(pasted: str) -> None:
         "ESTARY",
     ],
 )
-def test_what_is_no_token_is_told_and_not_repeated(pasted: str) -> None:
+def test_other_text_is_refused_and_not_shown_again(pasted: str) -> None:
     form = TokenConnectForm({"token": pasted})
 
     assert not form.is_valid()
@@ -66,7 +66,7 @@ def test_two_keys_on_two_lines_are_not_joined() -> None:
     assert form.errors["token"] == ["This holds more than one Estuary API key: paste one of them."]
 
 
-def test_nothing_pasted_is_told() -> None:
+def test_an_empty_field_has_an_error() -> None:
     form = TokenConnectForm({"token": " "})
 
     assert form.errors["token"] == ["Paste an API key of your Estuary account."]

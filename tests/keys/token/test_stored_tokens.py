@@ -1,4 +1,4 @@
-"""What we keep of a token, and how every process learns that a list is out of date."""
+"""The stored token, and how every process learns that a list is out of date."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_disconnecting_twice_is_told(alice: User, token: str) -> None:
     assert audited().count(("token:disconnected", "done")) == 1
 
 
-def test_a_change_in_one_process_is_seen_in_all(alice: User, node: Sandbox, token: str) -> None:
+def test_a_change_in_one_process_reaches_the_others(alice: User, node: Sandbox, token: str) -> None:
     connect(alice, token)
     here, there = StoredToken.objects.get(), StoredToken.objects.get()
     key_lists.current_list(there, actor_of(alice), reuse=True)
@@ -60,7 +60,7 @@ def test_a_change_in_one_process_is_seen_in_all(alice: User, node: Sandbox, toke
     assert asked(node) == ["GET /user/api-keys"]
 
 
-def test_a_list_asked_for_before_a_change_is_not_taken_for_one_after_it(
+def test_a_list_fetched_before_a_change_is_not_used_after_it(
     alice: User, node: Sandbox, token: str
 ) -> None:
     connect(alice, token)
@@ -94,7 +94,7 @@ def test_resealing_does_not_undo_a_connection_made_meanwhile(
     assert unseal(StoredToken.objects.get().sealed, alice.pk) == other
 
 
-def test_a_list_of_who_disconnected_meanwhile_needs_no_forgetting(alice: User, token: str) -> None:
+def test_discarding_the_list_of_a_disconnected_member_does_nothing(alice: User, token: str) -> None:
     stored = connect(alice, token)
     StoredToken.objects.all().delete()
 

@@ -1,4 +1,4 @@
-"""Connecting a token: checked first, then sealed; else a sentence and nothing kept."""
+"""Connecting a token: checked first, then sealed; on an error nothing is stored."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_a_good_token_is_checked_sealed_and_kept(alice: User, node: Sandbox, tok
     assert audited() == [("token:connected", "done")]
 
 
-def test_what_was_copied_along_is_forgiven(alice: User, token: str) -> None:
+def test_text_around_the_token_is_removed(alice: User, token: str) -> None:
     signed_in(alice).post(URL, {"token": f' "Bearer {token}" \n'})
 
     assert StoredToken.objects.get().token_hash == hash_of(token)
 
 
-def test_htmx_is_led_on(alice: User, token: str) -> None:
+def test_htmx_is_redirected(alice: User, token: str) -> None:
     response = signed_in(alice).post(URL, {"token": token}, headers=HTMX)
 
     assert response["HX-Redirect"] == "/keys/"
@@ -74,7 +74,7 @@ def test_htmx_is_led_on(alice: User, token: str) -> None:
         ("redirect", "Estuary's address points elsewhere", "failed"),
     ],
 )
-def test_each_trouble_has_its_sentence_and_nothing_is_kept(
+def test_each_error_has_its_sentence_and_nothing_is_stored(
     alice: User, node: Sandbox, token: str, settings: Any, fault: str, sentence: str, outcome: str
 ) -> None:
     settings.ESTUARY_TIMEOUT = 0.5 if fault == "never" else 10
@@ -109,7 +109,7 @@ def test_an_expired_token(alice: User, node: Sandbox, account: Account) -> None:
 
 
 @pytest.mark.parametrize("generation", ["current", "legacy", "vintage"])
-def test_an_upload_only_token_at_nodes_of_all_ages(
+def test_an_upload_only_token_at_every_generation_of_nodes(
     alice: User, settings: Any, generation: str
 ) -> None:
     with Sandbox(generation=generation) as old:
@@ -156,7 +156,7 @@ def test_replacing_keeps_the_former_until_the_new_one_is_checked(
     assert token in node.state.keys  # replacing revokes nothing
 
 
-def test_replacing_forgets_the_list_of_the_former(browser: Client, node: Sandbox) -> None:
+def test_replacing_discards_the_list_of_the_former(browser: Client, node: Sandbox) -> None:
     browser.get("/keys/")
     stranger = node.add_key(node.add_user("other"), label="of another account")
 
@@ -167,7 +167,7 @@ def test_replacing_forgets_the_list_of_the_former(browser: Client, node: Sandbox
     assert "console" not in page.split("Used by this console")[0].split("Status")[-1]
 
 
-def test_a_member_connects_for_nobody_else(
+def test_a_member_connects_only_for_themselves(
     alice: User, carol: User, node: Sandbox, token: str
 ) -> None:
     connect(carol, node.add_key(node.add_user("carol")))

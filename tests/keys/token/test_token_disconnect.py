@@ -19,7 +19,7 @@ from tests.keys.evidence import asked, audited, words_of
 URL = "/account/token/disconnect/"
 
 
-def test_the_page_asks_first(browser: Client, node: Sandbox, token: str) -> None:
+def test_the_page_asks_for_confirmation(browser: Client, node: Sandbox, token: str) -> None:
     response = browser.get(URL)
 
     assert "Disconnect the key?" in words_of(response)
@@ -28,7 +28,7 @@ def test_the_page_asks_first(browser: Client, node: Sandbox, token: str) -> None
     assert node.requests == []
 
 
-def test_disconnecting_forgets_the_token_here_only(
+def test_disconnecting_deletes_the_token_here_only(
     browser: Client, node: Sandbox, token: str
 ) -> None:
     response = browser.post(URL, follow=True)
@@ -41,7 +41,7 @@ def test_disconnecting_forgets_the_token_here_only(
     assert audited()[-1] == ("token:disconnected", "done")
 
 
-def test_a_page_about_a_former_key_ends_no_other(
+def test_a_page_about_a_former_key_disconnects_no_other(
     browser: Client, alice: User, node: Sandbox, account: Account, token: str
 ) -> None:
     asked_about = browser.get(URL).context["form"]["fingerprint"].value()
@@ -125,14 +125,16 @@ def test_a_token_revoked_elsewhere_can_be_disconnected(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_is_not_connected_is_led_to_connect(alice: User, method: str, node: Sandbox) -> None:
+def test_a_member_who_is_not_connected_is_redirected_to_connect(
+    alice: User, method: str, node: Sandbox
+) -> None:
     response = getattr(signed_in(alice), method)(URL)
 
     assert response["Location"] == "/account/token/"
     assert node.requests == []
 
 
-def test_nobody_elses_token_is_touched(browser: Client, carol: User, node: Sandbox) -> None:
+def test_the_token_of_another_member_stays(browser: Client, carol: User, node: Sandbox) -> None:
     theirs = node.add_key(node.add_user("carol"))
     connect(carol, theirs)
 
@@ -143,7 +145,7 @@ def test_nobody_elses_token_is_touched(browser: Client, carol: User, node: Sandb
 
 
 @pytest.mark.parametrize("generation", ["legacy", "vintage"])
-def test_old_nodes_refuse_the_revoked_token_and_that_is_proof(
+def test_the_refusal_of_an_old_node_proves_the_revocation(
     alice: User, settings: Any, generation: str
 ) -> None:
     with Sandbox(generation=generation) as old:
