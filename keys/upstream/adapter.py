@@ -154,8 +154,8 @@ def send(
 
     Raises what requests, urllib3, http.client and sockets raise.
     """
-    # Prepared here, because `Session.request` costs twice as much (bench/call_cost.py) and would
-    # quote the target anew.
+    # Prepared here: `Session.request` costs 0.2 ms more (bench/call_cost.py), and would quote the
+    # target a second time.
     request = requests.PreparedRequest()
     request.method, request.url = method, origin.url + target
     request.headers = requests.structures.CaseInsensitiveDict(headers)

@@ -181,7 +181,7 @@ def _origin_and_prefix(base_url: str, proxy: str) -> tuple[Origin, str]:
 
 
 def _ip_address(text: str) -> str:
-    """An IP address as it may stand in a header, or "" for anything else."""
+    """An IP address in the form for a header, or "" for anything else."""
     try:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError:

@@ -36,7 +36,7 @@ def redact(text: str) -> str:
 
 
 def holds_token(text: str) -> bool:
-    """Whether an Estuary token stands in the text."""
+    """Whether the text holds an Estuary token."""
     return next(_tokens(text), None) is not None
 
 

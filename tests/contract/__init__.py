@@ -1,8 +1,8 @@
-"""What Estuary's own handlers answered, recorded on PostgreSQL: one file for client and sandbox.
+"""The answers of Estuary's own handlers, recorded on PostgreSQL, for client and sandbox.
 
-Left out of the recording: sign-in and registration.
 A case has name, variant, setup, request and response (or request_raw and response_raw, or a
-measured `derived`), and often effect; `{TOKEN}` and the like stand for what the setup made.
+measured `derived`), and often effect. `{TOKEN}` and the like are placeholders for what the setup
+made. Sign-in and registration are not recorded.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _FILE = Path(__file__).with_name("contract.json")
 def load_cases(
     variant: str | None = None, names: str = "", *, with_odd_databases: bool = False
 ) -> list[dict[str, Any]]:
-    """The recorded cases in their order, of one variant, with names that begin so.
+    """The recorded cases in their order: of one variant, with names that begin with `names`.
 
-    `with_odd_databases` adds what a broken database answers, and what only SQLite does: the client
-    must bear it, but no sandbox can be brought to show it.
+    `with_odd_databases` adds the answers of broken databases and of SQLite, which the client must
+    cope with and the sandbox does not repeat.
     """
     return [
         case

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 
 def assert_holds_none(text: str, tokens: list[str], where: str = "") -> None:
-    """None of the tokens is in the text, however it is spelt."""
+    """None of the tokens is in the text, in any of its spellings."""
     found = [
         text[max(0, text.index(spelling) - 150) : text.index(spelling) + 20]
         for token in tokens
@@ -21,10 +21,10 @@ def spellings(token: str) -> set[str]:
     """Bare, percent-encoded in part or whole, in hexadecimal, in base64 at any place of a text."""
     bare, raw = token[3:-3], token.encode()
     escaped = "".join(f"%{byte:02X}" for byte in raw)
-    spelt = {token, bare, bare.replace("-", ""), quote(bare).replace("-", "%2D"), escaped}
-    spelt |= {raw.hex(), escaped.lower(), quote(bare).replace("-", "%2d")}
+    found = {token, bare, bare.replace("-", ""), quote(bare).replace("-", "%2D"), escaped}
+    found |= {raw.hex(), escaped.lower(), quote(bare).replace("-", "%2d")}
     for shift in range(3):
-        # Without the letters that hang on what stands before and after it.
+        # Without the characters that depend on what is before and after it.
         inside = base64.b64encode(b"\0" * shift + raw)[(0, 2, 3)[shift] : -4].decode()
-        spelt |= {inside, inside.replace("+", "-").replace("/", "_")}
-    return spelt
+        found |= {inside, inside.replace("+", "-").replace("/", "_")}
+    return found

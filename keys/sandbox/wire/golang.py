@@ -68,7 +68,7 @@ def query_values(query: str) -> dict[str, bytes]:
 
 
 def has_bad_escape(text: str) -> bool:
-    """Whether a percent sign stands without two hexadecimal digits."""
+    """Whether there is a percent sign without two hexadecimal digits after it."""
     return "%" in text and _BAD_ESCAPE.search(text.encode("latin-1")) is not None
 
 

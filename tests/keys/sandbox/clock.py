@@ -25,7 +25,7 @@ class Clock:
 
 
 class FrozenClock(Clock):
-    """Stands still between two moves."""
+    """Does not move by itself."""
 
     def seconds(self) -> float:
         """Seconds moved since the start."""

@@ -57,13 +57,13 @@ class Scene:
         self._happened_before()
 
     def token(self, placeholder: str) -> str:
-        """What stands for a placeholder of the case, always the same."""
+        """The token for a placeholder of the case, always the same."""
         if placeholder not in self._tokens:
             self._tokens[placeholder] = self._make(placeholder)
         return self._tokens[placeholder]
 
     def fill(self, text: str) -> str:
-        """Replace the placeholders, and what the recording cut or spelt out."""
+        """Replace the placeholders, and what the recording shortened or described."""
         text = text.replace("xxx... (20480)", "x" * 20480)
         text = text.replace("{token in lower case}", self.token("TOKEN").lower())
         if "... (30726 chars)" in text:

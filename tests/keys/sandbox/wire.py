@@ -11,7 +11,7 @@ from keys.sandbox import Sandbox
 
 @dataclass
 class Answer:
-    """A reply as it was spelt: status line, header lines in order, body without its chunks."""
+    """A reply as it arrived: status line, header lines in order, body without its chunks."""
 
     raw: bytes
     status: int
@@ -19,8 +19,8 @@ class Answer:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """All values of a header, spelt exactly so, joined by commas; None without one."""
-        values = [value for spelt, value in self.headers if spelt == name]
+        """All values of a header with exactly this name, joined by commas; None without one."""
+        values = [value for sent, value in self.headers if sent == name]
         return ", ".join(values) if values else None
 
 

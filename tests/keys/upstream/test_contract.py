@@ -53,7 +53,7 @@ def call_of(case: dict[str, Any]) -> str:
 
 
 def expected_of(case: dict[str, Any]) -> type[UpstreamError]:
-    """The error that a case stands for, by its name."""
+    """The error that a case must lead to, by its name."""
     name, variant, status = case["name"], case["variant"], case["response"]["status"]
     if "rate limit" in name:
         return RateLimited
