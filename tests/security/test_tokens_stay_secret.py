@@ -14,6 +14,12 @@ from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
+from keys.jobs import workers
+from keys.jobs.queues import long, wake
+from keys.models import Message, Reminders
+from keys.notices.choices import feed_secret_of
+from keys.notices.outbox import deliver_due
+from keys.notices.reminding import remind_due
 from keys.sandbox import Sandbox
 from keys.upstream import hash_of
 from tests.conftest import PASSWORD
@@ -22,6 +28,9 @@ from tests.security.spellings import assert_holds_none
 from tests.security.witness import LogWitness, WatchedClient, everything_kept, watched_logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+#: Leaves a wake-up in the queue, which the hunt then reads.
+WAKEABLE = long.task(name="hunted")(lambda _: None)
 
 
 @pytest.fixture
@@ -40,6 +49,7 @@ class Job:
     def __init__(self, node: Sandbox, seen: list[tuple[str, str]]) -> None:
         self.node = node
         self.seen = seen
+        User.objects.filter(username="alice").update(email="alice@example.com")
         self.account = node.add_user("alice", contents=3)
         self.token = node.add_key(self.account, label="console")
         node.add_key(self.account, label="upload", permission="upload")
@@ -63,9 +73,43 @@ class Job:
         self.browser.post("/keys/revoke-expired/")
         self.browser.post("/exports/download/")
         self.export_as_admin()
+        self.annotate()
+        self.be_reminded()
         self.suffer()
         self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
         self.browser.post("/accounts/logout/")
+
+    def annotate(self) -> None:
+        """Tokens pasted into every field of a note, of a new key, and of reminders."""
+        url = f"/keys/{hash_of(self.token)}/note/"
+        for name in ("display_name", "purpose", "system", "contact", "note"):
+            self.browser.post(url, {name: f"use {self.token}"})
+            self.browser.post(url, {name: "kept"})
+        self.browser.get(url)
+        self.browser.get("/keys/", {"q": "kept"})
+        self.browser.get("/audit/")
+        self.browser.post("/keys/new/", {"label": "x", "purpose": self.token})
+        self.browser.post("/account/reminders/", {"webhook_url": f"https://x.test/{self.token}"})
+
+    def be_reminded(self) -> None:
+        """The worker's look, its messages, the feed and the queue, with a token as a label."""
+        own = self.node.add_key(self.account, label="named by its token", lifetime=timedelta(1))
+        named = self.node.add_key(self.account, label=f"is {own}", lifetime=timedelta(days=1))
+        self.tokens |= {own, named}
+        reminders = "/account/reminders/"
+        self.browser.post(reminders, {"days": ["30"], "webhook_url": "https://127.0.0.1:9/"})
+        for button in ("test", "create_feed"):
+            self.browser.post(reminders, {button: "1"}, follow=True)
+        secret = feed_secret_of(Reminders.objects.get())
+        WatchedClient(self.seen).get(f"/feeds/{secret}/keys.ics")
+        self.browser.get(f"/keys/{hash_of(named)}/ends.ics")
+        workers.register()
+        remind_due()
+        deliver_due()
+        workers.unregister()
+        assert Message.objects.filter(kind="keys.ending").exists()
+        wake(WAKEABLE, Message.objects.latest("pk").pk)
+        self.browser.get(reminders)
 
     def export_as_admin(self) -> None:
         admin = User.objects.create_user("carol", password=PASSWORD)
@@ -149,6 +193,7 @@ def test_no_token_is_found_anywhere(
 ) -> None:
     seen: list[tuple[str, str]] = []
     settings.ESTUARY_TIMEOUT = settings.ESTUARY_EXPORT_TIMEOUT = 2
+    settings.HAS_MAIL_SERVER = True  # pytest-django keeps the mails
     settings.MEMBER_CHANGES_PER_MINUTE = 10_000  # or most of what follows would not be done
     monkeypatch.setattr("keys.upstream.node._RETRY_PAUSES", (0.01, 0.01))
     User.objects.create_user("alice", password=PASSWORD)

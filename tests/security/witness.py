@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 
 from estuary_admin.observability.logging import JsonFormatter, LineFormatter
+from keys.jobs.queues import long, short
 from keys.upstream import UpstreamError
 
 CHATTY = ["django", "django.db.backends", "urllib3", "keys"]
@@ -90,6 +91,9 @@ def everything_kept() -> dict[str, str]:
     kept = {str(path): path.read_bytes().decode("latin-1") for path in set(files) if path.is_file()}
     kept["cache"] = " ".join(cached())
     kept["sessions"] = " ".join(str(one.get_decoded()) for one in Session.objects.all())
+    kept["queue"] = " ".join(
+        str(item) for queue in (short, long) for item in queue.storage.enqueued_items()
+    )
     kept["mail"] = " ".join(str(one.message()) for one in mail.outbox)
     return kept
 
