@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest
 
 from estuary_admin import VERSION
 from estuary_admin.members import is_admin
 from estuary_admin.security.proof_methods import has_password_here
+from keys.jobs.status import worker_status
+from keys.notices.outbox import notices_of
+
+WARNING_NAME = "worker-warning:1"
+WARNING_REUSE_SECONDS = 30  # for all admins together
 
 
 class Console:
@@ -49,6 +55,22 @@ class Console:
     @property
     def is_admin(self) -> bool:
         return is_admin(getattr(self._request, "user", None))
+
+    @property
+    def worker_warning(self) -> str:
+        """For admins: that no background worker runs, and what waits; "" when one does."""
+        if not self.is_admin:
+            return ""
+        return str(cache.get_or_set(WARNING_NAME, _worker_sentence, WARNING_REUSE_SECONDS))
+
+    @property
+    def notice_count(self) -> int:
+        """How many notices the member has not dismissed."""
+        return notices_of(self._request.user).count()  # type: ignore[arg-type]
+
+
+def _worker_sentence() -> str:
+    return worker_status().sentence
 
 
 def console(request: HttpRequest) -> dict[str, Console]:

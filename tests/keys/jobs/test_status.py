@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from prometheus_client import Metric
@@ -13,6 +15,7 @@ from prometheus_client import Metric
 from estuary_admin.observability.metrics import AllMetrics
 from keys.jobs.status import worker_status
 from keys.models import ScheduledRun, Worker
+from tests.conftest import signed_in
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -101,3 +104,18 @@ def test_the_monitor_is_told_the_same() -> None:
     assert since == pytest.approx((timezone.now() - 20 * MINUTE).timestamp(), abs=60)
     seen = told["estuary_admin_worker_seen_timestamp_seconds"][1]
     assert seen == pytest.approx((timezone.now() - 2 * MINUTE).timestamp(), abs=60)
+
+
+@pytest.mark.parametrize("url", ["/audit/", "/account/reminders/"])
+def test_admins_are_told_on_their_pages_and_members_are_not(
+    carol: User, alice: User, url: str
+) -> None:
+    cache.clear()
+    sentence = "No background worker has been seen for five minutes."
+    assert sentence in signed_in(carol).get(url).content.decode()
+    assert sentence not in signed_in(alice).get(url).content.decode()
+
+    cache.clear()
+    worker(timedelta(seconds=3))
+
+    assert sentence not in signed_in(carol).get(url).content.decode()

@@ -101,6 +101,14 @@ def test_a_notice_is_dismissed_by_its_member_alone(browser: Client, carol: User)
     assert "Test of your reminders" not in words(browser.get(URL))
 
 
+def test_the_list_of_keys_leads_to_the_notices(browser: Client) -> None:
+    assert "notice" not in words(browser.get("/keys/")).lower()
+
+    browser.post(URL, {"test": "1"})
+
+    assert "You have 1 notice. Read it" in words(browser.get("/keys/"))
+
+
 def test_a_dismissal_of_nonsense_changes_nothing(browser: Client) -> None:
     assert browser.post(URL, {"dismiss": "nonsense"}).status_code == 302
 
