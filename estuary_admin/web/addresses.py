@@ -9,10 +9,15 @@ from django.urls import get_script_prefix, reverse
 
 
 def public_address(view: str, **arguments: Any) -> str:
-    """The address of a page below PUBLIC_URL.
+    """The address of a page below PUBLIC_URL."""
+    return absolute_address(reverse(view, kwargs=arguments))
+
+
+def absolute_address(path: str) -> str:
+    """The address of a path that `reverse` returned.
 
     Django knows the path of PUBLIC_URL only in the threads of requests, so it is taken from the
     settings.
     """
-    inner = reverse(view, kwargs=arguments).removeprefix(get_script_prefix())
+    inner = path.removeprefix(get_script_prefix())
     return f"{settings.PUBLIC_ORIGIN}{settings.BASE_PATH}/{inner}"

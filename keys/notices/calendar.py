@@ -9,8 +9,8 @@ from django.conf import settings
 from django.urls import reverse
 from icalendar import Calendar, Event
 
+from estuary_admin.web.addresses import absolute_address
 from keys.api_keys.rows import name_of
-from keys.notices.digest import absolute
 from keys.upstream import ApiKey
 from keys.upstream.redaction import redact
 
@@ -37,7 +37,7 @@ def calendar_of(keys: Iterable[ApiKey], as_of: datetime, node_now: datetime) -> 
 
 
 def _event(key: ApiKey, as_of: datetime) -> Event:
-    url = absolute(reverse("keys:key_detail", args=[key.token_hash]))
+    url = absolute_address(reverse("keys:key_detail", args=[key.token_hash]))
     event = Event()
     event.add("uid", f"{key.token_hash}@{settings.PUBLIC_URL.hostname}")
     event.add("dtstamp", as_of.astimezone(UTC).replace(microsecond=0))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from estuary_admin.web.addresses import absolute_address
 from keys.api_keys.rows import name_of
 from keys.notes.services import NoteText
 from keys.notices.thresholds import Reminder
@@ -27,10 +27,6 @@ class Content:
     data: dict[str, object] = field(default_factory=dict)
 
 
-def absolute(path: str) -> str:
-    return settings.PUBLIC_URL.geturl().rstrip("/") + path
-
-
 def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, NoteText]) -> Content:
     """One message about all keys that have something to tell today."""
     rows = [_row(reminder, notes) for reminder in reminders]
@@ -38,8 +34,8 @@ def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, Note
     context: dict[str, object] = {
         "member": member.get_username(),
         "rows": rows,
-        "list_url": absolute(reverse("keys:key_list")),
-        "settings_url": absolute(reverse("keys:reminders")),
+        "list_url": absolute_address(reverse("keys:key_list")),
+        "settings_url": absolute_address(reverse("keys:reminders")),
     }
     return _content("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
 
@@ -48,7 +44,7 @@ def test_message(member: User) -> Content:
     """What “Send me a test” sends."""
     context: dict[str, object] = {
         "member": member.get_username(),
-        "settings_url": absolute(reverse("keys:reminders")),
+        "settings_url": absolute_address(reverse("keys:reminders")),
     }
     return _content("test", "Test of your reminders", "test", context, {})
 
@@ -71,7 +67,7 @@ def _row(reminder: Reminder, notes: dict[str, NoteText]) -> dict[str, object]:
         "ends_at": key.expiry.isoformat(timespec="seconds"),
         "days_left": reminder.days_left,
         "purpose": notes[key.token_hash].purpose if key.token_hash in notes else "",
-        "url": absolute(reverse("keys:key_detail", args=[key.token_hash])),
+        "url": absolute_address(reverse("keys:key_detail", args=[key.token_hash])),
     }
 
 

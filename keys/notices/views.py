@@ -14,12 +14,12 @@ from django.views.decorators.http import require_http_methods
 
 from estuary_admin.members import is_admin
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.addresses import absolute_address
 from estuary_admin.web.redirects import go_to
 from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.http import AppRequest, render_page
 from keys.notices import choices, outbox
-from keys.notices.digest import absolute
 from keys.notices.forms import RemindersForm
 
 SHOWN = 50  # messages that failed, on an admin's page
@@ -86,7 +86,7 @@ def _page(request: AppRequest, form: RemindersForm) -> HttpResponse:
         "form": form,
         "has_mail_server": settings.HAS_MAIL_SERVER,
         "webhook_secret": choices.webhook_secret_of(row),
-        "feed_url": absolute(reverse("keys:feed", args=[secret])) if secret else "",
+        "feed_url": absolute_address(reverse("keys:feed", args=[secret])) if secret else "",
         "notices": outbox.notices_of(request.user)[:SHOWN],
         "undelivered": outbox.undelivered()[:SHOWN] if is_admin(request.user) else None,
     }

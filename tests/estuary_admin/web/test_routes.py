@@ -17,6 +17,7 @@ from tests.keys.evidence import last_row
 HASH = "x" * 43
 #: Open to everybody; all other routes need sign-in.
 PUBLIC = {
+    "feed",
     "healthz",
     "readyz",
     "metrics",
@@ -33,6 +34,8 @@ PUBLIC = {
 OIDC_ONLY = {"oidc_login", "oidc_callback"}
 ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
 GET_ONLY = {
+    "feed",
+    "key_ends",
     "home",
     "well_known_change_password",
     "healthz",
@@ -52,6 +55,7 @@ GET_ONLY = {
 }
 POST_ONLY = {
     "export_download",
+    "export_stop",
     "session_end",
     "sessions_end_others",
     "sso_identity_link",
@@ -71,6 +75,8 @@ def path_of(route: URLPattern) -> str:
     name = str(route.name)
     namespace = "keys:" if route in list(routes(get_resolver("keys.urls"))) else ""
     arguments = {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
+    if "<feed_secret" in str(route.pattern):
+        arguments = {"secret": HASH}
     if "<int:pk>" in str(route.pattern):
         arguments = {"pk": "1"}
     return reverse(f"{namespace}{name}", kwargs=arguments)
@@ -90,7 +96,7 @@ def test_every_route_of_the_console_states_its_access() -> None:
         if not hasattr(route.callback, "access")
     ]
 
-    assert bare == []
+    assert bare == ["feed"]  # its secret address is the access
 
 
 @every_route
@@ -100,7 +106,7 @@ def test_signed_out_requests_are_sent_to_sign_in(route: URLPattern) -> None:
 
     response = Client().get(path)
 
-    if route.name == "metrics":  # hidden unless the settings allow the address
+    if route.name in {"metrics", "feed"}:  # hidden without their secret or an allowed address
         assert response.status_code == 404
     elif route.name in PUBLIC:
         assert response.status_code in {200, 302}
