@@ -20,8 +20,7 @@ from django.urls import reverse
 from estuary_admin.security import interrupted_forms
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.sessions import PROVED_AT
-from estuary_admin.web.redirects import go_to
-from keys.upstream.redaction import holds_token
+from estuary_admin.web.redirects import can_visit, go_to, page_of
 
 View = Callable[..., HttpResponseBase]
 
@@ -73,7 +72,7 @@ def fresh_proof(
                 if request.method == "POST":
                     interrupted_forms.forget(request)  # the form has now been sent
                 return response
-            return _ask(request, keep, resolve_url(back) if back else request.path)
+            return _ask(request, keep, _form_page(request, back))
 
         wrapper.needs_proof = True  # type: ignore[attr-defined]
         return cast(View, wrapper)
@@ -81,11 +80,20 @@ def fresh_proof(
     return decorator
 
 
+def _form_page(request: HttpRequest, back: str) -> str:
+    """Return the page to come back to: the address itself if GET opens it."""
+    if back:
+        return resolve_url(back)
+    if can_visit(request.path):
+        return request.path
+    return page_of(request) or resolve_url(settings.ACCOUNT_PAGE)
+
+
 def _ask(request: HttpRequest, keep: tuple[str, ...], form_page: str) -> HttpResponseBase:
     """Redirect to the confirmation page. The action is not done, now or after the proof."""
     next_page = form_page
     if request.method == "POST":
-        interrupted_forms.keep(request, form_page, keep)
-    elif request.method == "GET" and not holds_token(request.get_full_path()):
+        interrupted_forms.keep(request, form_page.partition("?")[0], keep)
+    elif can_visit(request.get_full_path()):
         next_page = request.get_full_path()
     return go_to(request, f"{reverse('account_reauthenticate')}?{urlencode({'next': next_page})}")

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.views.decorators.http import require_POST
 
+from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.errors import csrf_failure
 from keys.audit.vocabulary import Action
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
@@ -189,3 +192,22 @@ def test_a_proof_from_the_future_does_not_count(late: Client) -> None:
     session.save()
 
     assert late.get("/keys/new/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("referer", "page"),
+    [
+        ("http://testserver/keys/?q=a", "%2Fkeys%2F%3Fq%3Da"),
+        ("https://evil.example/keys/", "%2Faccount%2F"),
+        ("", "%2Faccount%2F"),
+    ],
+)
+def test_a_form_sent_to_an_address_for_post_only_leads_back_to_its_page(
+    late: Client, alice: User, rf: RequestFactory, referer: str, page: str
+) -> None:
+    request = rf.post("/exports/download/", headers={"Referer": referer})
+    request.session, request.user = late.session, alice
+
+    response = fresh_proof()(require_POST(csrf_failure))(request)
+
+    assert response["Location"] == f"{PROOF}?next={page}"
