@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from allauth.mfa.base.internal.flows import delete_and_cleanup
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import flows as totp_flows
 from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.webauthn.internal import flows as webauthn_flows
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from estuary_admin.security import factors, mfa_adapter
-from estuary_admin.security.factors import Factors, factors_of
+from estuary_admin.security import factors
 from tests.conftest import signed_in
 from tests.estuary_admin.security.conftest import (
     CODE,
@@ -41,24 +43,31 @@ def at_once(*requests: Callable[[], Any]) -> list[Any]:
 
 
 @pytest.fixture
-def both_count_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request waits, after counting the factors, until the other has counted them too."""
-    both = threading.Barrier(2)
+def both_check_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request checks, then waits with its change until the other has checked too.
 
-    def counted(member: User) -> Factors:
-        found = factors_of(member)
-        try:
-            both.wait(0.5)
-        except threading.BrokenBarrierError:
-            both.reset()
-        return found
+    Under the lock, the other checks only after this request, so the wait is bounded.
+    """
+    arrived: list[int] = []
 
-    for module in (mfa_adapter, factors):
-        monkeypatch.setattr(module, "factors_of", counted)
+    def waiting(act: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any) -> Any:
+            arrived.append(1)
+            for _ in range(50):
+                if len(arrived) > 1:
+                    break
+                time.sleep(0.01)
+            return act(*args)
+
+        return wrapper
+
+    for module in (totp_flows, webauthn_flows):
+        monkeypatch.setattr(module, "delete_and_cleanup", waiting(delete_and_cleanup))
+    monkeypatch.setattr(factors, "_use_app_code", waiting(factors._use_app_code))
 
 
 def test_app_and_passkey_removed_at_once_leave_one(
-    alice: User, settings: Any, both_count_first: None
+    alice: User, settings: Any, both_check_first: None
 ) -> None:
     settings.REQUIRE_MFA = True
     TOTP.activate(alice, SECRET)
@@ -75,7 +84,7 @@ def test_app_and_passkey_removed_at_once_leave_one(
 
 
 def test_two_passkeys_removed_at_once_leave_one(
-    alice: User, settings: Any, both_count_first: None
+    alice: User, settings: Any, both_check_first: None
 ) -> None:
     settings.REQUIRE_MFA = True
     passkeys = [
@@ -96,7 +105,7 @@ def test_two_passkeys_removed_at_once_leave_one(
     assert Authenticator.objects.count() == 1
 
 
-def test_a_code_sent_twice_at_once_signs_in_once(alice: User, both_count_first: None) -> None:
+def test_a_code_sent_twice_at_once_signs_in_once(alice: User, both_check_first: None) -> None:
     TOTP.activate(alice, SECRET)
     clients = [Client(), Client()]
     for client in clients:

@@ -27,14 +27,14 @@ def throttled_rows() -> list[dict[str, Any]]:
 
 
 @pytest.mark.django_db
-def test_sign_ins_stopped_at_30_a_minute_are_recorded_once_a_minute(clock: Any) -> None:
+def test_sign_ins_stopped_at_30_a_minute_are_recorded_once_a_minute() -> None:
     for minute in (1, 2):
         for number in range(35):
             page = Client().post(LOGIN, {"login": f"nobody-{number}", "password": ""})
         assert page.status_code == 429
         assert page["Retry-After"] == "60"
         assert throttled_rows() == [{"action": "sign-in"}] * minute
-        clock.shift(61)
+        cache.clear()  # as after a minute
 
 
 def test_each_address_has_its_own_row(alice: User) -> None:
@@ -106,14 +106,14 @@ def test_a_renamed_passkey_is_recorded(alice: User) -> None:
     assert last_row(Action.FACTOR_RENAMED).detail == {"factor": "passkey"}
 
 
-def test_shown_recovery_codes_are_recorded_once_a_minute(alice: User, app: Any, clock: Any) -> None:
+def test_shown_recovery_codes_are_recorded_once_a_minute(alice: User, app: Any) -> None:
     client = signed_in(alice)
     for minute in (1, 2):
         for _ in range(3):
             client.get(f"{PAGE}codes/")
         rows = AuditEntry.objects.filter(action=Action.RECOVERY_CODES_SHOWN, actor=alice)
         assert rows.count() == minute
-        clock.shift(61)
+        cache.clear()  # as after a minute
 
 
 @pytest.fixture
