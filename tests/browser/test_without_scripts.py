@@ -67,7 +67,9 @@ def test_two_clicks_without_scripts_create_one_key(
     sign_in(page, member)
     page.goto("/keys/new/")
     page.get_by_label("Label").fill("twice")
-    box = page.get_by_role("button", name="Create key").bounding_box()
+    button = page.get_by_role("button", name="Create key")
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
     assert box
     for _ in range(2):  # with the mouse: a locator would wait for the next page
         page.mouse.click(box["x"] + 5, box["y"] + 5)

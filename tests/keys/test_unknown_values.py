@@ -14,13 +14,22 @@ from django.test import Client
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.models import AuditEntry, KeyCreation, Preferences
+from keys.models import AuditEntry, KeyCreation, Message, Preferences
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from tests.conftest import PASSWORD
 from tests.keys.api_keys.test_key_create import form_of
 
 UNKNOWN = "later"
+PAGES = [
+    "/keys/",
+    "/keys/new/",
+    "/stats/",
+    "/exports/",
+    "/audit/",
+    "/account/",
+    "/account/reminders/",
+]
 #: Columns whose values are codes, though the column names no choices.
 CODES: list[tuple[type[Model], str]] = [
     (AuditEntry, "action"),
@@ -46,6 +55,7 @@ def everything(alice: User, browser: Client, node: Sandbox, account: Account) ->
     browser.post("/keys/new/", form_of(browser))
     browser.post("/account/", {"theme": "dark", "time_zone": "Europe/Berlin", "shortcuts": "on"})
     [made] = KeyCreation.objects.all()
+    Message.objects.create(member=alice, channel=Message.Channel.EMAIL, kind="reminder", text="x")
     for action in (Action.EXPORT_FINISHED, Action.KEY_REVOKED):
         record_action(Actor(alice, "", ""), action, token_hash=made.token_hash)
     return f"/keys/{made.token_hash}/"
@@ -69,7 +79,7 @@ def test_an_unknown_value_breaks_no_page(
     browser.post("/accounts/logout/")
     browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
 
-    for path in ("/keys/", "/keys/new/", "/stats/", "/exports/", "/account/", everything):
+    for path in (*PAGES, everything):
         assert browser.get(path).status_code == 200, path
 
 
