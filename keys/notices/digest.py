@@ -53,8 +53,8 @@ def _content(
     kind: str, subject: str, template: str, context: dict[str, object], data: dict[str, object]
 ) -> Content:
     # A label may hold anything, a token too.
-    text = redact(render_to_string(f"notices/{template}.txt", context))
-    html = redact(render_to_string(f"notices/{template}.html", context))
+    text = redact(render_to_string(f"notices/_{template}.txt", context))
+    html = redact(render_to_string(f"notices/_{template}.html", context))
     return Content(kind, redact(subject), text, html, data)
 
 

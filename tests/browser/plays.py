@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -132,6 +133,39 @@ def audited_key(stage: Stage, page: Page) -> None:
     back_at_the_list("New")(stage, page)
     page.get_by_role("row").filter(has_text="New").get_by_role("link").first.click()
     page.wait_for_url("**/keys/*/")
+
+
+def note_form(stage: Stage, page: Page) -> None:
+    """The note of a key: in place with scripts, on a page of its own without."""
+    first_row("/keys/", "detail")(stage, page)
+    page.get_by_role("link", name=re.compile("(Add a|Edit) note")).click()
+    expect(page.get_by_label("Purpose")).to_be_visible()
+
+
+def note_saved(stage: Stage, page: Page) -> None:
+    note_form(stage, page)
+    page.get_by_label("Purpose").fill("Copies of the wiki, every night")
+    page.get_by_label("Contact").fill("ops@example.com")
+    page.get_by_role("textbox", name="Note").fill("First line\nSecond line")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.get_by_text("Copies of the wiki, every night")).to_be_visible()
+
+
+def noted_list(stage: Stage, page: Page) -> None:
+    note_saved(stage, page)
+    page.goto("/keys/?q=copies")
+    expect(page.get_by_role("table")).to_contain_text("Copies of the wiki, every night")
+
+
+def reminders_with_all(_: Stage, page: Page) -> None:
+    """A webhook, a feed and a notice."""
+    page.goto("/account/reminders/")
+    page.get_by_label("Webhook").fill("https://example.com/hook")
+    page.get_by_role("button", name="Save reminders").click()
+    for name in ("Create feed", "Send me a test"):
+        page.get_by_role("button", name=name).click()
+        page.wait_for_load_state()
+    expect(page.get_by_text("Test of your reminders").first).to_be_visible()
 
 
 def revoked_expired(stage: Stage, page: Page) -> None:
