@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from django.core.exceptions import BadRequest, DisallowedHost
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.http import parse_header_parameters
 
 from estuary_admin.web.errors import error_page
 from keys.upstream.redaction import redact
@@ -22,7 +23,7 @@ class RequestCheckMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_allowed_host(request) or not is_utf8(request):
+        if not is_allowed_host(request):
             return error_page(request, 400)
         return self.get_response(request)
 
@@ -40,10 +41,19 @@ def is_allowed_host(request: HttpRequest) -> bool:
     return True
 
 
-def is_utf8(request: HttpRequest) -> bool:
-    """Whether Django can decode forms and queries: it does by this charset, and some raise."""
-    charset = request.encoding
-    return not charset or codecs.lookup(charset).name in {"utf-8", "ascii"}
+def is_readable_type(content_type: str) -> bool:
+    """Whether Django can decode form and query: it does by this charset, and some raise."""
+    try:
+        _, parameters = parse_header_parameters(content_type)
+        charset = parameters.get("charset", "utf-8")
+    except (LookupError, ValueError):  # too long, or an unknown charset of RFC 2231
+        return False
+    try:
+        return codecs.lookup(charset).name in {"utf-8", "ascii"}
+    except LookupError:  # Django ignores a name that Python does not know
+        return True
+    except ValueError:
+        return False
 
 
 class RefuseUploads(FileUploadHandler):

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from django.core.exceptions import SuspiciousOperation
+
 from estuary_admin.web import static_pages
 from estuary_admin.web.errors import failure_page
+from estuary_admin.web.request_checks import is_readable_type
 
 logger = logging.getLogger("estuary_admin.request")
 
@@ -23,8 +26,13 @@ class ConsoleApplication:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["PATH_INFO"] = without_base_path(environ.get("PATH_INFO", ""), self.base_path)
+        # Django would raise while it builds the request, before any middleware.
+        if not is_readable_type(str(environ.get("CONTENT_TYPE", ""))):
+            return _refuse(start_response, "content type")
         try:
             return self.application(environ, start_response)
+        except SuspiciousOperation as error:  # such as a query with thousands of fields
+            return _refuse(start_response, type(error).__name__)
         except Exception as error:
             status, template = failure_page(error)
             line, headers, body = static_pages.static_response(status, template)
@@ -32,6 +40,15 @@ class ConsoleApplication:
             logger.exception("request_failed", extra=extra)
             start_response(line, headers, sys.exc_info())
             return [body]
+
+
+def _refuse(start_response: StartResponse, reason: str) -> Iterable[bytes]:
+    """Answer 400 and log one line; a traceback would let strangers fill the log."""
+    line, headers, body = static_pages.static_response(400)
+    extra = {"request_id": dict(headers)["X-Request-Id"], "status": 400, "reason": reason}
+    logger.warning("request_not_served", extra=extra)
+    start_response(line, headers)
+    return [body]
 
 
 def without_base_path(path: str, base_path: str) -> str:

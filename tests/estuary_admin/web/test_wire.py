@@ -125,6 +125,32 @@ def test_a_form_in_an_odd_encoding_is_refused_with_a_page(
 
 
 @pytest.mark.parametrize(
+    ("query", "content_type"),
+    [
+        (b"next=%ff", b"application/x-www-form-urlencoded; charset=idna"),
+        (b"next=%ff", b"application/x-www-form-urlencoded; charset=undefined"),
+        (b"next=%ff", b"text/plain; charset=rot13"),
+        (b"next=%ff", b"text/plain; charset*=nope''utf-8"),
+        (b"next=%ff", b"text/plain; title*=undefined''%ff"),
+        (b"next=%ff", b"text/plain; title*=%00''x"),
+        (b"a&" * 2000, b"application/x-www-form-urlencoded; charset=utf-8"),
+    ],
+)
+def test_a_query_that_cannot_be_read_is_refused_with_a_page(
+    console: Console, log: Callable[[], str], query: bytes, content_type: bytes
+) -> None:
+    answer = exchange(
+        console.port,
+        b"GET /accounts/login/?%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n"
+        b"Connection: close\r\n\r\n" % (query, content_type),
+    )
+
+    assert answer.status == 400
+    assert answer.is_our_page
+    assert answer.headers["x-request-id"] in log()
+
+
+@pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nbad header\r\n\r\n", 400),
