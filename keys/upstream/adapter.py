@@ -32,6 +32,7 @@ READ_SIZE = 256 * 1024
 _MAX_IDLE_CONNECTIONS = 128  # per node, as many as there may be threads
 _MAX_ERROR_BODY = 64 * 1024
 _MAX_DATE_LENGTH = 64
+_LATEST_YEAR = 9000  # a later date leaves no room to add the lifetime of a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,8 @@ def node_clock(response: BaseHTTPResponse) -> NodeClock | None:
     try:
         time = parsedate_to_datetime(response.headers.get("Date", "")[:_MAX_DATE_LENGTH])
         time = time if time.tzinfo else time.replace(tzinfo=UTC)  # `-0000` names no zone
+        if time.year > _LATEST_YEAR:
+            return None
         return NodeClock(time.astimezone(UTC), time - datetime.now(UTC))
     except (ValueError, OverflowError):
         return None

@@ -56,6 +56,8 @@ def test_stats_and_a_new_key_tell_it_too(node: NodeFactory) -> None:
         "Sat, 32 Nov 2026 11:00:00 GMT",
         "Sat, 28 Nov 99999 11:00:00 GMT",
         "Fri, 31 Dec 9999 23:59:59 -2300",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 9990 00:00:00 GMT",
         "Sat, 28 Nov 2026 11:00:00 +9999999999",
         "1" * 5000,
         "Sat, 28 Nov 2026 99:00:00 GMT",
