@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
@@ -106,9 +106,12 @@ def _moment(text: str, *, end: bool) -> datetime | None:
     try:
         if day := parse_date(text):
             day += timedelta(days=1 if end else 0)
-            return timezone.make_aware(datetime.combine(day, time.min))
-        if moment := parse_datetime(text):
-            return moment if moment.tzinfo else timezone.make_aware(moment)
+            moment: datetime | None = datetime.combine(day, time.min)
+        else:
+            moment = parse_datetime(text)
+        if moment is None:
+            return None
+        moment = moment if moment.tzinfo else timezone.make_aware(moment)
+        return moment.astimezone(UTC)  # the database stores UTC, which has no year 0 or 10000
     except (ValueError, OverflowError):  # a day that no calendar has
         return None
-    return None

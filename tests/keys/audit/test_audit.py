@@ -121,6 +121,8 @@ def test_each_filter_finds_its_rows(
     ("query", "sentence"),
     [
         ("from=yesterday", "Give a date such as 2026-11-28"),
+        ("from=9999-12-31T23:59:59-14:00", "Give a date such as 2026-11-28"),
+        ("to=0001-01-01T00:00:00%2B14:00", "Give a date such as 2026-11-28"),
         ("to=2026-02-31", "Give a date such as 2026-11-28"),
         ("key=%3Cscript%3E", "Give a fingerprint or a whole token hash"),
         ("outcome=great", "Choose one of the outcomes"),
