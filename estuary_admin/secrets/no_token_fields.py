@@ -7,7 +7,8 @@ from typing import Any
 
 from django import forms
 
-from keys.upstream.redaction import holds_token
+from estuary_admin.invisible_characters import without_invisible
+from keys.upstream.redaction import holds_token, pasted_token
 
 MAX_SEARCHED_CHARACTERS = 4096  # longer text is refused unread
 
@@ -38,6 +39,7 @@ class NoTokenFieldsMixin(forms.Form):
             return ""
         if len(text) > MAX_SEARCHED_CHARACTERS:
             return f"This is too long: it has {len(text)} characters."
-        if holds_token(text):
+        # A pasted token may hold characters that show nothing, or be wrapped into lines.
+        if holds_token(text) or pasted_token(without_invisible(text)):
             return "This looks like an Estuary API key, which does not belong here."
         return ""

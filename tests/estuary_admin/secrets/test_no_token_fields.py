@@ -32,6 +32,19 @@ def test_text_around_the_token_does_not_hide_it(browser: Client) -> None:
     assert TOKEN not in response.content.decode()
 
 
+@pytest.mark.parametrize("inside", ["\u200b", "\u00ad", "\u2060", "\ufeff", "\r\n"])
+def test_characters_that_show_nothing_do_not_hide_a_token(
+    browser: Client, node: Sandbox, inside: str
+) -> None:
+    hidden = TOKEN[:20] + inside + TOKEN[20:]
+
+    response = browser.post("/keys/new/", {"label": hidden, "lifetime": "30d"})
+
+    assert REFUSAL in words_of(response)
+    assert hidden not in response.content.decode()
+    assert asked(node) == []
+
+
 @pytest.mark.django_db
 def test_the_sign_in_form_does_not_send_a_token_back() -> None:
     response = Client().post("/accounts/login/", {"login": TOKEN, "password": "x"})
