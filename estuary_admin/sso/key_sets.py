@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 import time
 from functools import cache
+from typing import Any
 
-from jwt import PyJWK, PyJWKSet
+from jwt import PyJWK
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
 from requests import RequestException
 
@@ -70,8 +71,8 @@ class KeySet:
     def _fetch(self, fetching: threading.Event) -> None:
         keys: list[PyJWK] = []
         try:
-            keys = usable_keys(PyJWKSet.from_dict(fetch_json(self._url, FETCH_SECONDS)))
-        except (PyJWTError, RequestException, ValueError, RecursionError):
+            keys = usable_keys(fetch_json(self._url, FETCH_SECONDS))
+        except (PyJWTError, RequestException, ValueError):
             pass
         finally:
             with self._lock:
@@ -91,16 +92,25 @@ class KeySet:
         return self._keys
 
 
-def usable_keys(keys: PyJWKSet) -> list[PyJWK]:
-    """The keys that can verify a signature but not make one."""
+def usable_keys(document: dict[str, Any]) -> list[PyJWK]:
+    """The keys that can verify a signature but not make one; malformed ones are left out."""
+    entries = document.get("keys")
+    read = map(_read_key, entries if isinstance(entries, list) else [])
     found = [
         key
-        for key in keys.keys
-        if key.public_key_use in {"sig", None} and key.key_type in {"RSA", "EC", "OKP"}
+        for key in read
+        if key and key.public_key_use in {"sig", None} and key.key_type in {"RSA", "EC", "OKP"}
     ]
     if not found:
         raise PyJWKClientError("The set has no keys for signatures.")
     return found
+
+
+def _read_key(entry: object) -> PyJWK | None:
+    try:
+        return PyJWK(entry)  # type: ignore[arg-type] # anything may be in the list
+    except (PyJWTError, AttributeError, TypeError, ValueError):
+        return None
 
 
 @cache

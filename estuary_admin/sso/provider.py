@@ -58,10 +58,12 @@ class Adapter(OpenIDConnectOAuth2Adapter):
     ) -> Any:
         self.nonce = nonce_of(pkce_code_verifier or "")
         try:
-            return super().get_access_token_data(request, app, client, pkce_code_verifier)
+            found = super().get_access_token_data(request, app, client, pkce_code_verifier)
+            # The others, such as `expires_in`, are not used, and may be malformed.
+            return {name: found.get(name) for name in ("access_token", "id_token")}
         except OSError:  # the network, or a failure of the provider itself
             raise Refused(NotBelieved.PROVIDER_BUSY) from None
-        except (OAuth2Error, ValueError, KeyError):
+        except (OAuth2Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Refused(NotBelieved.PROVIDER_FAILED) from None
 
     def complete_login(
@@ -101,7 +103,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
     def userinfo(self, access_token: str, sub: str) -> dict[str, Any]:
         try:
             found = self._fetch_user_info(access_token)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise Refused(NotBelieved.USER_INFO_FAILED) from None
         if not isinstance(found, dict) or found.get("sub") != sub:
             raise Refused(NotBelieved.MIXED_UP)

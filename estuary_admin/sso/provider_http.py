@@ -45,7 +45,10 @@ def fetch_json(url: str, seconds: float | None = None) -> dict[str, Any]:
         response = session.get(url, allow_redirects=False)
     if response.status_code != 200:
         raise ValueError(f"The status is {response.status_code}, not 200.")
-    document = response.json()
+    try:
+        document = response.json()
+    except RecursionError:
+        raise ValueError("The document is nested too deeply.") from None
     if not isinstance(document, dict):
         raise ValueError("The document is not an object.")  # noqa: TRY004 - one error for callers
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 
@@ -14,7 +15,16 @@ from tests.estuary_admin.sso.signer import KeyServer, SigningKey
 from tests.estuary_admin.sso.slow_server import SlowServer
 
 FIRST, SECOND = SigningKey("first"), SigningKey("second")
-INVALID = [b"", b"<html>", b"[]", b"{}", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "eA"}]}']
+INVALID = [
+    b"",
+    b"<html>",
+    b"[]",
+    b"{}",
+    b'{"keys": []}',
+    b'{"keys": [{"kty": "oct", "k": "eA"}]}',
+    b'{"keys": [1]}',
+    b"[" * 99_999,
+]
 
 
 class Clock:
@@ -50,6 +60,13 @@ def test_one_fetch_is_used_for_minutes(server: KeyServer, keys: KeySet, clock: C
     clock.now += key_sets.REFETCH_SECONDS + 1
     keys.key("first")
     assert server.asked == 2
+
+
+def test_malformed_keys_do_not_hide_a_good_one(server: KeyServer, keys: KeySet) -> None:
+    good = json.dumps(FIRST.public)
+    server.body = f'{{"keys": [1, null, {{"kty": "RSA", "n": 1, "e": "AQAB"}}, {good}]}}'.encode()
+
+    assert keys.key("first").key_id == "first"
 
 
 def test_a_new_key_is_fetched_when_it_is_first_used(

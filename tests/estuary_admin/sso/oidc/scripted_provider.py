@@ -39,7 +39,7 @@ class ScriptedProvider(Serving):
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                self.wfile.write(json.dumps(document).encode())
+                self.wfile.write(provider.raw.get(name, json.dumps(document).encode()))
 
         super().__init__(Handler)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -47,6 +47,7 @@ class ScriptedProvider(Serving):
     def forget(self) -> None:
         self.broken: set[str] = set()
         self.refused: set[str] = set()
+        self.raw: dict[str, bytes] = {}
         self.described: dict[str, Any] = {}
         self.redeemed: dict[str, str] = {}
         self.said: dict[str, Any] = {}

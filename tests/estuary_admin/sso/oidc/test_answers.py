@@ -183,6 +183,36 @@ def test_a_failing_endpoint_signs_nobody_in(provider: ScriptedProvider, broken: 
     assert refused_as(sign_in(provider)) == reasons[broken]
 
 
+NESTED = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "reason"),
+    [
+        ("discovery", NESTED, "provider-unavailable"),
+        ("token", NESTED, "provider-failed"),
+        ("token", b'"access_token"', "provider-failed"),
+        ("token", b'["access_token"]', "provider-failed"),
+        ("token", b'{"access_token": "a", "expires_in": "soon"}', "not-an-assertion"),
+        ("token", b'{"access_token": "a", "expires_in": 1e300}', "not-an-assertion"),
+        ("userinfo", NESTED, "user-info-failed"),
+        ("jwks", NESTED, "keys-unavailable"),
+        ("jwks", b'{"keys": [1, null, {"kty": "RSA", "n": 1, "e": []}]}', "keys-unavailable"),
+    ],
+)
+def test_an_answer_of_another_shape_signs_nobody_in(
+    provider: ScriptedProvider, endpoint: str, body: bytes, reason: str
+) -> None:
+    provider.raw = {endpoint: body}
+
+    if endpoint == "discovery":
+        response: Any = Client().post("/accounts/oidc/corp/login/")
+    else:
+        response = sign_in(provider)
+
+    assert refused_as(response) == reason
+
+
 ERRORS = [
     ("access_denied", "cancelled"),
     ("server_error", "provider-busy"),
