@@ -13,7 +13,8 @@ _is_ignorable = re.compile(
 ).match
 #: Control, format, surrogate, line and paragraph separators.
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_BRAILLE_BLANK = "\u2800"  # a symbol by its category, and an empty one
+#: The blank Braille pattern, the null note head and the Khitan filler: by category they show.
+_BLANK_SYMBOLS = "\u2800\U0001d159\U00016fe4"
 
 
 def without_invisible(text: str) -> str:
@@ -31,5 +32,5 @@ def is_invisible(char: str) -> bool:
 def shows_something(text: str) -> bool:
     """Whether a reader sees anything of the text."""
     return any(
-        not (char.isspace() or char == _BRAILLE_BLANK or is_invisible(char)) for char in text
+        not (char.isspace() or char in _BLANK_SYMBOLS or is_invisible(char)) for char in text
     )

@@ -23,6 +23,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
+from estuary_admin.invisible_characters import shows_something
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.factors import use_code
@@ -155,6 +156,12 @@ class _NameMixin(NoTokenFieldsMixin):
             max_length=60,
             help_text="Tells your passkeys apart, for example Laptop or Phone.",
         )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if not shows_something(name):
+            raise ValidationError("Nothing of this name can be seen.")
+        return name
 
 
 class PasskeyAddForm(_NameMixin, AddWebAuthnForm):

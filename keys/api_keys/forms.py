@@ -110,6 +110,14 @@ class KeyCreateForm(NoTokenFieldsMixin):
             )
         return label
 
+    def clean_purpose(self) -> str:
+        purpose: str = self.cleaned_data["purpose"]
+        if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in purpose):
+            raise ValidationError("A purpose holds no line breaks or control characters.")
+        if purpose and not shows_something(purpose):
+            raise ValidationError("Nothing of this purpose can be seen: write what the key is for.")
+        return purpose
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("lifetime") == "custom":

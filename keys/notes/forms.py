@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from estuary_admin.invisible_characters import shows_something
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from keys.policy.rules import Policy
 
@@ -49,4 +50,8 @@ class KeyNoteForm(NoTokenFieldsMixin):
             line = text.replace("\n", " ").replace("\t", " ") if name == "note" else text
             if any(unicodedata.category(one) in REFUSED_CATEGORIES for one in line):
                 self.add_error(name, "Take out line breaks and control characters.")
+            elif text and not shows_something(text):
+                self.add_error(
+                    name, "Nothing of this can be seen: leave it empty, or write a word."
+                )
         return cleaned

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from estuary_admin.invisible_characters import shows_something
 from keys.upstream import ApiKey, KeySpec, Permission
 from keys.upstream.durations import describe
 
@@ -91,7 +92,7 @@ def problems_of(
         found.append(Problem(Field.LIFETIME, lifetime_sentence(policy, is_admin=is_admin)))
     if spec.permission not in policy.permissions:
         found.append(Problem(Field.PERMISSION, permission_sentence(policy)))
-    if policy.is_purpose_required and not purpose.strip():
+    if policy.is_purpose_required and not shows_something(purpose):
         found.append(Problem(Field.PURPOSE, "Say what the key is for: a purpose is required here."))
     if policy.max_keys is not None and key_count >= policy.max_keys:
         found.append(Problem(Field.NONE, count_sentence(policy, key_count)))
@@ -179,7 +180,7 @@ def findings_of(
     found = {}
     if reasons := _over_policy(policy, key, node_now, permission, is_admin=is_admin):
         found[Finding.OVER_POLICY] = " ".join(reasons)
-    if not purpose.strip():
+    if not shows_something(purpose):
         found[Finding.NO_PURPOSE] = "Nobody has said what this key is for."
     if not is_made_here:
         found[Finding.NOT_MADE_HERE] = "This key was not created in this console."

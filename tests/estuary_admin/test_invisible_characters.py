@@ -9,7 +9,21 @@ from estuary_admin.invisible_characters import shows_something, without_invisibl
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\u00a0", "\u200b", "\u200d", "\u3164", "\u2800", "\ufe0f", "\u00ad", "\u034f", "\n"],
+    [
+        "",
+        " ",
+        "\u00a0",
+        "\u200b",
+        "\u200d",
+        "\u3164",
+        "\u2800",
+        "\ufe0f",
+        "\u00ad",
+        "\u034f",
+        "\n",
+        "\U0001d159",
+        "\U000e0041",
+    ],
 )
 def test_nothing_is_seen_of_these(text: str) -> None:
     assert not shows_something(text)

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from estuary_admin.invisible_characters import without_invisible
 from estuary_admin.management.passwords import set_new_password
 from estuary_admin.members import ADMINS
 
@@ -29,6 +30,8 @@ class Command(BaseCommand):
         # Ignoring case, as at sign-in.
         if User.objects.filter(username__iexact=options["name"]).exists():
             raise CommandError(f"There is a member called {options['name']} already.")
+        if without_invisible(options["name"]) != options["name"]:
+            raise CommandError("The name holds characters that nobody can see; type it again.")
         member = User(username=options["name"], email=options["email"])
         try:
             member.full_clean(exclude=["password"])

@@ -75,7 +75,7 @@ def test_a_weak_password_makes_nobody(monkeypatch: pytest.MonkeyPatch, password:
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["", "a b", "x" * 151, "<script>"])
+@pytest.mark.parametrize("name", ["", "a b", "x" * 151, "<script>", "\u3164", "ali\u115fce"])
 def test_a_wrong_name_makes_nobody(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with pytest.raises(CommandError):
         make(monkeypatch, name)

@@ -165,6 +165,17 @@ def test_a_member_cannot_change_the_passkeys_of_another(alice: User, carol: User
     assert Authenticator.objects.get(pk=hers.pk).data["name"] == "Laptop"
 
 
+@pytest.mark.parametrize("name", ["\u2800", "\u3164", "\u200b", "\ufe0f"])
+def test_a_passkey_has_a_name_that_shows_something(alice: User, name: str) -> None:
+    data = {"name": "Laptop", "credential": {}}
+    own = Authenticator.objects.create(user=alice, type=Authenticator.Type.WEBAUTHN, data=data)
+
+    page = signed_in(alice).post(f"{PAGE}passkeys/{own.pk}/rename/", {"name": name})
+
+    assert "Nothing of this name can be seen." in words_of(page)
+    assert Authenticator.objects.get(pk=own.pk).data["name"] == "Laptop"
+
+
 @pytest.mark.parametrize("answer", ["", "x", "[]", "{}", '{"id": 1}', '{"response": []}', "null"])
 def test_a_malformed_answer_adds_no_passkey(alice: User, answer: str) -> None:
     client = signed_in(alice)

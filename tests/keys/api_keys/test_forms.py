@@ -91,6 +91,14 @@ def test_a_label_that_shows_nothing_is_refused(label: str) -> None:
     assert "Nothing of this label can be seen." in str(form.errors["label"])
 
 
+@pytest.mark.parametrize("purpose", ["\u3164", "\u2800", "a\x1bb", "a\u2028b"])
+def test_a_purpose_that_shows_nothing_or_breaks_lines_is_refused(purpose: str) -> None:
+    form = create_form(purpose=purpose)
+
+    assert not form.is_valid()
+    assert "purpose" in form.errors
+
+
 @pytest.mark.parametrize(("field", "value"), [("permission", "root"), ("lifetime", "2d")])
 def test_only_offered_choices_are_valid(field: str, value: str) -> None:
     form = create_form(**{field: value})

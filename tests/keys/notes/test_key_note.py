@@ -212,3 +212,14 @@ def test_while_estuary_is_away_the_note_can_be_written_all_the_same(
     browser.post(url, TEXT)
 
     assert KeyNote.objects.get().purpose == "Copies of the wiki"
+
+
+@pytest.mark.parametrize("field", list(TEXT))
+@pytest.mark.parametrize("text", ["\u2800", "\u3164\u200b", "\U000e0041"])
+def test_a_note_of_nothing_visible_is_refused(
+    browser: Client, url: str, field: str, text: str
+) -> None:
+    response = browser.post(url, {**TEXT, field: text})
+
+    assert "Nothing of this can be seen" in words(response)
+    assert not KeyNote.objects.exists()
