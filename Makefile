@@ -2,7 +2,9 @@ PYTHON ?= python3.11
 VENV ?= .venv
 PORT ?= 8000
 BIN = $(VENV)/bin
-SERVER_SIDE = $(wildcard tests/keys tests/estuary_admin tests/faults tests/security)
+SERVER_SIDE = tests/keys tests/estuary_admin tests/faults tests/security
+# Neither knows a database.
+WITHOUT_DATABASE = --ignore tests/keys/upstream --ignore tests/keys/sandbox
 
 .PHONY: demo test test-fast test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
 
@@ -14,11 +16,11 @@ test: $(VENV)/development
 
 # The tests to run while working: no browser, no server processes (PostgreSQL, Redis, proxies).
 test-fast: $(VENV)/development
-	$(BIN)/python -m pytest -n auto -q --fast -m "not browser" $(ONLY)
+	$(BIN)/python -m pytest -n auto -q --fast -m "not browser"
 
 # Tests of the server side on PostgreSQL and Redis (Debian's packages).
 test-postgres: $(VENV)/development
-	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE)
+	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE) $(WITHOUT_DATABASE)
 
 # Scan the console behind nginx with the HTTP Observatory; needs Node.js 20 and npm.
 observatory: $(VENV)/development var/observatory/installed
