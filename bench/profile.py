@@ -49,7 +49,6 @@ LAYERS = {
         "keys/api_keys/table.py",
         "keys/api_keys/rows.py",
         "keys/api_keys/counts.py",
-        "keys/api_keys/records.py",
     ),
     "middleware and routes": (
         "/middleware",
