@@ -12,15 +12,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+import idna
 from django.core.exceptions import ImproperlyConfigured
+from redis.connection import parse_url as parse_redis_url
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+#: Browsers read a host with such an end as an IPv4 address: 127.1 and 0x7f.1 are 127.0.0.1.
+NUMERIC_END = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)")
 #: Only what no shell, header or template could take for something else.
-URL_PATH = re.compile(r"(/[A-Za-z0-9._~%@:+,=-]*)*")
+URL_PATH = re.compile(r"(/([A-Za-z0-9._~@:+,=-]|%[0-9A-Fa-f]{2})*)*")
+#: `urlsplit` drops tabs and line breaks without a word.
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 DATABASE_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:(?P<port>\d+))?")
+#: Django would take these from DATABASE_URL, and fail at the first page.
+DATABASE_POOL_OPTIONS = {"pool", "assume_role", "isolation_level", "server_side_binding"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: Kinds of mail servers, with their usual ports.
@@ -55,11 +64,16 @@ def _file_content(name: str) -> str:
     if not path:
         return ""
     try:
-        return Path(path).read_text("utf-8-sig")  # some editors write a byte order mark
+        content = Path(path).read_text("utf-8-sig")  # some editors write a byte order mark
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is not UTF-8 text.") from None
+    if "\0" in content:  # UTF-16 without a byte order mark
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is not UTF-8 text.")
+    if not content.strip():  # a secret that was not mounted must not count as "not wanted"
+        raise ImproperlyConfigured(f"{name}_FILE is empty: {path}. Fill it, or unset {name}_FILE.")
+    return content
 
 
 def flag(name: str, *, default: bool) -> bool:
@@ -71,7 +85,9 @@ def flag(name: str, *, default: bool) -> bool:
 
 def seconds(name: str, default: float) -> float:
     value = text(name, str(default))
-    number = _parsed(name, value, float, "a number of seconds such as 15")
+    if not NUMBER.fullmatch(value):
+        raise _wrong(name, value, "a number of seconds such as 15")
+    number = float(value)
     if not 0 < number <= 86_400:
         raise _wrong(name, value, "a number of seconds between 0 and 86400, such as 15")
     return number
@@ -134,7 +150,7 @@ def checked_url(name: str, value: str, *, http_anywhere: bool = False) -> SplitR
         raise ImproperlyConfigured(f"{name} must not hold a user name or a password.")
     if parts.scheme not in DEFAULT_PORTS or parts.query or parts.fragment:
         raise _wrong(name, value, "an address such as https://example.com")
-    if not URL_PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
+    if not URL_PATH.fullmatch(parts.path) or _has_dots(parts.path):
         raise _wrong(name, value, "an address whose path has no spaces or special characters")
     try:
         host = _normalised_host(parts.hostname or "")
@@ -146,12 +162,22 @@ def checked_url(name: str, value: str, *, http_anywhere: bool = False) -> SplitR
     return parts._replace(netloc=host if is_default_port else f"{host}:{parts.port}")
 
 
+def _has_dots(path: str) -> bool:
+    return bool({".", ".."} & set(unquote(path).split("/")))
+
+
 def _normalised_host(host: str) -> str:
     if ":" in host:
+        if "%" in host:
+            raise ValueError("a zone, which means something on one machine only")
         return f"[{ipaddress.IPv6Address(host)}]"
+    if not host.isascii():
+        host = idna.encode(host, uts46=True).decode()  # its errors are ValueErrors
     ascii_host = host.encode("idna").decode().rstrip(".")
     if not HOST_NAME.fullmatch(ascii_host):
         raise ValueError(host)
+    if NUMERIC_END.fullmatch(ascii_host):
+        ipaddress.IPv4Address(ascii_host)
     return ascii_host
 
 
@@ -190,7 +216,7 @@ def http_proxy(name: str, *, node: SplitResult) -> str:
 
 def folder(name: str, default: Path) -> Path:
     """Read a directory that this process writes to, and create it for this user alone."""
-    path = Path(text(name, str(default)))
+    path = Path(text(name, str(default))).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = path.stat().st_uid
@@ -212,7 +238,7 @@ def database(name: str) -> dict[str, Any] | None:
     """Read a database's address; the error leaves it out, because it may hold a password."""
     value = text(name, "")
     try:
-        return _database(urlsplit(value)) if value else None
+        return _database(_without_control_characters(value)) if value else None
     except ValueError:
         raise ImproperlyConfigured(
             f"{name} must look like sqlite:////path/to/file.sqlite3 "
@@ -224,16 +250,23 @@ def database(name: str) -> dict[str, Any] | None:
 def _database(parts: SplitResult) -> dict[str, Any]:
     host, port = _hosts_and_ports(parts.netloc.rpartition("@")[2])
     path = unquote(parts.path[1:])
-    if parts.fragment:
-        raise ValueError("an unquoted #, perhaps of a password")
+    if parts.fragment or "@" in parts.path:
+        raise ValueError("an unquoted # or /, perhaps of a password")
+    if path.endswith("/"):
+        raise ValueError("a folder, or a slash that is not of the name")
     if parts.scheme == "sqlite":
-        if not path or host or parts.query:
+        # SQLite reads these two otherwise: as no file, and as an address with options.
+        is_special = path == ":memory:" or path.startswith("file:")
+        if not path or host or parts.query or is_special:
             raise ValueError("no path, or more than a path")
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
     if path.startswith("/"):  # postgres:////directory/of/the/socket/name
         host, _, path = path.rpartition("/")
     if parts.scheme not in {"postgres", "postgresql"} or not path:
         raise ValueError("another database, or no name")
+    options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+    if options.keys() & DATABASE_POOL_OPTIONS:
+        raise ValueError("an option of Django's, which is no text")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": path,
@@ -241,7 +274,7 @@ def _database(parts: SplitResult) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": port,
-        "OPTIONS": dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))),
+        "OPTIONS": options,
     }
 
 
@@ -260,11 +293,17 @@ def _hosts_and_ports(netloc: str) -> tuple[str, str]:
 def redis(name: str) -> str:
     """Read a Redis address, or "" for none; the error leaves it out, because of its password."""
     value = text(name, "")
+    if not value:
+        return ""
     try:
         parts = _split(value)
         is_redis = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
-        if not value or (is_redis and not parts.fragment):
-            return value
+        # redis-py reads `/x` as database 0, and `/1/2` as 12.
+        is_number = re.fullmatch(r"(/[0-9]*)?", parts.path)
+        if is_redis and is_number and not parts.fragment:
+            address = parts.scheme + value[len(parts.scheme) :]  # redis-py wants lower case
+            parse_redis_url(address)
+            return address
     except ValueError:
         pass
     raise ImproperlyConfigured(
@@ -283,7 +322,8 @@ def mail_server(name: str) -> dict[str, Any]:
         return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
     try:
         parts = _split(value)
-        if parts.scheme in MAIL_PORTS and parts.hostname and parts.path in {"", "/"}:
+        is_plain = parts.path in {"", "/"} and not parts.query and not parts.fragment
+        if parts.scheme in MAIL_PORTS and parts.hostname and is_plain:
             return {
                 "EMAIL_HOST": parts.hostname,
                 "EMAIL_PORT": parts.port or MAIL_PORTS[parts.scheme],
@@ -309,9 +349,16 @@ def is_loopback(hostname: str) -> bool:
 
 
 def _split(value: str) -> SplitResult:
-    parts = urlsplit(value)
-    parts.port  # noqa: B018 - access validates it
+    parts = _without_control_characters(value)
+    if parts.port == 0:
+        raise ValueError("nothing listens on port 0")
     return parts
+
+
+def _without_control_characters(value: str) -> SplitResult:
+    if CONTROL_CHARACTERS.search(value):
+        raise ValueError("a control character")
+    return urlsplit(value)
 
 
 def _parsed(name: str, value: str, parse: Callable[[str], T], right: str) -> T:

@@ -35,6 +35,19 @@ def test_a_value_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert env.text("KEPT_IN_A_FILE") == "from the file"
 
 
+@pytest.mark.parametrize("content", [b"", b" \r\n", b"\xef\xbb\xbf\n"])
+def test_an_empty_file_is_not_a_missing_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    monkeypatch.setenv("NOT_MOUNTED", "from the environment")
+    monkeypatch.setenv("NOT_MOUNTED_FILE", str(file))
+
+    with pytest.raises(ImproperlyConfigured, match=r"^NOT_MOUNTED_FILE is empty"):
+        env.text("NOT_MOUNTED", "")
+
+
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbfa-secret\r\n", b"\xef\xbb\xbf a-secret \n"])
 def test_a_byte_order_mark_is_no_part_of_a_secret(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
@@ -55,11 +68,12 @@ def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_a_binary_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_bytes(b"\xff\xfe")
     monkeypatch.setenv("IN_BYTES_FILE", str(file))
 
-    with pytest.raises(ImproperlyConfigured, match=r"^IN_BYTES_FILE cannot be read"):
-        env.text("IN_BYTES")
+    for content in (b"\xff\xfe", "a-secret".encode("utf-16"), "a-secret".encode("utf-16-le")):
+        file.write_bytes(content)
+        with pytest.raises(ImproperlyConfigured, match=r"^IN_BYTES_FILE cannot be read"):
+            env.text("IN_BYTES")
 
 
 def test_a_missing_value_names_both_variables() -> None:
@@ -110,6 +124,8 @@ def test_http_is_accepted_for_this_machine(monkeypatch: pytest.MonkeyPatch, addr
         ("https://KEYS.Example.com:443", "https://keys.example.com"),
         ("https://keys.example.com.", "https://keys.example.com"),
         ("https://schlüssel.example", "https://xn--schlssel-95a.example"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
+        ("https://192.0.2.7", "https://192.0.2.7"),
         ("http://localhost:80", "http://localhost"),
     ],
 )
@@ -125,7 +141,7 @@ def test_a_host_is_written_as_browsers_write_it(
     "path",
     [
         "/a b", "/$(id)", "/`id`", "/a'b", '/a"b', "/a;b", "/a|b", "/a&b", "/a\\b", "/<b>", "/a*",
-        "/{a}", "/..", "/a/../b", "/a!b", "/é",
+        "/{a}", "/..", "/a/../b", "/a!b", "/é", "/%2e%2E/b", "/%zz", "/a%", "/a\tb", "/a\nb",
     ],
 )  # fmt: skip
 def test_a_path_with_characters_of_the_shell_is_refused(
@@ -137,7 +153,13 @@ def test_a_path_with_characters_of_the_shell_is_refused(
         env.url("AN_ADDRESS", "")
 
 
-@pytest.mark.parametrize("host", ["a b", "$(id)", "a_b;c", "a'b", "-", "a..b", "x" * 70])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a b", "$(id)", "a_b;c", "a'b", "-", "a..b", "x" * 70, "a\tb", "127.1", "0x7f.1", "a.1",
+        "[fe80::1%25eth0]",
+    ],
+)  # fmt: skip
 def test_a_host_with_characters_of_the_shell_is_refused(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
@@ -252,6 +274,13 @@ def test_an_address_of_sqlite_is_decoded(
         "sqlite://",
         "postgres://u:pa#ss@host/db",
         "postgres://u:pa/ss@host/db",
+        "postgres://u:12/ss@host/db",
+        "postgres://u:pa\tss@host/db",
+        "postgres://host/db/",
+        "postgres://host/db?pool=false",
+        "sqlite:////x/",
+        "sqlite:///:memory:",
+        "sqlite:///file:x",
         "postgres://host",
         "postgres://host:99999/db",
         "postgres://host:0/db",
@@ -271,7 +300,13 @@ def test_an_address_that_would_be_misread_is_refused_without_its_password(
     assert "ss@host" not in str(raised.value)
 
 
-@pytest.mark.parametrize("address", ["redis://:pa#ss@host:6379/0", "redis://:1#x@host", "http://h"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:pa#ss@host:6379/0", "redis://:1#x@host", "http://h", "redis://h/x",
+        "redis://h/1/2", "redis://h:0", "redis://h?socket_timeout=x", "redis://h\t/0",
+    ],
+)  # fmt: skip
 def test_an_address_of_redis_that_would_be_misread_is_refused(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
@@ -295,6 +330,29 @@ def test_a_folder_that_cannot_be_written_names_both_users(
     assert str(raised.value).startswith(
         f"A_FOLDER {tmp_path} cannot be written by uid 1234; it belongs to uid {owner}."
     )
+
+
+def test_the_scheme_of_redis_may_be_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_REDIS", "REDIS://h:6379/3")
+
+    assert env.redis("A_REDIS") == "redis://h:6379/3"
+
+
+@pytest.mark.parametrize("address", ["smtp://h:0", "smtp://h?tls=1", "smtp://h#x", "smtp://\th"])
+def test_an_address_of_a_mail_server_that_would_be_misread_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("A_SERVER", address)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^A_SERVER must look like"):
+        env.mail_server("A_SERVER")
+
+
+def test_a_folder_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("A_FOLDER", "file:x")  # SQLite would read `file:x/…` as an address
+
+    assert env.folder("A_FOLDER", Path("unused")) == tmp_path / "file:x"
 
 
 def test_a_folder_that_cannot_be_created_is_named(
@@ -328,6 +386,7 @@ def test_http_to_other_machines_must_be_permitted(monkeypatch: pytest.MonkeyPatc
         "https://[::1",
         "https://example.com:99999",
         "https://example.com:port",
+        "https://example.com:0",
     ],
 )
 def test_an_invalid_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
@@ -353,8 +412,11 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(
         (lambda: env.flag("WRONG", default=True), "yes", "true or false"),
         (lambda: env.seconds("WRONG", 15), "soon", "a number of seconds such as 15"),
         (lambda: env.seconds("WRONG", 15), "0", "between 0 and 86400"),
-        (lambda: env.seconds("WRONG", 15), "nan", "between 0 and 86400"),
-        (lambda: env.seconds("WRONG", 15), "inf", "between 0 and 86400"),
+        (lambda: env.seconds("WRONG", 15), "86401", "between 0 and 86400"),
+        *(
+            (lambda: env.seconds("WRONG", 15), value, "a number of seconds such as 15")
+            for value in ("nan", "inf", "1e3", "1_000", "٣", "1 0")
+        ),
         (lambda: env.count("WRONG", 2), "two", "a whole number from 1"),
         (lambda: env.count("WRONG", 2), "0", "a whole number from 1"),
         (lambda: env.one_of("WRONG", ["text", "json"], "text"), "xml", "one of text, json"),
