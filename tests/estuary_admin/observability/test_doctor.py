@@ -21,6 +21,7 @@ from whitenoise.storage import (  # type: ignore[import-untyped]
     CompressedManifestStaticFilesStorage,
 )
 
+from estuary_admin import environment as env
 from estuary_admin.observability import doctor, doctor_checks
 from estuary_admin.observability.doctor import Check
 from estuary_admin.storage import backups, databases
@@ -181,15 +182,23 @@ def test_without_redis_there_is_nothing_to_ask(settings: Any) -> None:
     assert states(doctor_checks.redis()) == ["ok"]
 
 
-def test_a_mail_server_is_asked_when_there_is_one(settings: Any) -> None:
-    assert states(doctor_checks.mail()) == ["ok"]
-    settings.EMAIL_URL = "smtp://127.0.0.1"
+def read_mail_server(settings: Any) -> None:
+    """Set what settings.py reads from EMAIL_URL."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST = "127.0.0.1"
+    for name, value in env.mail_server("EMAIL_URL").items():
+        setattr(settings, name, value)
+
+
+def test_a_mail_server_is_asked_when_there_is_one(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EMAIL_URL", raising=False)
+    read_mail_server(settings)
+    assert states(doctor_checks.mail()) == ["ok"]
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        settings.EMAIL_PORT = closed.getsockname()[1]
-
+        monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{closed.getsockname()[1]}")
+        read_mail_server(settings)
         [check] = doctor_checks.mail()
 
     assert check.line == "The mail server does not let us in (ConnectionRefusedError)."
