@@ -302,7 +302,7 @@ def redis(name: str) -> str:
         is_number = re.fullmatch(r"(/[0-9]*)?", parts.path)
         if is_redis and is_number and not parts.fragment:
             address = parts.scheme + value[len(parts.scheme) :]  # redis-py wants lower case
-            parse_redis_url(address)
+            parse_redis_url(address)  # type: ignore[no-untyped-call] # raises ValueError
             return address
     except ValueError:
         pass

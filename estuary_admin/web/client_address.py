@@ -11,7 +11,7 @@ from estuary_admin.web.networks import is_within, plain
 from estuary_admin.web.unreadable_headers import report_unreadable
 
 #: `203.0.113.5`, `203.0.113.5:51234`, `[2001:db8::7]:443` and, as the last, `2001:db8::7`.
-ADDRESS_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?")
+ADDRESS_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{0,5})?|([\d.]+)(?::\d{0,5})?")
 
 
 def client_address(request: HttpRequest) -> str:

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponseBase
 from estuary_admin.web.client_address import is_trusted_proxy, normalised
 from estuary_admin.web.unreadable_headers import report_unreadable
 
+#: A proxy names the scheme of a WebSocket as well; it tells the same of the connection.
+SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 LOOPBACK = {"127.0.0.1", "::1"}
 
 
@@ -39,12 +41,11 @@ def forwarded_scheme(request: HttpRequest) -> str:
     """
     header = str(request.META.get("HTTP_X_FORWARDED_PROTO", ""))
     values = {value.strip().strip('"').lower() for value in header.split(",")} - {""}
-    if unreadable := values - {"http", "https"}:
+    if unreadable := values - SCHEMES.keys():
         report_unreadable("X-Forwarded-Proto", ", ".join(sorted(unreadable)))
-    if "https" in values:
-        return "https"
-    if "http" in values:
-        return "http"
+    schemes = {SCHEMES[value] for value in values & SCHEMES.keys()}
+    if schemes:
+        return "https" if "https" in schemes else "http"
     # Older names of the same; where both are sent, X-Forwarded-Proto counts.
     is_https = {
         str(request.META.get("HTTP_X_FORWARDED_SSL", "")).strip().lower() == "on",

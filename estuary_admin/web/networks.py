@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 
@@ -19,13 +19,19 @@ def unmapped(network: Network) -> Network:
 
 def plain(address: str) -> str:
     """The normalised address, so that one client is counted once; raises ValueError."""
-    return str(unmapped(ip_network(ip_address(address))).network_address)
+    return str(_network_of(address).network_address)
+
+
+def _network_of(address: str) -> Network:
+    """The address alone: a zone (`fe80::1%eth0`) can be any text, and no database stores it."""
+    host = ip_address(address)
+    return unmapped(ip_network(IPv6Address(int(host)) if isinstance(host, IPv6Address) else host))
 
 
 def is_within(address: str, networks: Iterable[Network]) -> bool:
     """Whether the text is an address in one of the networks."""
     try:
-        host = unmapped(ip_network(ip_address(address)))
+        host = _network_of(address)
     except ValueError:
         return False
     return any(
