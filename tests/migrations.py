@@ -1,4 +1,4 @@
-"""Whether our migrations can be applied while the version before them serves.
+"""Check that migrations can run while the version before still serves.
 
 `python -m tests.migrations` looks at the SQL for PostgreSQL, from a server that it starts and
 stops: on SQLite every table is made anew for any change, and nothing can be told from that.
@@ -19,7 +19,7 @@ from django.db.migrations.operations.base import Operation
 from tests.backing import PostgreSQL, missing, running
 
 OURS = ["keys", "security", "sso"]
-#: What must be found, if it stood in one.
+#: Operations that the check must find.
 BREAKING: list[Operation] = [
     migrations.RemoveField("preferences", "theme"),
     migrations.RenameField("preferences", "theme", "look"),
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def unsafe_migrations(more: Operation | None = None) -> str:
-    """Those that are not safe, and why; `more` is done as well by the last of `keys`."""
+    """Unsafe migrations with the reason; `more` is added to the last one of `keys`."""
     from django_migration_linter import MigrationLinter
 
     linter = MigrationLinter(

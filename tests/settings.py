@@ -1,4 +1,4 @@
-"""The production settings, in an environment fit for tests."""
+"""The production settings in a test environment."""
 
 from __future__ import annotations
 

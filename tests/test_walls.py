@@ -1,4 +1,4 @@
-"""Who may import whom: the walls between the rooms, seen in the source."""
+"""The import rules between packages, checked in the source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODULES = sorted([*(ROOT / "keys").rglob("*.py"), *(ROOT / "estuary_admin").rglo
 
 
 def imports_of(path: Path) -> set[str]:
-    """The full names a module imports, relative ones resolved, wherever they stand in it."""
+    """The full names that a module imports anywhere, with relative imports resolved."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -25,8 +25,8 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def breaches(folder: str, *allowed: str) -> list[tuple[str, str]]:
-    """Imports of a folder's (or file's) modules that are neither allowed nor `__future__`."""
+def forbidden_imports(folder: str, *allowed: str) -> list[tuple[str, str]]:
+    """The imports of a folder's (or file's) modules that are not allowed."""
     return [
         (path.relative_to(ROOT).as_posix(), name)
         for path in MODULES
@@ -44,16 +44,18 @@ def importers_of(name: str) -> list[str]:
     ]
 
 
-def test_the_client_of_estuary_stands_alone() -> None:
+def test_upstream_imports_only_itself_and_its_libraries() -> None:
     standard = sys.stdlib_module_names
 
     assert (
-        breaches("keys/upstream/", "keys.upstream", "msgspec", "requests", "urllib3", *standard)
+        forbidden_imports(
+            "keys/upstream/", "keys.upstream", "msgspec", "requests", "urllib3", *standard
+        )
         == []
     )
 
 
-def test_nobody_else_speaks_http() -> None:
+def test_other_packages_do_not_speak_http() -> None:
     speakers = [*importers_of("requests"), *importers_of("urllib3"), *importers_of("http.client")]
 
     allowed = ("keys/upstream/", "estuary_admin/sso/")  # sign-in at a provider, and its keys
@@ -61,17 +63,19 @@ def test_nobody_else_speaks_http() -> None:
     assert others == {"keys/notices/webhook.py"}  # it speaks to receivers, never to Estuary
     assert importers_of("urllib.request") == [
         "keys/demo/__main__.py"
-    ]  # which waits for the app itself
+    ]  # it waits for the console to start
 
 
-def test_the_sandbox_knows_no_django() -> None:
-    assert breaches("keys/sandbox/", "keys.sandbox", *sys.stdlib_module_names) == []
-    assert breaches("keys/sandbox/wire/", "keys.sandbox.wire", *sys.stdlib_module_names) == []
+def test_the_sandbox_imports_no_django() -> None:
+    assert forbidden_imports("keys/sandbox/", "keys.sandbox", *sys.stdlib_module_names) == []
+    assert (
+        forbidden_imports("keys/sandbox/wire/", "keys.sandbox.wire", *sys.stdlib_module_names) == []
+    )
     below = ("keys.sandbox.wire", "keys.sandbox.estuary")
-    assert breaches("keys/sandbox/estuary/", *below, *sys.stdlib_module_names) == []
+    assert forbidden_imports("keys/sandbox/estuary/", *below, *sys.stdlib_module_names) == []
 
 
-def test_forms_know_neither_the_network_nor_the_database() -> None:
+def test_forms_import_neither_network_nor_database() -> None:
     forms = [path for path in MODULES if path.name == "forms.py" and "keys" in path.parts]
     known = ("keys.upstream.", "keys.policy.", "keys.account.choices.")
 
@@ -84,7 +88,7 @@ def test_forms_know_neither_the_network_nor_the_database() -> None:
     } == set()
 
 
-#: Modules of a feature that build pages; all others of `keys` are services, or what they use.
+#: Modules that build pages; all other modules of `keys` are services or used by them.
 PAGES = {"views", "views.py", "urls.py", "http.py", "access.py", "context.py", "signals.py"}
 PAGES |= {"feed_views.py"}
 PAGES |= {"templatetags", "preferences.py", "actors.py"}
@@ -112,7 +116,7 @@ def services() -> list[Path]:
     ]
 
 
-def test_services_know_no_pages() -> None:
+def test_services_import_no_pages() -> None:
     above = ("keys.http", "keys.access", "django.http", "django.shortcuts")
 
     assert {
@@ -123,7 +127,7 @@ def test_services_know_no_pages() -> None:
     } == set()
 
 
-def test_services_never_see_a_request() -> None:
+def test_services_take_no_request() -> None:
     seen = [
         path.name
         for path in services()
@@ -137,10 +141,10 @@ def test_services_never_see_a_request() -> None:
     assert seen == []
 
 
-def test_the_frame_imports_nothing_of_keys_but_the_redaction_of_tokens() -> None:
+def test_estuary_admin_imports_only_redaction_from_keys() -> None:
     inner = {
         name
-        for _, name in breaches("estuary_admin/", "django", *sys.stdlib_module_names)
+        for _, name in forbidden_imports("estuary_admin/", "django", *sys.stdlib_module_names)
         if name.startswith("keys")
     }
 
@@ -150,7 +154,7 @@ def test_the_frame_imports_nothing_of_keys_but_the_redaction_of_tokens() -> None
 def test_single_sign_on_imports_nothing_of_account_security() -> None:
     inner = {
         name
-        for _, name in breaches("estuary_admin/sso/", "django", *sys.stdlib_module_names)
+        for _, name in forbidden_imports("estuary_admin/sso/", "django", *sys.stdlib_module_names)
         if name.startswith("estuary_admin.security")
     }
 
@@ -176,7 +180,7 @@ def test_other_secrets_are_unsealed_by_sign_in_security_and_notices() -> None:
     ]
 
 
-def test_a_token_stands_in_one_template() -> None:
+def test_one_template_shows_a_token() -> None:
     templates = sorted((ROOT / "templates").rglob("*.html"))
     holders = [
         path.name
@@ -187,7 +191,7 @@ def test_a_token_stands_in_one_template() -> None:
     assert holders == ["_key_created.html"]
 
 
-def test_templates_hold_nothing_inline() -> None:
+def test_templates_have_no_inline_style_or_script() -> None:
     inline = re.compile(
         r"""\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc=)|(src|href)="https?:"""
     )

@@ -1,4 +1,4 @@
-"""Run inside the console's environment: every proof in every session grows old."""
+"""Make the proofs of all sessions too old; runs in the console's environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of production, but for what would hold up many sign-ins from one address."""
+"""The production settings, without the limits that would block many sign-ins of tests."""
 
 from __future__ import annotations
 

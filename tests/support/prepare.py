@@ -1,4 +1,4 @@
-"""Run inside the console's environment: make the database, the static files and the members."""
+"""Create database, static files and members; runs in the console's environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests with exactly the headers that a test names, however often it names them."""
+"""Requests with exactly the given headers, repeated ones included."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """The code on the page that refuses."""
+        """The code on a page that refuses."""
         found = re.search(r"Code: <code>([\w-]+)</code>", self.text)
         return found[1] if found else ""
 

@@ -1,4 +1,4 @@
-"""Somebody without a browser: keeps cookies, sends the forms of pages, at whichever machine."""
+"""A visitor without a browser, who keeps cookies and sends the forms of pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """What a reader of the page reads."""
+        """The text of the page, without markup."""
         body = self.text.partition("<main")[2]
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Visitor:
-    """`address` is where they come from; machines believe it, who take this one for a proxy."""
+    """`address` is the client address, sent as a proxy sends it."""
 
     def __init__(self, address: str = "203.0.113.1") -> None:
         self._address = address
@@ -62,7 +62,7 @@ class Visitor:
         return self.submit(f"{machine}/accounts/login/", login=name, password=password)
 
     def twin(self) -> Self:
-        """The same person in another tab."""
+        """The same session in another tab."""
         other = type(self)(self._address)
         for cookie in self._cookies:
             other._cookies.set_cookie(copy.copy(cookie))
