@@ -44,7 +44,8 @@ class KeyQuery:
     def from_params(cls, params: Mapping[str, str]) -> KeyQuery:
         status, sort, page = (params.get(name, "") for name in ("status", "sort", "page"))
         return cls(
-            q=params.get("q", "").strip()[:200],
+            # PostgreSQL refuses a query that contains NUL.
+            q=params.get("q", "").replace("\0", "").strip()[:200],
             status=Status(status) if status in set(Status) else Status.ALL,
             sort=Sort(sort) if sort in set(Sort) else Sort.LABEL,
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,

@@ -243,3 +243,11 @@ def test_a_token_with_a_zero_width_character_is_recognised_in_a_search(
     response = browser.get("/keys/", {"q": f"{token[:9]}\u200b{token[9:]}"})
 
     assert response["Location"] == f"/keys/?q={hash_of(token)[:8]}"
+
+
+@pytest.mark.parametrize("text", ["%00", "back%00up"])
+def test_a_search_that_holds_nul_finds_the_rest_of_it(browser: Client, text: str) -> None:
+    page = browser.get(f"/keys/?q={text}")
+
+    assert page.status_code == 200
+    assert page.context["list_query"].q == text.replace("%00", "")
