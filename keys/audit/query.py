@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -35,6 +36,9 @@ class AuditQuery:
     def from_params(cls, params: Mapping[str, str]) -> AuditQuery:
         filters = {name: params.get(name, "").strip()[:MAX_FILTER_LENGTH] for name in FILTERS}
         filters = {name: text.replace("\0", "") for name, text in filters.items() if text}
+        for name in filters.keys() & {"actor", "member"}:
+            # The form that Django gives every user name.
+            filters[name] = unicodedata.normalize("NFKC", filters[name])
         after = params.get("after", "")
         mistakes = _mistakes(filters)
         return cls(

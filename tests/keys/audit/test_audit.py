@@ -227,3 +227,14 @@ def test_an_empty_download_is_whole(alice: User) -> None:
 
 def test_an_unknown_form_is_not_found(alice: User) -> None:
     assert signed_in(alice).get("/audit/download/?form=exe").status_code == 404
+
+
+@pytest.mark.parametrize("field", ["actor", "member"])
+@pytest.mark.parametrize("name", ["ren\u00e9", "rene\u0301"])
+def test_a_name_is_found_in_either_normal_form(carol: User, field: str, name: str) -> None:
+    member = User.objects.create_user("ren\u00e9")
+    did(member, Action.KEY_CREATED, token_hash=HASH)
+
+    page = signed_in(carol).get("/audit/", {field: name})
+
+    assert [row.action_text for row in page.context["rows"]] == [Action.KEY_CREATED.words]
