@@ -14,8 +14,9 @@ class ExportLease(models.Model):
     # Not the member: two who connected the same key share one account.
     token_hash = models.CharField(max_length=43, unique=True)
     until = models.DateTimeField()  # a process that died frees the account then
+    # Without an index: the table has a few rows, and creating one locks it during an upgrade.
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
     )
     started_at = models.DateTimeField(null=True)
     # The default is in the database too: the version before this column goes on writing rows.

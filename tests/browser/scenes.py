@@ -156,5 +156,9 @@ SCENES = [
     Scene("not-readable", "400", "", rendered("400.html")),
     Scene("out-of-date", "403_csrf", "", plays.form_out_of_date),
     Scene("too-often", "429", "", rendered("429.html")),
+    Scene("wrong-method", "405", "", rendered("405.html")),
+    Scene("too-long", "431", "", rendered("431.html")),
+    Scene("no-thread", "503_busy", "", rendered("503_busy.html")),
+    Scene("disk-full", "503_storage", "", rendered("503_storage.html")),
     Scene("broken", "500", "", rendered("500.html")),
 ]
