@@ -36,13 +36,18 @@ def can_visit(address: str) -> bool:
     Every `next` passes through here. It holds no token, since it is repeated in pages and logs.
     """
     is_path = address.startswith("/") and url_has_allowed_host_and_scheme(address, None)
-    if not is_path or len(address) > MAX_NEXT_LENGTH or holds_token(address):
+    if not is_path or len(address) > MAX_NEXT_LENGTH or address_holds_token(address):
         return False
     path, prefix = unquote(urlsplit(address).path), get_script_prefix()
     if not path.startswith(prefix):
         return False
     inner = "/" + path.removeprefix(prefix)
     return _answers_get(inner) or _answers_get(f"{inner}/")
+
+
+def address_holds_token(address: str) -> bool:
+    """Whether a token is in the address, also if each of its characters is percent-encoded."""
+    return holds_token(address) or holds_token(unquote(address))
 
 
 def _answers_get(path: str) -> bool:

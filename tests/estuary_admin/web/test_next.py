@@ -150,3 +150,9 @@ def test_a_form_with_a_page_of_its_own_leads_back_there() -> None:
 @pytest.mark.django_db
 def test_get_on_an_address_for_post_only_leads_to_sign_in_alone() -> None:
     assert Client().get("/exports/download/")["Location"] == LOGIN
+
+
+@pytest.mark.parametrize("begin", ["EST", "%45%53%54", "E%53T"])
+def test_an_address_that_holds_a_token_is_not_led_to(begin: str) -> None:
+    assert not can_visit(f"/keys/?q={begin}11111111-1111-4111-8111-111111111111ARY")
+    assert can_visit("/keys/?q=backup")
