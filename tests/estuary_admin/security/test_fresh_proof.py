@@ -34,6 +34,7 @@ ASKING = {
     "mfa_generate_recovery_codes",
     "mfa_remove_webauthn",
     "mfa_view_recovery_codes",
+    "reminders",
     "sso_identity_link",
     "sso_identity_remove",
     "token_connect",
