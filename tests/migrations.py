@@ -1,7 +1,7 @@
 """Check that migrations can run while the version before still serves.
 
 `python -m tests.migrations` looks at the SQL for PostgreSQL, from a server that it starts and
-stops: on SQLite every table is made anew for any change, and nothing can be told from that.
+stops: on SQLite every change copies the table, so its SQL proves nothing.
 """
 
 from __future__ import annotations

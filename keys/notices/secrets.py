@@ -53,12 +53,14 @@ def reseal_secrets() -> tuple[int, int]:
                 continue
             purpose = _purpose(what, row.member_id)
             try:
-                anew = seal_for(purpose, unseal_for(purpose, sealed))
+                resealed = seal_for(purpose, unseal_for(purpose, sealed))
             except SealBroken:
                 unreadable += 1
                 continue
             # Compare and swap: the member may be changing it right now.
-            moved += Reminders.objects.filter(pk=row.pk, **{field: sealed}).update(**{field: anew})
+            moved += Reminders.objects.filter(pk=row.pk, **{field: sealed}).update(
+                **{field: resealed}
+            )
     return moved, unreadable
 
 

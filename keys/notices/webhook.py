@@ -44,7 +44,7 @@ def deliver(message: Message) -> None:
     try:
         secret = webhook_secret(message.member_id, reminders.webhook_secret)
     except SealBroken:
-        raise DeliveryFailed("The secret cannot be opened; save it anew.", is_final=True) from None
+        raise DeliveryFailed("The secret cannot be opened; save it again.", is_final=True) from None
     body = json.dumps(
         {
             "type": message.kind,

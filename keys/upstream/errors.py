@@ -57,7 +57,7 @@ class NotPermitted(UpstreamError):
     code = "not-permitted"
     is_about_token = True
     what = "Estuary does not permit this: the key may only upload, or its account may not do it."
-    then = "Connect a key with all permissions, or ask whoever runs the Estuary node."
+    then = "Connect a key with all permissions, or ask the operator of the Estuary node."
 
 
 class UploadOnlyToken(NotPermitted):
@@ -113,7 +113,7 @@ class UpstreamFailed(UpstreamError):
 
     code = "failed"
     what = "Estuary failed while working on this (status {status})."
-    then = "Try again later; if this stays, tell whoever runs the Estuary node."
+    then = "Try again later; if this stays, tell the operator of the Estuary node."
 
     def __init__(self, status: int = 500, *, maybe_carried_out: bool | None = None) -> None:
         self.status = status
@@ -126,7 +126,7 @@ class TooManyContents(UpstreamFailed):
 
     code = "too-many-contents"
     what = "This account has more than 65,535 contents, which Estuary cannot export."
-    then = "Trying again does not help: ask whoever runs the Estuary node for your data."
+    then = "Trying again does not help: ask the operator of the Estuary node for your data."
 
 
 class UnexpectedReply(UpstreamError):

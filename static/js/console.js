@@ -1,4 +1,4 @@
-// What every page gets on top of plain HTML. Behaviour hangs on data attributes; nothing here is needed to get work done.
+// Enhancements of every page, attached by data attributes. Every page also works without them.
 
 const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
 const byId = (id) => document.getElementById(id);
@@ -14,7 +14,7 @@ function say(text) {
   if (!spoken) return;
   spoken.textContent = "";
   setTimeout(() => { spoken.textContent = text; }, 50);
-  // Said once: who reads on through the page shall not come upon "Please wait." again.
+  // Remove the text after it was announced: screen readers would find "Please wait." again.
   setTimeout(() => { if (spoken.textContent === text) spoken.textContent = ""; }, SAID);
 }
 
@@ -111,7 +111,7 @@ function stopWaiting(form) {
   });
 }
 
-// A download leaves the page in place; a cookie tells that it began, by a mark since others may be under way. Waiting also
+// A download leaves the page in place. A cookie with this form's mark says that it began. Waiting also
 // ends when the browser gives up (the Stop button) and at a time limit: the server gives up then, too.
 const LOOK = 500;
 
@@ -130,7 +130,7 @@ function awaitDownload(form) {
     if (document.cookie.split("; ").includes(`download=${mark}`)) end("[data-begun]", "The download has started.");
     else if (performance.now() > limit) end("[data-gave-up]", "No download started. Try again.");
   }, LOOK);
-  // A navigation that becomes a download is aborted as well: its cookie is there within a moment.
+  // A navigation that becomes a download is aborted too; its cookie arrives a moment later.
   const abort = () => { limit = Math.min(limit, performance.now() + 2 * LOOK); };
   window.navigation?.addEventListener("navigate", ({ signal }) => signal.addEventListener("abort", abort), { once: true });
 }
@@ -202,13 +202,13 @@ dialog?.addEventListener("close", () => {
   if (next) location.assign(next.href);
 });
 
-// A click beside it leaves the focus where it is.
+// A click on the backdrop keeps the focus where it is.
 dialog?.addEventListener("mousedown", (event) => { if (event.target === dialog) event.preventDefault(); });
 
 dialog?.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-dialog-close]");
   if (closer) event.preventDefault();
-  const isBeside = event.target === dialog && event.detail < 2; // not the second click of two on what opened it
+  const isBeside = event.target === dialog && event.detail < 2; // not the second click of a double click on the opener
   if ((closer || (isBeside && !isWorthKeeping())) && mayLeave()) dialog.close();
 });
 
@@ -252,11 +252,11 @@ function rememberTimeZone() {
 
 /* Start */
 
-(window.requestIdleCallback || setTimeout)(rememberTimeZone); // what browsers know of zones takes them long to look up
+(window.requestIdleCallback || setTimeout)(rememberTimeZone); // browsers load their time-zone data slowly
 setInterval(refreshMoments, 1000);
 document.addEventListener("visibilitychange", refreshMoments);
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  // Not detail.elt: that is a parent of the form once the answer has replaced it.
+  // Not detail.elt: after the swap it is a parent of the form.
   const form = detail.requestConfig.elt.closest("form[data-once]");
   if (form) stopWaiting(form);
 });

@@ -1,4 +1,4 @@
-// For members: lists that change in place, trouble on the way, the form for a key, and tokens.
+// For members: lists that change in place, notices about failed requests, the form of a key, and tokens.
 
 const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
 const byId = (id) => document.getElementById(id);
@@ -6,19 +6,19 @@ const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { de
 
 /* Swapping */
 
-// A link with Ctrl, ⌘ or Shift opens elsewhere, as links do.
+// With Ctrl, ⌘ or Shift a link opens in another tab or window, as usual.
 const opensElsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey;
 
 document.addEventListener("click", (event) => {
   if (opensElsewhere(event) && event.target.closest("a[hx-get]")) event.stopPropagation();
 }, true);
 
-// One listener for all links into the dialog: forty rows with `hx-get` cost htmx a long task.
+// One listener for all links into the dialog: `hx-get` on forty rows makes htmx block the page.
 document.addEventListener("click", (event) => {
   const source = event.target.closest("a[data-dialog]");
   if (!source || opensElsewhere(event)) return;
   event.preventDefault();
-  if (source.matches(".htmx-request")) return; // a second answer would wipe out what is typed by then
+  if (source.matches(".htmx-request")) return; // a second answer would delete what has been typed since
   htmx.ajax("GET", source.href, { source, target: "#dialog-body", swap: "innerHTML" });
 });
 
@@ -28,8 +28,8 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 });
 
 document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
-  // Typing one search is one step for the Back button, not one per pause, and asking the same anew is none; what was not
-  // asked stays out of the address.
+  // One typed search is one entry in the browser's history, not one per pause; repeating the same request adds none. Empty
+  // parameters stay out of the address.
   const { history, requestConfig } = detail;
   const address = new URL(history.path, location.href);
   if (requestConfig.elt.id === "key-search" && new URLSearchParams(location.search).get("q")) history.type = "replace";
@@ -40,11 +40,11 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
 });
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  // htmx says goodbye to each element that it takes out; for forty rows of which it knows nothing that is a long task.
+  // htmx cleans up each element that it removes; for forty rows without htmx attributes that blocks the page.
   if (detail.shouldSwap && detail.target.id === "key-list") detail.target.querySelector("tbody")?.replaceChildren();
-  // What went wrong before is over once a part arrives.
+  // A new part ends the notices about earlier failures.
   if (detail.shouldSwap && detail.target.id !== "notices") each(document, "[data-trouble], #dialog-notices > *", (notice) => notice.remove());
-  // A dialog hides the page's own notices.
+  // Show notices inside an open dialog: it covers those of the page.
   if (detail.target.id === "notices" && byId("dialog").open) detail.target = byId("dialog-notices");
 });
 
@@ -55,7 +55,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   const news = event.target.querySelector?.("[data-announce]");
   if (news) tell("say", news.textContent.trim().replace(/\s+/g, " "));
-  // A link that is gone with the old part, such as "Next" on the last page, leaves the focus to the new one.
+  // When the focused link is not in the new part ("Next" on the last page), focus the part itself.
   if (document.activeElement === document.body && event.target.id === "key-list") event.target.focus({ preventScroll: true });
 });
 
@@ -112,7 +112,7 @@ async function renew() {
   document.body.setAttribute("hx-headers", page.body.getAttribute("hx-headers"));
   const token = page.querySelector("[name=csrfmiddlewaretoken]").value;
   each(document, "[name=csrfmiddlewaretoken]", (field) => { field.value = token; });
-  const nonce = document.querySelector("[name=nonce]"); // belongs to a session, too
+  const nonce = document.querySelector("[name=nonce]"); // it is bound to the session as well
   if (nonce) nonce.value = (await pageAt(nonce.form.action))?.querySelector("[name=nonce]").value ?? "";
   isSessionOver = false;
   return true;
@@ -177,10 +177,10 @@ document.addEventListener("input", ({ target }) => {
 /* Searching by a token: it never becomes part of an address. The whole one is replaced by its fingerprint, a piece of one
    waits for the rest. */
 
-// What stands between is in lower case in every token, so that a label in capitals is a label.
+// The middle of every token is in lower case; a label in capitals is not a token.
 const TOKEN = /EST([0-9a-z_-]{8,}|[0-9A-F-]{36})ARY/;
 const PIECE_OF_TOKEN = /EST[0-9a-f]{8}(-|$)/i;
-// Characters that show nothing hide in pasted text; without them a token is recognised.
+// Pasted text may contain invisible characters; remove them so that a token is recognised.
 const visible = (text) => text.replace(/\p{Default_Ignorable_Code_Point}|\p{Cf}/gu, "");
 const isToken = (text) => TOKEN.test(visible(text));
 const isSecret = (text) => isToken(text) || PIECE_OF_TOKEN.test(visible(text));
@@ -325,7 +325,7 @@ document.addEventListener("copy", (event) => {
 });
 
 window.addEventListener("pageshow", (event) => {
-  // A page that comes back from the browser's memory must not bring the token along.
+  // A page restored from the back-forward cache must not show the token again.
   if (!event.persisted) return;
   each(document, "[data-secret]", (field) => { field.value = ""; mask(field); });
 });

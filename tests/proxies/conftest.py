@@ -1,4 +1,4 @@
-"""A browser for pages of which some belong to other servers."""
+"""A browser whose pages may belong to several servers."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from keys.token.stored_tokens import reseal_all
 
 
 class Command(BaseCommand):
-    help = "Seal every stored token and other secret anew under the first of TOKEN_SEALING_KEYS."
+    help = "Seal every stored token and other secret again, under the first of TOKEN_SEALING_KEYS."
 
     def handle(self, *_: Any, **__: Any) -> None:
         moved, unreadable = reseal_all()
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if secrets_unreadable:
             self.stderr.write(
                 f"{secrets_unreadable} secrets of webhooks and feeds cannot be opened with these "
-                "TOKEN_SEALING_KEYS. Add the key that sealed them, or have their members save anew."
+                "TOKEN_SEALING_KEYS. Add the key that sealed them, or have members save them again."
             )
         if factors_unreadable:
             self.stderr.write(

@@ -89,7 +89,7 @@ class Workers:
 
     @property
     def steps(self) -> list[tuple[str, str, int]]:
-        """What was written: begin or end, of which job, by which process."""
+        """Begin and end of each job, with its process."""
         file = self.folder / "steps.txt"
         lines = file.read_text().splitlines() if file.exists() else []
         return [(what, name, int(pid)) for what, name, pid in map(str.split, lines)]
