@@ -34,12 +34,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        if options["record"] and options["target"]:
+            raise CommandError(
+                "--record makes no copy: leave the folder out, or leave --record out."
+            )
         if options["record"]:
             record_backup()
             self.stdout.write("Noted that a backup was made.")
             return
         if not options["target"]:
             raise CommandError("Name a folder, such as backups/, or a new file.")
+        if options["keep_days"] is not None and options["keep_days"] < 1:
+            raise CommandError("--keep-days must be at least 1: with less it deletes the new copy.")
         try:
             made = back_up(options["target"])
         except BackupRefused as refused:

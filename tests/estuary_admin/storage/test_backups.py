@@ -163,6 +163,17 @@ def test_old_copies_go_and_other_files_stay(installation: Installation) -> None:
     assert len(left) == 3
 
 
+@pytest.mark.parametrize("days", ["0", "-1"])
+def test_the_copy_that_was_just_made_is_never_deleted(
+    installation: Installation, days: str
+) -> None:
+    refused = installation.manage("backup", "copies/", "--keep-days", days)
+
+    assert refused.returncode == 1
+    assert "--keep-days must be at least 1" in refused.stderr
+    assert not (installation.data_dir / "copies").exists()
+
+
 def test_a_restored_database_has_the_rows_and_no_sessions(installation: Installation) -> None:
     changed(
         installation.database,
@@ -306,3 +317,4 @@ def test_a_backup_by_pg_dump_can_be_noted(installation: Installation) -> None:
     assert installation.manage("backup", "--record").returncode == 0
     assert (installation.data_dir / "last-backup.json").exists()
     assert "Name a folder" in installation.manage("backup").stderr
+    assert "makes no copy" in installation.manage("backup", "--record", "copies/").stderr
