@@ -68,6 +68,12 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
         ("SECRET=x", "SECRET is not a variable of .env.example"),
         ("SSO_OIDC_NAME=My Corp", "must have no blanks"),
         ("SSO_OIDC_NAME=$(id)", "must have no blanks"),
+        (
+            "DATABASE_URL=postgres://u@h/db?sslmode=require&gssencmode=disable",
+            "must have no blanks",
+        ),
+        ("DATA_DIR=~/data", "must have no blanks"),
+        ("POLICY_LABEL_PATTERN=(a|b)", "must have no blanks"),
     ],
 )
 def test_a_value_that_a_shell_would_read_differently_is_refused(

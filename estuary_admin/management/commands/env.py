@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 EXAMPLE = Path(__file__).resolve().parents[3] / ".env.example"
-UNSAFE = re.compile(r"[\s\"'`$\\#]")  # systemd and a shell read these differently
+UNSAFE = re.compile(r"[\s\"'`$\\#&;|<>()]|(^|:)~")  # systemd and a shell read these differently
 
 
 class Command(BaseCommand):
@@ -47,10 +47,9 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
         with os.fdopen(descriptor, "w", encoding="utf-8") as made:
             made.write(text)
-        self.stdout.write(
-            f"Wrote {file}. Set PUBLIC_URL and ESTUARY_API_URL in it, "
-            "and keep a copy of TOKEN_SEALING_KEYS apart from backups."
-        )
+        missing = [name for name in ("PUBLIC_URL", "ESTUARY_API_URL") if name not in values]
+        to_do = f"Set {' and '.join(missing)} in it, and keep" if missing else "Keep"
+        self.stdout.write(f"Wrote {file}. {to_do} a copy of TOKEN_SEALING_KEYS apart from backups.")
 
 
 def _named_value(text: str) -> tuple[str, str]:
@@ -58,7 +57,9 @@ def _named_value(text: str) -> tuple[str, str]:
     if not equals:
         raise CommandError(f"--set {text!r} must look like PUBLIC_URL=https://keys.example.com.")
     if UNSAFE.search(value):
-        raise CommandError(f"The value of {name} must have no blanks, quotes, #, $ or backslash.")
+        raise CommandError(
+            f"The value of {name} must have no blanks, quotes or any of # $ \\ & ; | < > ( ) ~."
+        )
     return name, value
 
 
