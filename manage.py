@@ -21,11 +21,20 @@ def main() -> None:
         return
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError, ProgrammingError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(str(error))  # a sentence about a setting, which a traceback would bury
+    except (OperationalError, ProgrammingError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        reason = str(error).partition("\n")[0]
+        sys.exit(
+            f"The database cannot be used: {reason}. Run `manage.py doctor`, or "
+            "`manage.py migrate` if its tables are missing; --traceback shows the details."
+        )
 
 
 if __name__ == "__main__":

@@ -50,6 +50,21 @@ def test_gunicorn_ends_with_one_sentence_about_a_wrong_setting(tmp_path: Path) -
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", [["members", "list"], ["prune"], ["verify_audit"]])
+@pytest.mark.parametrize("address", ["", "postgres://u:hunter2@127.0.0.1:9/db"])
+def test_a_command_without_a_database_ends_with_one_sentence(
+    tmp_path: Path, command: list[str], address: str
+) -> None:
+    ended = run(
+        *("manage.py", *command), **{**RIGHT, "DATA_DIR": str(tmp_path), "DATABASE_URL": address}
+    )
+
+    assert ended.returncode == 1
+    assert "The database cannot be used: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("WEB_THREADS", "many"), ("WEB_LIMIT_REQUEST_LINE", "9000"), ("LOG_LEVEL", "LOUD")],
