@@ -7,6 +7,8 @@ import socket
 import sys
 from http.client import HTTPConnection
 
+from gunicorn.util import parse_address
+
 
 class UnixConnection(HTTPConnection):
     def connect(self) -> None:
@@ -17,11 +19,12 @@ class UnixConnection(HTTPConnection):
 
 def connection_to(bind: str) -> HTTPConnection:
     """A connection to the address that gunicorn binds to."""
-    if bind.startswith("unix:"):
-        return UnixConnection(bind.removeprefix("unix:"), timeout=2)
-    host, _, port = bind.rpartition(":")
-    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104
-    return HTTPConnection(everywhere.get(host, host.strip("[]")), int(port), timeout=2)
+    address = parse_address(bind.split(",")[0].strip())  # gunicorn takes a list
+    if isinstance(address, str):
+        return UnixConnection(address, timeout=2)
+    host, port = address
+    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+    return HTTPConnection(everywhere.get(host, host), port, timeout=2)
 
 
 def main() -> int:

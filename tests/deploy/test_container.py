@@ -105,19 +105,30 @@ def test_the_image_serves_with_a_read_only_root(container: int) -> None:
     wait_until(is_well)
 
 
-@pytest.mark.parametrize("bind", ["127.0.0.1:{}", "0.0.0.0:{}", "localhost:{}", ":{}"])
+@pytest.mark.parametrize(
+    "bind",
+    [
+        "127.0.0.1:{}",
+        "0.0.0.0:{}",
+        "localhost:{}",
+        ":{}",
+        "tcp://127.0.0.1:{}",
+        "0.0.0.0:{},[::]:{}",
+    ],
+)
 def test_the_health_check_asks_where_the_console_listens(bind: str) -> None:
     with Echo() as console:
-        assert checked(bind.format(console.port)) == 0
+        assert checked(bind.replace("{}", str(console.port))) == 0
 
 
-def test_the_health_check_takes_a_unix_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slashes", ["", "//"])
+def test_the_health_check_takes_a_unix_socket(tmp_path: Path, slashes: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "console"))
         listener.listen()
         answering = threading.Thread(target=answer_once, args=[listener])
         answering.start()
-        assert checked(f"unix:{tmp_path}/console") == 0
+        assert checked(f"unix:{slashes}{tmp_path}/console") == 0
         answering.join()
 
 
