@@ -16,6 +16,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 
 import pytest
 
+from keys.demo.__main__ import listen
 from tests.support.console import ROOT
 from tests.support.processes import ending_with_parent, free_port, skip_when_fast, stop_server
 
@@ -93,3 +94,11 @@ def test_a_taken_port_is_told_and_another_proposed() -> None:
 
     assert ended.returncode == 1
     assert ended.stderr == f"Port {port} is taken. Try: make demo PORT={port + 1}\n"
+
+
+def test_of_two_demos_at_once_one_goes_on() -> None:
+    first = listen(port := free_port())
+
+    assert first
+    with first:
+        assert listen(port) is None

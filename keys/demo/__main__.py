@@ -37,7 +37,8 @@ KEPT_VARIABLES = (
 
 def main() -> int:
     port = read_port()
-    if not is_free(port):
+    listener = listen(port)
+    if listener is None:
         sys.stderr.write(f"Port {port} is taken. Try: make demo PORT={port + 1}\n")
         return 1
     # Ctrl-C reaches the whole process group, a supervisor's SIGTERM only this process.
@@ -45,10 +46,12 @@ def main() -> int:
     # A process that a shell starts in the background ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="estuary-admin-demo-") as data_dir, Sandbox() as node:
-        set_environment(environment(data_dir, port, node.url))
+        set_environment(environment(data_dir, port, listener.fileno(), node.url))
         bobs_token = prepare(node)
         server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"], cwd=ROOT
+            [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
+            cwd=ROOT,
+            pass_fds=[listener.fileno()],
         )
         worker = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT)
         try:
@@ -72,17 +75,20 @@ def read_port() -> int:
     return port
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def listen(port: int) -> socket.socket | None:
+    """Take the port before anything is prepared, so that of two demos only one goes on."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        return None
+    return listener
 
 
-def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
+def environment(data_dir: str, port: int, descriptor: int, node_url: str) -> dict[str, str]:
     """The settings of the demo, which writes only into a folder of its own."""
     return {
         "DJANGO_SETTINGS_MODULE": "estuary_admin.settings",
@@ -95,7 +101,7 @@ def environment(data_dir: str, port: int, node_url: str) -> dict[str, str]:
         "PUBLIC_URL": f"http://localhost:{port}",
         "ESTUARY_API_URL": node_url,
         "SANDBOX": "true",
-        "BIND": f"127.0.0.1:{port}",
+        "BIND": f"fd://{descriptor}",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }
 
