@@ -7,13 +7,10 @@ import re
 from django import forms
 from django.core.exceptions import ValidationError
 
-from estuary_admin.invisible_characters import is_invisible
+from estuary_admin.invisible_characters import shows_something
 
-QUOTES = "\"'`"
+QUOTES = "\"'`“”„\u2018\u2019«»"
 _header_name = re.compile(r"\A(authorization:\s*)?(bearer\s+)?", re.IGNORECASE)
-#: A line break with the indentation around it, as mails and terminals wrap long words. It begins
-#: where a run of blanks begins, so that one without a line break is looked at once.
-_line_break = re.compile(r"(?<![ \t])[ \t]*[\r\n\v\f\x85\u2028\u2029][\s]*")
 _is_token = re.compile(r"EST[0-9A-Za-z-]+ARY").fullmatch
 
 
@@ -40,12 +37,13 @@ class TokenConnectForm(forms.Form):
 def bare_token(text: str) -> str:
     """A token without what people copy with it: blanks, quotes, `Bearer`, the header's name.
 
-    Line breaks and characters that show nothing are taken out wherever they are.
+    Blanks, line breaks and characters that show nothing are taken out of its middle as well: no
+    token has one, and mails and terminals break long words.
     """
-    text = "".join(char for char in text if char.isspace() or not is_invisible(char))
+    text = "".join(char for char in text if char.isspace() or shows_something(char))
     text = text.strip().strip(QUOTES).strip()
     text = _header_name.sub("", text)
-    return _line_break.sub("", text.strip(QUOTES).strip())
+    return "".join(text.strip(QUOTES).split())
 
 
 class TokenDisconnectForm(forms.Form):
