@@ -43,6 +43,7 @@ def test_the_files_of_a_request_are_counted(host: Host) -> None:
 
 
 def test_tests_are_chosen_as_described() -> None:
+    skip_when_fast()  # it collects all tests three times
     for command in lines_of(block("development.md", "pytest --fast")):
         words = command.replace(".venv/bin/python", sys.executable)
         chosen = subprocess.run(
