@@ -113,8 +113,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "keys.context.console",
             ],
-            "libraries": {"scripts": "estuary_admin.rendering.scripts"},
-            "builtins": ["estuary_admin.rendering.frame"],
+            "builtins": ["estuary_admin.rendering.fragments"],
         },
     }
 ]

@@ -18,7 +18,7 @@ from django.http.request import split_domain_port, validate_host
 from estuary_admin import environment as env
 from estuary_admin.secrets.sealing import sealing_keys
 from estuary_admin.storage.databases import SQLITE
-from estuary_admin.web.networks import Network, unmapped
+from estuary_admin.web.client_address import Network, unmapped
 
 #: Prefixes of keys that appear in examples, Django's own among them.
 EXAMPLE_SECRET_KEYS = (

@@ -25,8 +25,7 @@ from prometheus_client.registry import Collector
 from estuary_admin import VERSION
 from estuary_admin.secrets.shared_secrets import is_one_of
 from estuary_admin.storage.backups import last_backup
-from estuary_admin.web.client_address import client_address, comes_from_proxy
-from estuary_admin.web.networks import is_within
+from estuary_admin.web.client_address import client_address, comes_from_proxy, is_within
 
 logger = logging.getLogger("estuary_admin.metrics")
 

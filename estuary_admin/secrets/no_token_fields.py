@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from estuary_admin.invisible_characters import without_invisible
+from estuary_admin.unicode_text import without_invisible
 from keys.upstream.redaction import holds_token, pasted_token
 
 MAX_SEARCHED_CHARACTERS = 4096  # longer text is refused unread

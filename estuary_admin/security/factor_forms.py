@@ -23,7 +23,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from estuary_admin.invisible_characters import shows_something
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.factors import use_code
@@ -31,6 +30,7 @@ from estuary_admin.security.mfa_adapter import FactorAdapter
 from estuary_admin.security.passkeys import CredentialField, is_from_own_page
 from estuary_admin.security.throttles import record_throttled, require_storage
 from estuary_admin.sso.events import Event, tell
+from estuary_admin.unicode_text import shows_something
 
 logger = logging.getLogger("estuary_admin.security")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-from estuary_admin.web.networks import Network, is_within, unmapped
+from estuary_admin.web.client_address import Network, is_within, unmapped
 
 MIN_PREFIX_LENGTHS = {4: 8, 6: 16}  # a shorter prefix means almost everyone
 

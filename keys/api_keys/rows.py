@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import User
 
-from estuary_admin.invisible_characters import shows_something
 from estuary_admin.storage.prepared_queries import PreparedQuery
+from estuary_admin.unicode_text import shows_something
 from keys.api_keys.query import Status, list_url
 from keys.models import KeyCreation
 from keys.notes.services import lines_of

@@ -9,10 +9,9 @@ from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 
-from estuary_admin.invisible_characters import shows_something
+from estuary_admin.unicode_text import comparable, shows_something
 from keys.api_keys.query import KeyQuery, Sort, Status
 from keys.api_keys.rows import STATUS_TEXT, TERMS, KeyRow, rows_of, terms_at
-from keys.notes.search import comparable
 from keys.notes.services import hashes_matching
 from keys.upstream import ApiKey
 

@@ -22,7 +22,7 @@ class KeyNote(models.Model):
     system = models.CharField(max_length=200, blank=True)
     contact = models.CharField(max_length=200, blank=True)
     note = models.TextField(max_length=2000, blank=True)
-    # All fields in one, as `keys.notes.search` compares them.
+    # All fields in one, as `unicode_text.comparable` compares them.
     search_text = models.TextField(blank=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)

@@ -8,8 +8,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from estuary_admin.invisible_characters import shows_something
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+from estuary_admin.unicode_text import shows_something
 from keys.policy.rules import Policy
 
 #: Categories that break lists, logs and terminals; the free text may have line breaks.

@@ -14,11 +14,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from estuary_admin.storage.prepared_queries import PreparedQuery
+from estuary_admin.unicode_text import comparable
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.models import KeyNote
-from keys.notes.search import comparable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from estuary_admin.invisible_characters import shows_something
+from estuary_admin.unicode_text import shows_something
 from keys.upstream import ApiKey, KeySpec, Permission
 from keys.upstream.durations import describe
 

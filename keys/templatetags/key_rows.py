@@ -15,8 +15,7 @@ from estuary_admin.rendering.fragments import render_fragment
 from keys.api_keys.query import Status
 from keys.api_keys.rows import STATUS_TEXT, KeyRow, permission_text
 from keys.api_keys.table import Chip
-from keys.templatetags.moments import moment_from
-from keys.templatetags.sizes import grouped
+from keys.templatetags.formats import grouped, moment_from
 
 register = template.Library()
 

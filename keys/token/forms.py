@@ -7,7 +7,7 @@ import re
 from django import forms
 from django.core.exceptions import ValidationError
 
-from estuary_admin.invisible_characters import shows_something
+from estuary_admin.unicode_text import shows_something
 
 QUOTES = "\"'`“”„\u2018\u2019«»"
 _header_name = re.compile(r"\A(authorization:\s*)?(bearer\s+)?", re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from estuary_admin.invisible_characters import shows_something, without_invisible
+from estuary_admin.unicode_text import shows_something, without_invisible
 
 
 @pytest.mark.parametrize(

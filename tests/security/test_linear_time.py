@@ -15,12 +15,12 @@ from django.core.cache import caches
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from estuary_admin.invisible_characters import shows_something, without_invisible
 from estuary_admin.observability.error_reports import TokenFreeReporter
 from estuary_admin.observability.logging import JsonFormatter, LineFormatter
 from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.identity_values import decoded_words, groups_in, username_of
 from estuary_admin.sso.refusals import Refused
+from estuary_admin.unicode_text import shows_something, without_invisible
 from keys.api_keys.forms import KeyCreateForm
 from keys.api_keys.query import KeyQuery
 from keys.api_keys.rows import name_of

@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from estuary_admin.invisible_characters import without_invisible
 from estuary_admin.management.passwords import set_new_password
 from estuary_admin.members import ADMINS
+from estuary_admin.unicode_text import without_invisible
 
 
 class Command(BaseCommand):

@@ -47,7 +47,7 @@ class ConnectionPool:
         except BaseException:
             self._free_slots.release()
             raise
-        connection._pool = self  # type: ignore[assignment] # noqa: SLF001 - read by Django
+        connection._pool = self  # noqa: SLF001 - read by Django
         return connection
 
     def putconn(self, connection: psycopg.Connection[Any]) -> None:

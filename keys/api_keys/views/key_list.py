@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from estuary_admin.invisible_characters import without_invisible
+from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of

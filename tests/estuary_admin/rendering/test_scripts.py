@@ -14,7 +14,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.test import Client
 
-from estuary_admin.rendering.scripts import script, tag_with_hash
+from estuary_admin.rendering.fragments import script, tag_with_hash
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,8 +12,8 @@ from django.template.loader import render_to_string
 from estuary_admin.rendering.fragments import INDENTATION, PLACEHOLDER
 from keys.api_keys.query import Status
 from keys.api_keys.rows import TERMS, KeyRow
+from keys.templatetags.formats import moment
 from keys.templatetags.key_rows import key_rows
-from keys.templatetags.moments import moment
 from keys.upstream import ApiKey
 
 SOON = datetime.now(UTC) + timedelta(days=3, hours=1)

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from keys.templatetags.moments import exact_moment, moment, past_moment, relative
+from keys.templatetags.formats import exact_moment, moment, past_moment, relative
 
 NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keys.templatetags.sizes import binary_size, decimal_size, grouped
+from keys.templatetags.formats import binary_size, decimal_size, grouped
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Characters that show nothing: they hide in pasted text, and make labels that nobody can see."""
+"""Unicode text as people see it: invisible characters, and two spellings of the same letter."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+MAX_COMPARED_CHARACTERS = 4000  # more than all fields of a note together
 #: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which Python does not know.
 _is_ignorable = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -34,3 +35,10 @@ def shows_something(text: str) -> bool:
     return any(
         not (char.isspace() or char in _BLANK_SYMBOLS or is_invisible(char)) for char in text
     )
+
+
+def comparable(text: str) -> str:
+    """Casefolded, and with one of the two ways in which Unicode writes an é."""
+    # Normalising takes quadratic time for combining characters, and labels may have any length.
+    folded = text[:MAX_COMPARED_CHARACTERS].casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)

@@ -1,4 +1,7 @@
-"""Moments as people read them: relative in words, exact with the zone in the title."""
+"""Moments and sizes as people read them.
+
+Moments are relative in words, exact with the zone in the title; sizes are exact for any number.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
+#: Units of bytes.
+DECIMAL = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
 #: Unit, its seconds, and from how many seconds on it is used; console.js has the same table.
 UNITS = [
     ("year", 31_557_600, 63_115_200),
@@ -88,3 +94,27 @@ def relative(value: datetime, now: datetime, *, to_the_second: bool = False) -> 
             words = f"{count} {unit}{'' if count == 1 else 's'}"
             return f"in {words}" if seconds > 0 else f"{words} ago"
     return "in less than a minute" if seconds > 0 else "just now"
+
+
+@register.filter
+def binary_size(size: int) -> str:
+    return _size(size, 1024, BINARY)
+
+
+@register.filter
+def decimal_size(size: int) -> str:
+    return _size(size, 1000, DECIMAL)
+
+
+@register.filter
+def grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def _size(size: int, step: int, units: list[str]) -> str:
+    power = 0
+    while power < len(units) - 1 and size >= step ** (power + 1):
+        power += 1
+    # Integer arithmetic: a float would falsify sizes beyond 2**53.
+    tenths = size * 10 // step**power
+    return f"{size} B" if power == 0 else f"{tenths // 10:,}.{tenths % 10} {units[power]}"
