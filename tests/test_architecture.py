@@ -1,4 +1,4 @@
-"""The import rules between packages, checked in the source."""
+"""Which package may import which: the rules of docs/architecture.md, read from the source."""
 
 from __future__ import annotations
 
