@@ -112,14 +112,13 @@ def test_the_settings_start_a_console_and_its_probes_answer(tmp_path: Path) -> N
         "secret-key": "s" * 64,
         "sealing-keys": "A" * 43 + "=",
         "database-url": f"sqlite:///{tmp_path}/console.sqlite3",
-        "redis-url": "",
     }
     for name, value in files.items():
         (tmp_path / name).write_text(value)
     mounted = {
         name: value.replace("/run/secrets/estuary-admin", str(tmp_path))
         for name, value in settings.items()
-        if name not in {"BIND", "DATA_DIR", "ESTUARY_API_URL"}
+        if name not in {"BIND", "DATA_DIR", "ESTUARY_API_URL", "REDIS_URL_FILE"}
     }
     for name in ("SECRET_KEY", "TOKEN_SEALING_KEYS"):
         mounted[name] = ""  # only the files
