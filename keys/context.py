@@ -10,7 +10,7 @@ from estuary_admin import VERSION
 from estuary_admin.members import is_admin
 from estuary_admin.security.proof_methods import has_password_here
 from keys.jobs.status import worker_status
-from keys.notices.outbox import notices_of
+from keys.notices.outbox import notice_count
 
 WARNING_NAME = "worker-warning:1"
 WARNING_REUSE_SECONDS = 30  # for all admins together
@@ -66,7 +66,7 @@ class Console:
     @property
     def notice_count(self) -> int:
         """How many notices the member has not dismissed."""
-        return notices_of(self._request.user).count()  # type: ignore[arg-type]
+        return notice_count(self._request.user)  # type: ignore[arg-type]
 
 
 def _worker_sentence() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.jobs import claims
 from keys.models import Message, Reminders
 from keys.notices import mail, webhook
@@ -96,6 +98,18 @@ def notices_of(member: User) -> QuerySet[Message]:
     """The notices on the page that the member has not dismissed, newest first."""
     found = Message.objects.filter(member=member, channel=Channel.PAGE, read_at=None)
     return found.order_by("-created_at")
+
+
+def notice_count(member: User) -> int:
+    """How many notices the member has not dismissed; the key list asks this on every visit."""
+    return len(_undismissed().rows(member.pk, Channel.PAGE.value))
+
+
+@cache
+def _undismissed() -> PreparedQuery[Message]:
+    # One filter after another: a single one would sort its conditions.
+    found = Message.objects.filter(member=0).filter(channel=Channel.PAGE).filter(read_at=None)
+    return PreparedQuery(found.order_by().values_list("pk"))
 
 
 def dismiss(member: User, number: str) -> None:
