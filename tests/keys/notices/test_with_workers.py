@@ -122,6 +122,6 @@ def test_a_worker_killed_while_estuary_is_asked_leads_to_one_digest(
     start(workers, ESTUARY_API_URL=node.url)
 
     until(lambda: Message.objects.exists())
-    assert Message.objects.get().subject == "2 keys ending soon"
+    assert Message.objects.get().subject == "1 key ending soon"
     told = Reminded.objects.filter(token_hash=ending)
     assert sorted(told.values_list("days", flat=True)) == [7, 14, 30]
