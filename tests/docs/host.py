@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from tests.docs.pages import ROOT
-from tests.support.processes import free_port
+from tests.support.processes import clock_environment, free_port
 
 SYSTEM_FOLDERS = ("/etc/", "/opt/", "/usr/local/sbin/", "/var/lib/")
 #: Programs that would change the machine: each checks its arguments as far as it can.
@@ -44,6 +44,7 @@ class Host:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_ROOT_USER_ACTION": "ignore",
             "LANG": "C.UTF-8",
+            **clock_environment(),
         }
 
     def run(self, text: str, *, folder: Path | None = None, given: str = "") -> str:
@@ -97,7 +98,8 @@ def variables(path: Path) -> dict[str, str]:
         for line in path.read_text().splitlines()
         if "=" in line and line[0] != "#"
     )
-    return {name: value for name, value in pairs if value} | {"PATH": os.environ["PATH"]}
+    given = {name: value for name, value in pairs if value}
+    return given | {"PATH": os.environ["PATH"]} | clock_environment()
 
 
 def https_sign_in(port: int, name: str, member: str, password: str) -> str:

@@ -57,6 +57,18 @@ def listens(port: int) -> bool:
     return False
 
 
+def clock_environment() -> dict[str, str]:
+    """The variables by which faketime sets a clock, for processes with an environment of their own.
+
+    A test and the processes it starts must have the same clock.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name == "LD_PRELOAD" or name.startswith("FAKETIME")
+    }
+
+
 def ending_with_parent(
     command: Sequence[str | Path], end: signal.Signals = signal.SIGTERM
 ) -> list[str]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -150,9 +150,9 @@ def test_old_copies_go_and_other_files_stay(installation: Installation) -> None:
     names = ["estuary-admin-20200101-000000.sqlite3", "estuary-admin-new.sqlite3", "mine.sqlite3"]
     for name in names:
         (folder / name).touch()
-    now = datetime.now(UTC).timestamp()
-    for name, days in zip(names, (15, 0, 15), strict=True):  # by the clock that the command reads
-        os.utime(folder / name, (now - days * 86_400,) * 2)
+    old = (datetime.now(UTC) - timedelta(days=15)).timestamp()
+    for name in (names[0], names[2]):
+        os.utime(folder / name, (old, old))
 
     done = installation.manage("backup", "copies/", "--keep-days", "14")
 
