@@ -40,7 +40,8 @@ def bare_token(text: str) -> str:
     Blanks, line breaks and characters that show nothing are taken out of its middle as well: no
     token has one, and mails and terminals break long words.
     """
-    text = "".join(char for char in text if char.isspace() or shows_something(char))
+    hidden = {char for char in set(text) if not (char.isspace() or shows_something(char))}
+    text = text.translate(dict.fromkeys(map(ord, hidden)))
     text = text.strip().strip(QUOTES).strip()
     text = _header_name.sub("", text)
     return "".join(text.strip(QUOTES).split())
