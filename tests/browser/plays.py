@@ -163,9 +163,12 @@ def reminders_with_all(_: Stage, page: Page) -> None:
     # By its name: once saved, the page has a second field whose label holds the word.
     page.locator("[name=webhook_url]").fill("https://example.com/hook")
     page.get_by_role("button", name="Save reminders").click()
-    for name in ("Create feed", "Send me a test"):
-        page.get_by_role("button", name=name).click()
+    page.wait_for_load_state()
+    if page.get_by_role("button", name="Create feed").count():  # else an earlier scene made it
+        page.get_by_role("button", name="Create feed").click()
         page.wait_for_load_state()
+    page.get_by_role("button", name="Send me a test").click()
+    page.wait_for_load_state()
     expect(page.get_by_text("Test of your reminders").first).to_be_visible()
 
 
