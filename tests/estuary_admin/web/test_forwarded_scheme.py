@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from estuary_admin.web import unreadable_headers
@@ -113,5 +114,7 @@ def test_a_header_is_reported_without_the_cache_and_without_tokens(
 ) -> None:
     report_unreadable("X-Forwarded-For", "EST6f2a1c9e-0000-4000-8000-000000000000ARY" + "x" * 300)
 
-    assert len(caplog.records) == 2  # pytest-django refuses the database here
+    # pytest-django refuses the database here, which is the cache unless there is a Redis.
+    is_away = "redis" not in settings.CACHES["default"]["BACKEND"]
+    assert len(caplog.records) == (2 if is_away else 1)
     assert "6f2a1c9e" not in str([vars(record) for record in caplog.records])
