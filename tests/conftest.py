@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from django.test import Client
 
 from estuary_admin.members import ADMINS
 from keys.actors import Actor
+from keys.exports import running
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -49,6 +51,17 @@ def node(settings: Any) -> Iterator[Sandbox]:
 def _no_kept_lists() -> None:
     """Remove kept key lists: the database is reset after each test, files are not."""
     caches["key_lists"].clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_export_left_open() -> Iterator[None]:
+    """An export that a test leaves open is watched on into other tests and their database."""
+    yield
+    end = time.monotonic() + 10
+    while running.watch._running and time.monotonic() < end:
+        time.sleep(0.01)  # its reader has just gone
+    left, running.watch._running = running.watch._running, {}
+    assert not left, "the test leaves an export open: close the response"
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ logger = logging.getLogger("estuary_admin.jobs")
 
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(hours=1)
+#: SQLite's clock counts milliseconds: a row that is due now would be so only in the next one.
+CLOCK_STEP = timedelta(milliseconds=1)
 
 C = TypeVar("C", bound=Claimable)
 
@@ -129,7 +131,7 @@ def due(rows: QuerySet[C]) -> QuerySet[C]:
     A retry that is further ahead than any retry can be was set under a clock that was wrong.
     """
     lost = Q(failures__gt=0, due_at__gt=Now() + LONGEST_RETRY)
-    return rows.filter(Q(due_at__lte=Now()) | lost)
+    return rows.filter(Q(due_at__lte=Now() + CLOCK_STEP) | lost)
 
 
 def confirm(row: Claimable) -> None:
