@@ -10,10 +10,10 @@ const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { de
 const opensElsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey;
 
 document.addEventListener("click", (event) => {
-  if (opensElsewhere(event) && event.target.closest("a[hx-get]")) event.stopPropagation();
+  if (opensElsewhere(event) && event.target.closest("a[data-hx-get]")) event.stopPropagation();
 }, true);
 
-// One listener for all links into the dialog: `hx-get` on forty rows makes htmx block the page.
+// One listener for all links into the dialog: `data-hx-get` on forty rows makes htmx block the page.
 document.addEventListener("click", (event) => {
   const source = event.target.closest("a[data-dialog]");
   if (!source || opensElsewhere(event)) return;
@@ -109,7 +109,7 @@ async function pageAt(address) {
 async function renew() {
   const page = await pageAt(location.href);
   if (!page) return false;
-  document.body.setAttribute("hx-headers", page.body.getAttribute("hx-headers"));
+  document.body.setAttribute("data-hx-headers", page.body.getAttribute("data-hx-headers"));
   const token = page.querySelector("[name=csrfmiddlewaretoken]").value;
   each(document, "[name=csrfmiddlewaretoken]", (field) => { field.value = token; });
   const nonce = document.querySelector("[name=nonce]"); // it is bound to the session as well

@@ -186,7 +186,7 @@ def test_a_list_is_reused_for_15_seconds(
 
 def test_refresh_asks_estuary_again(browser: Client, node: Sandbox) -> None:
     page = browser.get("/keys/?q=c").content.decode()
-    assert 'hx-get="/keys/?q=c&amp;fresh=1">Refresh' in page
+    assert 'data-hx-get="/keys/?q=c&amp;fresh=1">Refresh' in page
 
     browser.get("/keys/?q=c&fresh=1")
 

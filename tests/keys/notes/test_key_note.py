@@ -53,7 +53,7 @@ def test_a_note_is_edited_in_place(browser: Client, url: str) -> None:
 
     assert form.strip().startswith('<section id="key-note"')
     assert 'value="ci-7"' in form
-    assert 'hx-target="#key-note"' in form
+    assert 'data-hx-target="#key-note"' in form
     assert saved.strip().startswith('<section id="key-note"')
     assert "ci-8" in saved
     assert "<form" not in saved
