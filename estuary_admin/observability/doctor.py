@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from django.db import DatabaseError
+
 from keys.upstream.redaction import redact
 
 
@@ -29,13 +31,15 @@ def register(title: str, section: Section) -> None:
 
 def examine() -> Iterator[tuple[str, Check]]:
     """Run all checks. One that raises is a finding itself, and does not stop the others."""
+    has_database = True
     for title, section in _sections.items():
         try:
             for found in section():
                 yield title, Check(*found)
         except Exception as error:
-            line = f"This could not be checked: {type(error).__name__}: {redact(str(error))}"
-            yield (
-                title,
-                Check(line, ok=False, fix="See the lines above, or report it."),
-            )
+            if isinstance(error, DatabaseError) and not has_database:
+                line = "This could not be checked without the database."
+            else:
+                line = f"This could not be checked: {type(error).__name__}: {redact(str(error))}"
+            has_database = has_database and not isinstance(error, DatabaseError)
+            yield title, Check(line, ok=False, fix="See the lines above, or report it.")

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from estuary_admin.storage.backup_rows import BackupDoesNotFit, copy_rows
 
@@ -44,6 +45,8 @@ def back_up(target: str) -> Path:
     A folder, or a name that ends in a slash, gets a copy named by the time.
     """
     _refuse_unless_sqlite("Use pg_dump for a copy of a PostgreSQL database: docs/operations.md.")
+    if not MigrationRecorder(connection).has_table():
+        raise BackupRefused(f"{_database()} has no tables yet. Run `manage.py migrate` first.")
     path = _new_file(target)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
+from keys.upstream.redaction import with_hashes
+
 #: Pages load and send to their own origin only.
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
@@ -37,6 +39,9 @@ class ResponseHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if "Location" in response.headers:
+            # Redirects to https, to a slash or to a `next` repeat what was asked for.
+            response["Location"] = with_hashes(response["Location"])
         for name, value in RESPONSE_HEADERS.items():
             response.headers.setdefault(name, value)
         # Static files set their own; any other response may hold a member's data.

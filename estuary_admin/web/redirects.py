@@ -1,4 +1,4 @@
-"""Redirects: to another page, to a `next` that is safe, and to an address with its slash."""
+"""Redirects: to another page, and to a `next` that is safe."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.common import CommonMiddleware
 from django.shortcuts import resolve_url
 from django.urls import Resolver404, get_script_prefix, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.upstream.redaction import holds_token, with_hashes
+from keys.upstream.redaction import holds_token
 
 MAX_NEXT_LENGTH = 2000  # proxies refuse longer Location headers
 
@@ -82,10 +81,3 @@ def page_of(request: HttpRequest) -> str:
         return ""
     address = page._replace(scheme="", netloc="", fragment="").geturl()
     return address if can_visit(address) else ""
-
-
-class TokenFreeCommonMiddleware(CommonMiddleware):
-    """Replaces tokens by their hashes when it redirects to an address with a slash at its end."""
-
-    def get_full_path_with_slash(self, request: HttpRequest) -> str:
-        return with_hashes(super().get_full_path_with_slash(request))

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from keys.models.jobs import Claimable
+from keys.upstream import fingerprint_of
 
 DEFAULT_DAYS = (30, 14, 7, 1)
 
@@ -53,7 +54,7 @@ class Reminded(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.token_hash[:8]}: {self.days} days"
+        return f"{fingerprint_of(self.token_hash)}: {self.days} days"
 
 
 class Message(Claimable):

@@ -23,6 +23,8 @@ _skip_token_characters = re.compile(r"[0-9A-Za-z%._~-]*").match
 # Linear, because no match can begin within the first alternative and the second is bounded.
 _WHOLE_TOKEN = re.compile(r"EST([0-9a-z_-]{8,}+|[0-9A-F-]{36})ARY")
 
+_NO_TOKEN_CHARACTER = re.compile(r"[^\x20-\x7e]+")
+
 
 def redact(text: str) -> str:
     """The text with every Estuary token replaced by `EST…`."""
@@ -64,12 +66,28 @@ def pasted_token(text: str) -> str:
     return found.group() if found else ""
 
 
+def redact_label(text: str) -> str:
+    """The text as `redact` leaves it; a token that is broken up by characters that no token has,
+    such as invisible ones, is masked as well.
+    """
+    if text.isascii() and text.isprintable():
+        return redact(text)
+    return redact(_NO_TOKEN_CHARACTER.sub("", text) if hides_token(text) else text)
+
+
+def hides_token(text: str) -> bool:
+    """Whether a token appears once the characters outside of printable ASCII are taken out."""
+    if text.isascii() and text.isprintable():
+        return False
+    return bool(pasted_token(_NO_TOKEN_CHARACTER.sub("", text)))
+
+
 def with_hashes(address: str) -> str:
-    """A path with its query, each token in it replaced by its hash, which is not secret."""
+    """An address, each token in it replaced by its hash, which is not secret."""
     plain = unquote(address)
     if not pasted_token(plain):
         return address
-    return quote(_WHOLE_TOKEN.sub(lambda token: hash_of(token.group()), plain), safe="/?&=+")
+    return quote(_WHOLE_TOKEN.sub(lambda token: hash_of(token.group()), plain), safe="/:?&=+#[]@")
 
 
 class Secret:

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from .errors import Problem
-from .redaction import Secret, holds_token, redact
+from .redaction import Secret, hides_token, holds_token, redact_label
 from .types import ApiKey, CreatedKey, KeyList, NodeClock, Stats, hash_of
 
 HASH_LENGTH = 43
@@ -133,6 +133,7 @@ def _current(rows: list[Row]) -> tuple[ApiKey, ...]:
     if {row.token for row in rows} != {""}:
         return ()
     hashes, expiries = [row.token_hash for row in rows], [row.expiry for row in rows]
+    labels = " ".join([row.label for row in rows])
     are_good = (
         set(map(len, hashes)) == {HASH_LENGTH}
         and not "".join(hashes).encode().translate(None, _HASH_LETTERS)
@@ -140,7 +141,8 @@ def _current(rows: list[Row]) -> tuple[ApiKey, ...]:
         and {expiry.tzinfo for expiry in expiries} == {UTC}
         and min(expiries).year > 1
         and max(expiries).year < 9999
-        and not holds_token("\n".join([row.label for row in rows]))
+        and not holds_token(labels)
+        and not hides_token(labels)
     )
     if not are_good:
         return ()
@@ -157,7 +159,7 @@ def key_of(row: Row | None) -> ApiKey | None:
     """
     if row is None or not 1 < row.expiry.year < 9999:
         return None
-    label = redact(row.label)
+    label = redact_label(row.label)
     expiry = row.expiry if row.expiry.tzinfo is UTC else row.expiry.astimezone(UTC)
     if not row.token:
         if not _is_hash(row.token_hash):

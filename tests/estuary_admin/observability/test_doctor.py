@@ -14,7 +14,7 @@ import pytest
 import time_machine
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from whitenoise.storage import (  # type: ignore[import-untyped]
@@ -239,3 +239,21 @@ def test_a_proxy_header_that_cannot_be_read_is_a_warning(monkeypatch: pytest.Mon
 
     assert (found.ok, found.is_warning) == (False, True)
     assert "X-Forwarded-For: 'unknown'" in found.line
+
+
+def test_a_database_that_is_away_is_explained_once(
+    alone: dict[str, doctor.Section], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asks() -> Iterator[Check]:
+        raise OperationalError("connection refused")
+        yield
+
+    doctor.register("Database", asks)
+    doctor.register("Worker", asks)
+
+    with pytest.raises(CommandError):
+        call_command("doctor")
+
+    out = capsys.readouterr().out
+    assert out.count("connection refused") == 1
+    assert "BROKEN  Worker: This could not be checked without the database." in out

@@ -323,3 +323,13 @@ def test_a_backup_by_pg_dump_can_be_noted(installation: Installation) -> None:
     assert (installation.data_dir / "last-backup.json").exists()
     assert "Name a folder" in installation.manage("backup").stderr
     assert "makes no copy" in installation.manage("backup", "--record", "copies/").stderr
+
+
+def test_a_database_without_tables_is_named_itself(tmp_path: Path) -> None:
+    skip_when_fast()
+
+    refused = Installation(tmp_path).manage("backup", "copies/")
+
+    assert refused.returncode == 1
+    assert "has no tables yet. Run `manage.py migrate` first." in refused.stderr
+    assert not (tmp_path / "copies").exists()

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django_htmx.middleware import HtmxDetails
 
 from estuary_admin.web.redirects import go_to
+from keys.upstream import hash_of
 from tests.conftest import HTMX
+
+A_TOKEN = "EST0a1b2c3d-0000-4000-8000-5e6f70819203ARY"
 
 
 def request(**headers: Any) -> HttpRequest:
@@ -35,3 +38,13 @@ def test_htmx_is_told_to_leave_the_page() -> None:
 
 def test_a_path_is_never_taken_for_the_name_of_a_view() -> None:
     assert go_to(request(), "/abc")["Location"] == "/abc"
+
+
+@pytest.mark.parametrize("path", ["/keys", "/keys/", "/accounts/login"])
+@pytest.mark.django_db
+def test_the_redirect_to_https_repeats_no_token(client: Client, settings: Any, path: str) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+
+    response = client.get(f"{path}?q={A_TOKEN}&page=2")
+
+    assert response["Location"] == f"https://testserver{path}?q={hash_of(A_TOKEN)}&page=2"

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from estuary_admin.unicode_text import without_invisible
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
@@ -251,3 +252,14 @@ def test_a_search_that_holds_nul_finds_the_rest_of_it(browser: Client, text: str
 
     assert page.status_code == 200
     assert page.context["list_query"].q == text.replace("%00", "")
+
+
+@pytest.mark.parametrize("between", ["\u200b", "\u00ad", "\u3164", "\x00", "\ufe0f"])
+@pytest.mark.parametrize("place", [1, 3, 9, 40])
+def test_a_token_in_a_label_is_masked_whatever_breaks_it_up(
+    browser: Client, node: Sandbox, account: Account, token: str, between: str, place: int
+) -> None:
+    node.add_key(account, label=f"mine: {token[:place]}{between}{token[place:]}")
+
+    assert "mine: EST…" in listed(browser)
+    assert token[4:-4] not in without_invisible(browser.get("/keys/").content.decode())
