@@ -106,6 +106,7 @@ def services() -> list[Path]:
         "policy",
         "notes",
         "notices",
+        "team",
     )
     return [
         path

@@ -190,6 +190,8 @@ class Action(StrEnum):
     KEY_CREATED = "key:created", "Key created", NOTICE, "authn_token_created"
     KEY_REVOKE_REQUESTED = "key:revoke-requested", "Revocation requested", INFO
     KEY_NOTED = "key:noted", "Note of a key changed", INFO
+    KEY_APPEARED = "key:appeared", "Key appeared outside this console", NOTICE
+    KEY_VANISHED = "key:vanished", "Key vanished outside this console", NOTICE
     KEY_REVOKED = "key:revoked", "Key revoked", NOTICE, "authn_token_revoked"
 
     # Data

@@ -14,6 +14,7 @@ from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
+from keys.team.sync import sync_due
 
 DAY = timedelta(days=1)
 
@@ -38,6 +39,12 @@ def prune() -> None:
 def remind() -> None:
     """Look at the keys of members whose daily look is due, and write their digests."""
     remind_due()
+
+
+@long.periodic_task(always)
+def sync() -> None:
+    """Look at the accounts whose look is due."""
+    sync_due()
 
 
 @short.periodic_task(always)

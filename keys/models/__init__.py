@@ -6,6 +6,7 @@ from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.exports import ExportLease
+from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
@@ -25,6 +26,9 @@ __all__ = [
     "Reminders",
     "ScheduledRun",
     "SchedulerLease",
+    "SeenKey",
+    "StatsSample",
     "StoredToken",
+    "SyncedAccount",
     "Worker",
 ]
