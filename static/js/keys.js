@@ -324,10 +324,23 @@ document.addEventListener("copy", (event) => {
   }
 });
 
-window.addEventListener("pageshow", (event) => {
-  // A page restored from the back-forward cache must not show the token again.
-  if (!event.persisted) return;
-  each(document, "[data-secret]", (field) => { field.value = ""; mask(field); });
+/* The back-forward cache: a page that is left loses its tokens, and one that comes back is asked for again, since its
+   session may have ended. WebKit restores a field's value from its attribute, so that goes too. */
+
+function wipe() {
+  each(document, "[data-secret]", (place) => {
+    place.removeAttribute("value");
+    if ("value" in place) place.value = ""; else place.replaceChildren();
+  });
+}
+
+window.addEventListener("pagehide", ({ persisted }) => {
+  wipe();
+  if (persisted) document.body.hidden = true;
+});
+
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) location.replace(location.pathname + location.search);
 });
 
 /* Filters: on a narrow screen they scroll sideways; bring the chosen one into view without moving the page. */
