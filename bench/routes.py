@@ -23,6 +23,7 @@ ROUTES = {
     "key_list": "/keys/",
     "key_create": "/keys/new/",
     "key_revoke": "/keys/{hash}/revoke/",
+    "key_find": "/keys/find/",
     "key_note": "/keys/{hash}/note/",
     "key_revoke_expired": "/keys/revoke-expired/",
     "stats": "/stats/",

@@ -9,6 +9,7 @@ from keys.api_keys.query import HASH
 from keys.api_keys.views import (
     key_create,
     key_detail,
+    key_find,
     key_list,
     key_revoke,
     key_revoke_expired,
@@ -41,6 +42,7 @@ app_name = "keys"
 urlpatterns = [
     path("keys/", key_list.key_list, name="key_list"),
     path("keys/new/", key_create.key_create, name="key_create"),
+    path("keys/find/", key_find.key_find, name="key_find"),
     path("keys/revoke-expired/", key_revoke_expired.key_revoke_expired, name="key_revoke_expired"),
     path("keys/<token_hash:token_hash>/", key_detail.key_detail, name="key_detail"),
     path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),

@@ -8,9 +8,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.unicode_text import shows_something
+from keys.api_keys.pasted import MAX_TEXT_LENGTH, PastedKeys, keys_in
 from keys.policy.rules import (
     Field,
     Policy,
@@ -33,6 +35,8 @@ LIFETIMES = [
 ]
 
 PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Everything")]
+
+MAX_INCIDENT_LENGTH = 500
 
 EVERYTHING_ALLOWED = Policy()
 
@@ -163,10 +167,74 @@ def _preset(choice: str) -> timedelta | None:
     return None if choice == "never" else parse_lifetime(choice)
 
 
-class KeyRevokeForm(forms.Form):
-    """Confirms that the member's own stored token is to be revoked."""
+class UnechoedTextarea(forms.Textarea):
+    """A text field that never sends back what was typed: it may be a token."""
 
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        del value
+        return super().get_context(name, None, attrs)
+
+
+class KeyFindForm(forms.Form):
+    """Takes text with tokens in it, and hands over their hashes."""
+
+    text = forms.CharField(
+        label="Token, fingerprint or text around one",
+        max_length=MAX_TEXT_LENGTH,
+        widget=UnechoedTextarea(
+            attrs={"rows": 4, "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+        ),
+        error_messages={
+            "required": "Paste a token, a fingerprint, or text with a token in it.",
+            "max_length": "This text is too long: paste the part around the token.",
+        },
+    )
+    ask = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A browser would cut a long text before the script reduces it to hashes.
+        del self.fields["text"].widget.attrs["maxlength"]
+
+    @sensitive_variables()
+    def clean_text(self) -> PastedKeys:
+        pasted = keys_in(self.cleaned_data["text"])
+        if not pasted:
+            raise ValidationError(
+                "There is no token and no fingerprint in this text. A token begins with EST and "
+                "ends with ARY; a fingerprint has 8 characters."
+            )
+        return pasted
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("ask") and "text" in cleaned and len(cleaned["text"].tokens) != 1:
+            self.add_error("text", "To ask Estuary about a token, paste that one token, whole.")
+        return cleaned
+
+
+class KeyRevokeForm(NoTokenFieldsMixin):
+    """Takes an incident note, and the confirmation that the member's own token may end.
+
+    Only the fields that this key needs are in the form.
+    """
+
+    incident = forms.CharField(
+        label="Incident note",
+        required=False,
+        max_length=MAX_INCIDENT_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Where the token leaked, and what you know so far. It goes to the audit and to "
+        "the note of this key.",
+    )
     confirm_own = forms.BooleanField(
         label="I understand that this disconnects the console from Estuary",
         error_messages={"required": "Tick this to revoke the key that this console itself uses."},
     )
+
+    def __init__(self, *args: Any, is_own: bool, is_incident: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not is_own:
+            del self.fields["confirm_own"]
+        if not is_incident:
+            del self.fields["incident"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
@@ -100,6 +101,18 @@ def last_known(stored: StoredToken) -> Snapshot | None:
     if kept is None or kept.list_version != stored.list_version:
         return None
     return kept if kept.age(timezone.now()) <= KEEP_FETCHED else None
+
+
+def kept_lists_with(text: str, but: StoredToken | None) -> Iterator[tuple[StoredToken, Snapshot]]:
+    """The kept lists of the other members that hold this hash, or the beginning of one.
+
+    Only lists with the text are unpacked: a team may have a thousand.
+    """
+    others = StoredToken.objects.select_related("member")
+    for stored in others.exclude(pk=but.pk) if but else others:
+        packed = caches["key_lists"].get(_name(stored))
+        if packed and text.encode() in packed and (kept := _kept(stored)):
+            yield stored, kept
 
 
 def _kept(stored: StoredToken) -> Snapshot | None:

@@ -192,6 +192,9 @@ class Action(StrEnum):
     KEY_NOTED = "key:noted", "Note of a key changed", INFO
     KEY_APPEARED = "key:appeared", "Key appeared outside this console", NOTICE
     KEY_VANISHED = "key:vanished", "Key vanished outside this console", NOTICE
+    KEY_LOOKED_UP = "key:looked-up", "Owner of a key looked up", INFO, "sensitive_read"
+    KEY_INCIDENT = "key:incident", "Incident noted", CRITICAL
+    TOKEN_TESTED = "token:tested", "Pasted token tested at Estuary", NOTICE
     KEY_REVOKED = "key:revoked", "Key revoked", NOTICE, "authn_token_revoked"
 
     # Data

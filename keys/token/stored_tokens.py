@@ -89,6 +89,12 @@ def client_for(stored: StoredToken, actor: Actor, *, timeout: float | None = Non
 
 
 @sensitive_variables("token")
+def client_of_pasted(token: str, actor: Actor) -> EstuaryClient:
+    """A client that acts with a token that the member has just pasted, which is not kept."""
+    return _client(token, actor, settings.ESTUARY_TIMEOUT)
+
+
+@sensitive_variables("token")
 def connect_token(actor: Actor, token: str) -> StoredToken:
     """Check a token against Estuary, then seal it and replace the member's former one.
 

@@ -228,6 +228,7 @@ function showShortcuts() {
 const SHORTCUTS = {
   "/": () => { if (byId("key-q")) byId("key-q").select(); else location.assign(byId("nav-keys").href); },
   n: () => { if (byId("new-key")) byId("new-key").click(); else location.assign(`${byId("nav-keys").href}new/`); },
+  f: () => location.assign(byId("nav-find").href),
   "?": showShortcuts,
 };
 

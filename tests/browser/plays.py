@@ -104,6 +104,37 @@ def back_at_the_list(told: str, *faults: Fault) -> Play:
     return play
 
 
+def found(text: str) -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto("/keys/find/")
+        page.get_by_label("Token, fingerprint").fill(text)
+        page.get_by_role("button", name="Find", exact=True).click()
+        expect(page.get_by_role("alert").or_(page.locator(".finding")).first).to_be_visible()
+
+    return play
+
+
+def tokens_of(stage: Stage, name: str, count: int) -> str:
+    return "\n".join(list(stage.node.state.users[name].keys)[:count])
+
+
+def found_own_and_others(stage: Stage, page: Page) -> None:
+    """A text with two tokens of Alice's, one of another member, and an unknown one."""
+    unknown = "EST11111111-1111-4111-8111-111111111111ARY"
+    found(f"{tokens_of(stage, 'alice', 2)}\n{tokens_of(stage, 'team', 1)}\n{unknown}")(stage, page)
+
+
+def asked_about_found(stage: Stage, page: Page) -> None:
+    found(tokens_of(stage, "alice", 1))(stage, page)
+    page.get_by_role("button", name="Ask Estuary whether it works").click()
+    expect(page.get_by_text("Estuary accepts it")).to_be_visible()
+
+
+def leaked_key(stage: Stage, page: Page) -> None:
+    found(tokens_of(stage, "alice", 1))(stage, page)
+    page.goto(str(page.get_by_role("link", name="Revoke now").get_attribute("href")))
+
+
 def answer_lost(stage: Stage, page: Page) -> None:
     stage.node.set_fault("create", Fault("reset-after", times=1))
     page.goto("/keys/new/")

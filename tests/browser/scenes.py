@@ -34,6 +34,7 @@ LIST, KEY, CREATE, CREATED = (
     "keys/key_created",
 )
 REVOKE, EXPIRED, OUTCOME = "keys/key_revoke", "keys/key_revoke_expired", "keys/key_create_outcome"
+FIND = "keys/key_find"
 STATS, EXPORTS, ACCOUNT = "keys/stats", "keys/exports", "keys/account"
 TROUBLE, UNREADABLE, DISCONNECT = (
     "keys/upstream_error",
@@ -127,6 +128,13 @@ SCENES = [
     Scene("revoke-dialog", REVOKE, "team", first_row("/keys/", "revoke-dialog")),
     Scene("revoke-expired", EXPIRED, "alice", at("/keys/revoke-expired/")),
     Scene("revoke-expired-done", EXPIRED, "expired", plays.revoked_expired),
+    Scene("find", FIND, "alice", at("/keys/find/")),
+    Scene("find-unscripted", FIND, "alice", at("/keys/find/"), has_scripts=False),
+    Scene("find-error", FIND, "alice", plays.found("no token")),
+    Scene("found", FIND, "alice", plays.found_own_and_others),
+    Scene("found-by-admin", FIND, "carol", plays.found_own_and_others),
+    Scene("found-asked", FIND, "alice", plays.asked_about_found),
+    Scene("revoke-leaked", REVOKE, "alice", plays.leaked_key),
     Scene("note", "keys/key_note", "team", plays.note_form, has_scripts=False),
     Scene("note-in-place", KEY, "team", plays.note_form),
     Scene("note-saved", KEY, "alice", plays.note_saved),

@@ -48,15 +48,15 @@ def walk(page: Page) -> list[str]:
 
 def test_the_tab_order_of_the_list_is_the_reading_order(page: Page) -> None:
     stops = walk(page)
-    brand, account = stops[1], stops[6]
+    brand, account = stops[1], stops[7]
     assert stops[0] == "Skip to content"
     assert "Estuary Admin" in brand
-    assert stops[2:6] == ["Keys", "Stats", "Exports", "Audit"]
+    assert stops[2:7] == ["Keys", "Find", "Stats", "Exports", "Audit"]
     assert account.startswith("Account menu,")
-    assert stops[7:13] == ["New key", "Search keys", "All 1", "Active 1", "Label", "Expires"]
-    assert stops[13] == "console"
-    assert stops[14].startswith("Revoke console, ")
-    assert stops[15:] == ["Refresh"]
+    assert stops[8:14] == ["New key", "Search keys", "All 1", "Active 1", "Label", "Expires"]
+    assert stops[14] == "console"
+    assert stops[15].startswith("Revoke console, ")
+    assert stops[16:] == ["Refresh"]
 
 
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
@@ -98,6 +98,8 @@ def test_shortcuts_lead_to_the_list_from_other_pages(page: Page) -> None:
     page.goto("/stats/")
     page.keyboard.press("/")
     page.wait_for_url("**/keys/")
+    page.keyboard.press("f")
+    page.wait_for_url("**/keys/find/")
 
 
 def test_shortcuts_can_be_switched_off(page: Page) -> None:

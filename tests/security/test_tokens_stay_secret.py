@@ -20,7 +20,7 @@ from keys.models import Message, Reminders
 from keys.notices.choices import feed_secret_of
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
-from keys.sandbox import Sandbox
+from keys.sandbox import Fault, Sandbox
 from keys.upstream import hash_of
 from tests.conftest import PASSWORD
 from tests.faults.matrix import FAULTS
@@ -74,6 +74,7 @@ class Job:
         self.browser.post("/exports/download/")
         self.export_as_admin()
         self.annotate()
+        self.find()
         self.be_reminded()
         self.suffer()
         self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
@@ -90,6 +91,21 @@ class Job:
         self.browser.get("/audit/")
         self.browser.post("/keys/new/", {"label": "x", "purpose": self.token})
         self.browser.post("/account/reminders/", {"webhook_url": f"https://x.test/{self.token}"})
+
+    def find(self) -> None:
+        """Tokens pasted to find their owner, whole, broken and among text; one is asked about."""
+        everything = "\n".join(f"T={token}" for token in sorted(self.tokens))
+        wrapped = f"{self.token[:20]}\n{self.token[20:]}"
+        for text in (everything, wrapped, self.token[:-4], f"{self.token}\0", "x" * 300_000):
+            self.browser.post("/keys/find/", {"text": text})
+        self.browser.post("/keys/find/", {"text": everything, "ask": "1"})
+        self.browser.post("/keys/find/", {"text": self.token, "ask": "1"})
+        for fault in ("401-unknown", "500", "reset-after", "html"):
+            self.node.set_fault("stats", Fault(fault))
+            self.browser.post("/keys/find/", {"text": self.token, "ask": "1"})
+            self.node.clear_faults()
+        revoke = f"/keys/{hash_of(self.token)}/revoke/"
+        self.browser.post(revoke, {"incident": f"in a log: {self.token}"})
 
     def be_reminded(self) -> None:
         """The worker's look, its messages, the feed and the queue, with a token as a label."""
@@ -207,6 +223,8 @@ def test_no_token_is_found_anywhere(
             again = node.add_key(job.account, label="again")
             job.tokens.add(again)
             job.browser.post("/account/token/", {"token": again})
+            broken.setattr("keys.api_keys.find.rows_of", crash)
+            job.browser.post("/keys/find/", {"text": again})
 
     tokens = sorted(job.tokens)
     assert any("500" in line for line in logs.lines)  # the crash was reported

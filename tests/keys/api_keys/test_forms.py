@@ -108,5 +108,6 @@ def test_only_offered_choices_are_valid(field: str, value: str) -> None:
 
 
 def test_revoking_the_own_key_needs_confirmation() -> None:
-    assert not KeyRevokeForm({}).is_valid()
-    assert KeyRevokeForm({"confirm_own": "on"}).is_valid()
+    assert not KeyRevokeForm({}, is_own=True, is_incident=False).is_valid()
+    assert KeyRevokeForm({"confirm_own": "on"}, is_own=True, is_incident=False).is_valid()
+    assert KeyRevokeForm({}, is_own=False, is_incident=False).is_valid()
