@@ -127,12 +127,21 @@ function awaitDownload(form) {
     say(text);
   };
   const watch = setInterval(() => {
-    if (document.cookie.split("; ").includes(`download=${mark}`)) end("[data-begun]", "The download has started.");
+    if (document.cookie.split("; ").includes(`download=${mark}`)) {
+      end("[data-begun]", "The download has started.");
+      showRunningExport();
+    }
     else if (performance.now() > limit) end("[data-gave-up]", "No download started. Try again.");
   }, LOOK);
   // A navigation that becomes a download is aborted too; its cookie arrives a moment later.
   const abort = () => { limit = Math.min(limit, performance.now() + 2 * LOOK); };
   window.navigation?.addEventListener("navigate", ({ signal }) => signal.addEventListener("abort", abort), { once: true });
+}
+
+/** Show the export that runs now; that part then asks for itself until the export has ended. */
+function showRunningExport() {
+  const source = byId("own-export");
+  if (source) window.htmx?.ajax("GET", location.pathname, { source, target: source, swap: "outerHTML" });
 }
 
 document.addEventListener("submit", (event) => {

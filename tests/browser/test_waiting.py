@@ -97,6 +97,14 @@ def test_a_download_shows_waiting_until_it_starts(console: Console, page: Page) 
         expect(button).not_to_have_attribute("aria-disabled", "true")
 
 
+def test_a_finished_export_appears_by_itself(console: Console, page: Page) -> None:
+    page.goto("/exports/")
+    with page.expect_download():
+        page.get_by_role("button", name="Download now").click()
+    expect(page.locator("#last-exports")).to_contain_text("Done")
+    expect(page.get_by_role("button", name="Download now")).to_be_visible()
+
+
 #: Playwright asks nothing of a page that waits for a navigation, so the page looks itself.
 NOTE = "document.querySelector('[data-gave-up]')"
 

@@ -54,6 +54,13 @@ def test_the_page_offers_the_download(browser: Client, node: Sandbox) -> None:
     assert node.requests == []
 
 
+def test_an_unconnected_member_reads_why_there_is_nothing_to_download(alice: User) -> None:
+    page = words_of(signed_in(alice).get("/exports/"))
+
+    assert "Estuary gives your data only to one of your keys, and none is connected." in page
+    assert "Download now" not in page
+
+
 def test_the_download_has_a_dated_name_and_is_not_cached(rich: Client, node: Sandbox) -> None:
     session = rich.session
     session.items()  # reads it
