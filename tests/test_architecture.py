@@ -189,7 +189,7 @@ def test_one_template_shows_a_token() -> None:
         if re.search(r"{{[^}]*\.token\b(?!\.)", path.read_text(encoding="utf-8"))
     ]
 
-    assert holders == ["_key_created.html"]
+    assert holders == ["_handover.html"]
 
 
 def test_templates_have_no_inline_style_or_script() -> None:

@@ -24,7 +24,7 @@ document.addEventListener("say", (event) => say(event.detail));
 
 const noticesPlace = () => byId(dialogOpen() ? "dialog-notices" : "notices");
 
-function showNotice({ level, text, link, isPassing, isTrouble }) {
+function showNotice({ level, text, link, isPassing, isTrouble, isGuard }) {
   const notice = byId("notice-template").content.firstElementChild.cloneNode(true);
   notice.classList.add(level);
   if (level === "info") notice.querySelector("use").setAttribute("href", "#icon-info");
@@ -34,6 +34,7 @@ function showNotice({ level, text, link, isPassing, isTrouble }) {
   if (link) place.append(" ", Object.assign(document.createElement("a"), link));
   if (isPassing) notice.dataset.passing = "";
   if (isTrouble) notice.dataset.trouble = "";
+  if (isGuard) notice.dataset.guard = "";
   noticesPlace().replaceChildren(notice);
   notice.scrollIntoView({ block: "nearest" });
 }

@@ -215,8 +215,6 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.elt.id === "key-search" && isSecret(event.detail.parameters.q)) event.preventDefault();
 });
 
-const PLACEHOLDER = "EST…ARY";
-
 /* Masking: without scripts a token stays readable, so it is hidden from here. A field to type into is masked by the
    style sheet alone where that works: browsers offer to save what is sent from a password field. */
 
@@ -243,9 +241,10 @@ function toggle(button) {
 
 function textOf(button) {
   const source = document.querySelector(button.dataset.copy);
-  const text = "value" in source ? source.value : source.textContent;
-  const token = button.dataset.fill && document.querySelector(button.dataset.fill).value;
-  return token ? text.replace(PLACEHOLDER, token) : text;
+  if ("value" in source) return source.value;
+  const filled = source.cloneNode(true);
+  if (button.dataset.fill) filled.querySelector("[data-token-place]").textContent = document.querySelector(button.dataset.fill).value;
+  return filled.textContent;
 }
 
 function confirmCopied(button) {
@@ -254,7 +253,6 @@ function confirmCopied(button) {
   button.textContent = button.dataset.copied;
   clearTimeout(Number(button.dataset.timer));
   button.dataset.timer = setTimeout(() => { button.textContent = before; }, 4000);
-  tell("say", "Copied");
 }
 
 function offerByHand(button) {
@@ -277,33 +275,36 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(textOf(button));
     confirmCopied(button);
-    disarm(button);
+    tokenCopied(button);
   } catch {
     offerByHand(button);
   }
 }
 
-/* Leaving without the token: ask once. */
-
-const uncopied = () => document.querySelector("[data-uncopied]");
-
-function disarm(element) {
-  element.closest("[data-uncopied]")?.removeAttribute("data-uncopied");
+/** Something was copied. Where it was a token: the guard and all that says "not copied" go. */
+function tokenCopied(element) {
+  tell("say", "Copied");
+  const panel = element.closest("[data-uncopied]");
+  if (!panel) return;
+  panel.removeAttribute("data-uncopied");
+  panel.classList.add("is-copied");
+  each(panel, "[data-copy-fallback]", (place) => { place.textContent = ""; });
+  each(document, "[data-guard]", (warning) => warning.remove());
 }
 
+/* Leaving without the token: ask each time. The browser asks on a page. In the dialog a warning asks: to close while it is
+   shown is the answer, to dismiss it arms the guard again. */
+
+const uncopied = () => document.querySelector("[data-uncopied]:not([data-leaving])");
+
 window.addEventListener("beforeunload", (event) => {
-  const panel = uncopied();
-  if (!panel) return;
-  event.preventDefault();
-  disarm(panel);
+  if (uncopied()) event.preventDefault();
 });
 
 document.addEventListener("leave", (event) => {
-  const panel = uncopied();
-  if (!panel) return;
+  if (!uncopied() || document.querySelector("[data-guard]")) return;
   event.preventDefault();
-  disarm(panel);
-  tell("notice", { level: "warning", text: "You have not copied the token, and it will not be shown again. Close once more to leave without it." });
+  tell("notice", { level: "warning", isGuard: true, text: "You have not copied the token, and it will not be shown again. Close once more to leave without it." });
 });
 
 /* Wiring */
@@ -311,17 +312,14 @@ document.addEventListener("leave", (event) => {
 document.addEventListener("click", (event) => {
   const revealer = event.target.closest("[data-reveal]");
   const copier = event.target.closest("[data-copy]");
-  const saved = event.target.closest("[data-saved]");
+  const panel = event.target.closest("[data-saved]")?.closest("[data-uncopied]");
   if (revealer) toggle(revealer);
   if (copier) copy(copier);
-  if (saved) disarm(saved);
+  if (panel && !opensElsewhere(event)) panel.dataset.leaving = "";
 });
 
 document.addEventListener("copy", (event) => {
-  if (event.target.matches?.("[data-wipe]")) {
-    disarm(event.target);
-    tell("say", "Copied");
-  }
+  if (event.target.matches?.("[data-wipe]")) tokenCopied(event.target);
 });
 
 /* The back-forward cache: a page that is left loses its tokens, and one that comes back is asked for again, since its

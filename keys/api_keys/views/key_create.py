@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
@@ -17,10 +16,8 @@ from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys.create import Creation, create_key
 from keys.api_keys.forms import KeyCreateForm
+from keys.api_keys.handover import handover_context
 from keys.api_keys.nonces import checked_nonce, new_nonce
-from keys.api_keys.rows import permission_text
-from keys.api_keys.snippets import environment_line, viewer_command
-from keys.fetched import ahead_of, clock_shift
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.policy.load import current_policy
@@ -78,20 +75,7 @@ def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
 @sensitive_variables("created", "context")
 def _key_shown_once(request: AppRequest, creation: Creation, created: CreatedKey) -> HttpResponse:
     # Answer the POST itself: a redirect would have to store the token to show it.
-    record = creation.record
-    context = {
-        "created": created,
-        "is_listed": record.outcome != KeyCreation.Outcome.UNLISTED,
-        "doubt": creation.sentence,
-        "label": record.label,
-        "is_permanent": record.lifetime is None,
-        "permission_text": permission_text(record.permission),
-        "viewer_command": viewer_command(settings.ESTUARY_API_URL),
-        "environment_line": environment_line(),
-        "clock_ahead": clock_shift(ahead_of(created.clock)),
-        "list_url": f"{reverse('keys:key_list')}?new={record.token_hash}",
-        "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
-    }
+    context = handover_context(created, creation.record, creation.sentence)
     return render_page(request, "keys/key_created.html", context)
 
 

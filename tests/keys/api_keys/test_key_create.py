@@ -100,7 +100,7 @@ def test_a_permanent_key_can_be_chosen(browser: Client, node: Sandbox) -> None:
     response = browser.post(URL, form_of(browser, lifetime="never"))
 
     assert "expiry=false" in node.requests[-2].query
-    assert "Expires Never" in words_of(response)
+    assert "Expires No expiry" in words_of(response)
 
 
 def test_it_is_recorded_before_and_after(browser: Client) -> None:
