@@ -21,7 +21,7 @@ from estuary_admin.security.interrupted_forms import tell_of_interruption
 from estuary_admin.security.passkeys import passkey_options
 from estuary_admin.security.password_forms import PasswordForm
 from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
-from estuary_admin.web.redirects import go_to
+from estuary_admin.web.redirects import can_visit, go_to
 
 
 @sensitive_post_parameters("password", "code", "credential")
@@ -67,6 +67,12 @@ def _accept(request: HttpRequest, way: str, form: Any, next_page: str) -> HttpRe
     return go_to(request, next_page)
 
 
+def _page_before(request: HttpRequest) -> str:
+    """The page where the action was asked for: a member who gives no proof returns there."""
+    back = (request.POST if request.method == "POST" else request.GET).get("back", "")
+    return back if can_visit(back) else ""
+
+
 def _context(
     request: HttpRequest,
     methods: ProofMethods,
@@ -78,6 +84,7 @@ def _context(
     return {
         "methods": methods,
         "next": next_page,
+        "back": _page_before(request) or reverse(settings.ACCOUNT_PAGE),
         "options": options,
         "passkey_form": proof_forms.get("passkey"),
         "code_form": proof_forms.get("code"),

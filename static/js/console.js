@@ -161,6 +161,17 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) each(document, "form[data-once]", stopWaiting);
 });
 
+/* Passwords: hidden again before they are sent, so that the browser takes them for passwords */
+
+function showPassword(button, isShown) {
+  document.querySelector(button.dataset.showPassword).type = isShown ? "text" : "password";
+  button.setAttribute("aria-pressed", String(isShown));
+}
+
+document.addEventListener("submit", ({ target }) => {
+  each(target, "[data-show-password]", (button) => showPassword(button, false));
+}, true);
+
 /* Lists to filter, menus */
 
 document.addEventListener("input", ({ target }) => {
@@ -173,6 +184,8 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-show-shortcuts]")) showShortcuts();
+  const shower = target.closest("[data-show-password]");
+  if (shower) showPassword(shower, shower.getAttribute("aria-pressed") !== "true");
   const dismisser = target.closest("[data-dismiss]");
   if (dismisser) dismiss(dismisser);
   each(document, "details[data-menu][open]", (menu) => { if (!menu.contains(target)) menu.open = false; });

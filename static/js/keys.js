@@ -356,5 +356,16 @@ function prepare(root) {
   showChosenChip(root);
 }
 
+/** After a proof that was asked for on the way to a dialog: its link is on this page again. */
+function openDialogAgain() {
+  const [, path] = location.hash.split("#dialog=");
+  if (!path) return;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  const link = document.querySelector(`a[data-dialog][href="${CSS.escape(path)}"]`);
+  link?.focus();
+  link?.click();
+}
+
 prepare(document);
+openDialogAgain();
 document.addEventListener("htmx:load", ({ detail }) => prepare(detail.elt));

@@ -99,6 +99,15 @@ def test_a_printed_page_names_the_member_and_exact_times(
     sign_in(page, member)
     page.emulate_media(media="print")
     expect(page.locator(".brand-host")).to_be_visible()
+    expect(page.get_by_text(f"Account of {member.name}")).to_be_visible()
+    display = "(it) => getComputedStyle(it).display"
+    for part, wanted in (
+        ("table", "table"),
+        ("thead", "table-header-group"),  # repeated on each page, in a table only
+        ("tbody", "table-row-group"),
+        ("tbody tr", "table-row"),
+    ):
+        assert page.locator(f".keys:is({part}), .keys {part}").first.evaluate(display) == wanted
     for part in (".bar-nav", ".search", ".chips", ".row-actions"):
         expect(page.locator(part).first).to_be_hidden()
     printed = "(it) => getComputedStyle(it, '::after').content"
