@@ -13,6 +13,8 @@ from keys.api_keys.views import (
     key_list,
     key_revoke,
     key_revoke_expired,
+    key_rotate,
+    key_rotation,
 )
 from keys.audit import views as audit
 from keys.exports import views as exports
@@ -46,6 +48,8 @@ urlpatterns = [
     path("keys/revoke-expired/", key_revoke_expired.key_revoke_expired, name="key_revoke_expired"),
     path("keys/<token_hash:token_hash>/", key_detail.key_detail, name="key_detail"),
     path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),
+    path("keys/<token_hash:token_hash>/rotate/", key_rotate.key_rotate, name="key_rotate"),
+    path("keys/<token_hash:token_hash>/rotation/", key_rotation.key_rotation, name="key_rotation"),
     path("keys/<token_hash:token_hash>/note/", notes.key_note, name="key_note"),
     path("keys/<token_hash:token_hash>/ends.ics", feeds.key_ends, name="key_ends"),
     path("stats/", stats.stats, name="stats"),

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from estuary_admin.storage.retried_writes import write_surely
 from keys.actors import Actor
+from keys.api_keys import rotations
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
@@ -65,3 +66,4 @@ def write_conclusion(
             detail={"reason": conclusion.reason} if conclusion.reason else None,
         )
         keep_purpose(actor, conclusion.token_hash, record.purpose)
+        rotations.conclude_creation(actor, record, conclusion.outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -22,7 +22,7 @@ from keys.policy.rules import (
     rules_in_words,
 )
 from keys.upstream import KeySpec, Permission
-from keys.upstream.durations import SHORTEST, DurationError, parse_lifetime
+from keys.upstream.durations import SHORTEST, DurationError, describe, parse_lifetime
 
 LIFETIMES = [
     ("1d", "1 day"),
@@ -32,6 +32,15 @@ LIFETIMES = [
     ("365d", "365 days"),
     ("custom", "Custom"),
     ("never", "Never"),
+]
+
+#: When the old key ends, counted from the rotation.
+OVERLAPS = [
+    ("now", "Now"),
+    ("1h", "In 1 hour"),
+    ("24h", "In 24 hours"),
+    ("7d", "In 7 days"),
+    ("custom", "Custom"),
 ]
 
 PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Everything")]
@@ -165,6 +174,82 @@ class KeyCreateForm(NoTokenFieldsMixin):
 
 def _preset(choice: str) -> timedelta | None:
     return None if choice == "never" else parse_lifetime(choice)
+
+
+def proposal(
+    policy: Policy,
+    *,
+    is_admin: bool,
+    lifetime: timedelta | Literal["unknown"] | None,
+    permission: str,
+    **texts: str,
+) -> dict[str, str]:
+    """The first values of a form for a key like another one, as far as the policy allows them.
+
+    `permission` is "" when it is not known. What is left out keeps the form's own first value.
+    """
+    found = dict(texts)
+    if lifetime != "unknown" and policy.allows_lifetime(lifetime, is_admin=is_admin):
+        presets = {_preset(value): value for value, _ in LIFETIMES if value != "custom"}
+        found["lifetime"] = presets.get(lifetime, "custom")
+        if found["lifetime"] == "custom":
+            found["custom_lifetime"] = describe(lifetime)
+    if permission in policy.permissions:
+        found["permission"] = permission
+    return found
+
+
+class OverlapFields(forms.Form):
+    """When the key that is replaced ends."""
+
+    overlap = forms.ChoiceField(
+        label="The old key ends", choices=OVERLAPS, initial="24h", widget=forms.RadioSelect
+    )
+    custom_overlap = forms.CharField(label="Custom time", required=False, max_length=40)
+
+    def clean_custom_overlap(self) -> timedelta:
+        chosen = self.cleaned_data.get("overlap", "now")
+        if chosen == "now":
+            return timedelta()
+        text = self.cleaned_data["custom_overlap"] if chosen == "custom" else chosen
+        try:
+            return parse_lifetime(text)
+        except DurationError:
+            raise ValidationError(
+                "Write for how long the old key should go on working, one minute at least: "
+                "for example 36h, 3d or 1h30m."
+            ) from None
+
+    @property
+    def overlap_time(self) -> timedelta:
+        """For how long both keys work; call this on a valid form."""
+        time: timedelta = self.cleaned_data.get("custom_overlap", timedelta())
+        return time
+
+
+class KeyRotateForm(OverlapFields, KeyCreateForm):
+    """A key that replaces another one; without an overlap when that one has ended already."""
+
+    def __init__(
+        self, *args: Any, is_own: bool = False, has_ended: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if is_own:  # the console cannot work with another permission
+            self._offer("permission", PERMISSIONS[1:], Permission.ALL.value)
+        if has_ended:
+            del self.fields["overlap"], self.fields["custom_overlap"]
+
+
+class RotationForm(OverlapFields):
+    """A change of the overlap; “now” is a button of its own, the other choices extend it."""
+
+    @property
+    def later_choices(self) -> list[forms.boundfield.BoundWidget]:
+        return list(self["overlap"])[1:]
+
+    @property
+    def ends_now(self) -> bool:
+        return bool(self.cleaned_data["overlap"] == "now")
 
 
 class UnechoedTextarea(forms.Textarea):

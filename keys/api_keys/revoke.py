@@ -10,7 +10,7 @@ from django.utils import timezone
 from estuary_admin.storage.retried_writes import write_surely
 from keys import throttles
 from keys.actors import Actor
-from keys.api_keys import key_lists
+from keys.api_keys import key_lists, rotations
 from keys.api_keys.revoke_outcome import ENDED, Answer, Outcome, Revocation, judged
 from keys.api_keys.rows import expired_among
 from keys.audit.record import record_action
@@ -126,6 +126,9 @@ def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool
         token_hash=subject,
         detail={"result": result.outcome} | ({"reason": reason} if reason else {}) | facts,
     )
+    # Not when it was gone already: it may be the key of another account.
+    if result.outcome is Outcome.REVOKED:
+        rotations.old_keys_ended([result.token_hash])
 
 
 def _record_all(actor: Actor, results: list[Revocation]) -> None:

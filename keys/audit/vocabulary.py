@@ -185,6 +185,12 @@ class Action(StrEnum):
 
     # Keys and tokens at Estuary
     TOKEN_CONNECTED = "token:connected", "Token connected", NOTICE, "sensitive_create"
+    TOKEN_RENEWED = (
+        "token:renewed",
+        "Stored token replaced by a new key",
+        NOTICE,
+        "sensitive_create",
+    )
     TOKEN_DISCONNECTED = "token:disconnected", "Token disconnected", NOTICE, "sensitive_delete"
     KEY_CREATE_REQUESTED = "key:create-requested", "Creation requested", INFO
     KEY_CREATED = "key:created", "Key created", NOTICE, "authn_token_created"
@@ -196,6 +202,11 @@ class Action(StrEnum):
     KEY_INCIDENT = "key:incident", "Incident noted", CRITICAL
     TOKEN_TESTED = "token:tested", "Pasted token tested at Estuary", NOTICE
     KEY_REVOKED = "key:revoked", "Key revoked", NOTICE, "authn_token_revoked"
+    KEY_ROTATED = "key:rotated", "Key rotated", NOTICE, "authn_token_created"
+    KEY_RECREATED = "key:recreated", "Key like an ended one created", NOTICE, "authn_token_created"
+    ROTATION_CHANGED = "rotation:changed", "Overlap changed", NOTICE
+    ROTATION_WAITS = "rotation:waits", "Rotation waits for a token", WARNING
+    ROTATION_STOPPED = "rotation:stopped", "Old key kept", WARNING
 
     # Data
     EXPORT_STARTED = "export:started", "Export started", NOTICE, "sensitive_read"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keys import retention
+from keys.api_keys import rotation_end
 from keys.api_keys.lost_creations import reconcile_overdue
 from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
@@ -51,3 +52,9 @@ def sync() -> None:
 def deliver_messages() -> None:
     """Deliver what the outbox holds."""
     deliver_due()
+
+
+@short.periodic_task(always)
+def end_rotated_keys() -> None:
+    """End the keys that others have replaced, once their overlap is over."""
+    rotation_end.end_due()

@@ -10,6 +10,7 @@ from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
+from keys.models.rotations import Rotation
 from keys.models.token import StoredToken
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Preferences",
     "Reminded",
     "Reminders",
+    "Rotation",
     "ScheduledRun",
     "SchedulerLease",
     "SeenKey",

@@ -40,7 +40,7 @@ def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, Note
         "list_url": absolute_address(reverse("keys:key_list")),
         "settings_url": absolute_address(reverse("keys:reminders")),
     }
-    return _content("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
+    return content_of("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
 
 
 def test_message(member: User) -> Content:
@@ -49,7 +49,7 @@ def test_message(member: User) -> Content:
         "member": member.get_username(),
         "settings_url": absolute_address(reverse("keys:reminders")),
     }
-    return _content("test", "Test of your reminders", "test", context, {})
+    return content_of("test", "Test of your reminders", "test", context, {})
 
 
 def drift_message(member: User, appeared: Sequence[ApiKey], vanished: Sequence[ApiKey]) -> Content:
@@ -69,7 +69,7 @@ def drift_message(member: User, appeared: Sequence[ApiKey], vanished: Sequence[A
     ]
     subject = f"{', '.join(counts)} outside this console"
     data = {name: context[name] for name in ("appeared", "vanished")}
-    return _content("keys.drift", subject, "drift", context, data)
+    return content_of("keys.drift", subject, "drift", context, data)
 
 
 def _fact(key: ApiKey) -> dict[str, object]:
@@ -80,7 +80,7 @@ def _fact(key: ApiKey) -> dict[str, object]:
     }
 
 
-def _content(
+def content_of(
     kind: str, subject: str, template: str, context: dict[str, object], data: dict[str, object]
 ) -> Content:
     # A label may hold anything, a token too.

@@ -166,6 +166,39 @@ def audited_key(stage: Stage, page: Page) -> None:
     page.wait_for_url("**/keys/*/")
 
 
+def rotate_form(label: str) -> Play:
+    """The page that rotates the first key that a search for the label finds."""
+
+    def play(stage: Stage, page: Page) -> None:
+        first_row(f"/keys/?q={label}", "detail")(stage, page)
+        page.get_by_role("link", name=re.compile("Rotate key|Create another")).click()
+        expect(
+            page.get_by_role("button", name=re.compile("Rotate key|Create another"))
+        ).to_be_visible()
+
+    return play
+
+
+def rotated(stage: Stage, page: Page) -> None:
+    """A key made now is rotated, so that no other scene's key changes."""
+    audited_key(stage, page)
+    page.get_by_role("link", name="Rotate key").click()
+    page.get_by_role("button", name="Rotate key").click()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def rotation(stage: Stage, page: Page) -> None:
+    rotated(stage, page)
+    page.get_by_role("link", name="Change this").click()
+    expect(page.get_by_role("button", name="End the old key now")).to_be_visible()
+
+
+def rotated_key(stage: Stage, page: Page) -> None:
+    rotation(stage, page)
+    page.goto(page.url.replace("rotation/", ""))
+    expect(page.get_by_role("heading", name="Rotation")).to_be_visible()
+
+
 def note_form(stage: Stage, page: Page) -> None:
     """The note of a key: in place with scripts, on a page of its own without."""
     first_row("/keys/", "detail")(stage, page)

@@ -35,6 +35,7 @@ LIST, KEY, CREATE, CREATED = (
 )
 REVOKE, EXPIRED, OUTCOME = "keys/key_revoke", "keys/key_revoke_expired", "keys/key_create_outcome"
 FIND = "keys/key_find"
+ROTATE = "keys/key_rotate"
 STATS, EXPORTS, ACCOUNT = "keys/stats", "keys/exports", "keys/account"
 TROUBLE, UNREADABLE, DISCONNECT = (
     "keys/upstream_error",
@@ -135,6 +136,13 @@ SCENES = [
     Scene("found-by-admin", FIND, "carol", plays.found_own_and_others),
     Scene("found-asked", FIND, "alice", plays.asked_about_found),
     Scene("revoke-leaked", REVOKE, "alice", plays.leaked_key),
+    Scene("rotate", ROTATE, "team", plays.rotate_form("nightly")),
+    Scene("rotate-own", ROTATE, "alice", plays.rotate_form("console")),
+    Scene("rotate-ended", ROTATE, "team", plays.rotate_form("laptop"), has_scripts=False),
+    Scene("rotated", CREATED, "alice", plays.rotated),
+    Scene("rotated-unscripted", CREATED, "alice", plays.rotated, has_scripts=False),
+    Scene("rotation", "keys/key_rotation", "alice", plays.rotation),
+    Scene("key-rotated", KEY, "alice", plays.rotated_key),
     Scene("note", "keys/key_note", "team", plays.note_form, has_scripts=False),
     Scene("note-in-place", KEY, "team", plays.note_form),
     Scene("note-saved", KEY, "alice", plays.note_saved),

@@ -57,8 +57,8 @@ def key_create(request: AppRequest) -> HttpResponse:
         form.add_error(None, f"No key was created. {error.sentence}")
         return _form_page(request, form)
     if creation.created is None:
-        return _outcome_page(request, creation)
-    return _key_shown_once(request, creation, creation.created)
+        return outcome_page(request, creation)
+    return key_shown_once(request, creation, creation.created)
 
 
 def _form(request: AppRequest, **given: Any) -> KeyCreateForm:
@@ -73,13 +73,15 @@ def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
 
 
 @sensitive_variables("created", "context")
-def _key_shown_once(request: AppRequest, creation: Creation, created: CreatedKey) -> HttpResponse:
+def key_shown_once(
+    request: AppRequest, creation: Creation, created: CreatedKey, **more: object
+) -> HttpResponse:
     # Answer the POST itself: a redirect would have to store the token to show it.
-    context = handover_context(created, creation.record, creation.sentence)
+    context = handover_context(created, creation.record, creation.sentence) | more
     return render_page(request, "keys/key_created.html", context)
 
 
-def _outcome_page(request: AppRequest, creation: Creation) -> HttpResponse:
+def outcome_page(request: AppRequest, creation: Creation, **more: object) -> HttpResponse:
     record = creation.record
     links = {}
     if record.token_hash:
@@ -94,5 +96,6 @@ def _outcome_page(request: AppRequest, creation: Creation) -> HttpResponse:
         "create_url": reverse("keys:key_create"),
         "sentence": creation.sentence,
         **links,
+        **more,
     }
     return render_page(request, "keys/key_create_outcome.html", context)

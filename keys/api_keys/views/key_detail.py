@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists
+from keys.api_keys.rotations import chain_of
 from keys.api_keys.rows import rows_of
 from keys.api_keys.views.key_revoke import tell_absence
 from keys.audit import rows as audit_rows
@@ -33,6 +34,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
         "row": row,
         "creation": KeyCreation.objects.filter(token_hash=token_hash).first(),
         "audit_rows": audit_rows.of_key(token_hash),
+        "chain": chain_of(token_hash),
         "revoke_url": row.revoke_url,
         "fetched_at": listed.fetched_at,
         "clock_ahead": listed.clock_shift,

@@ -29,6 +29,8 @@ ASKING = {
     "key_create",
     "key_revoke",
     "key_revoke_expired",
+    "key_rotate",
+    "key_rotation",
     "mfa_activate_totp",
     "mfa_add_webauthn",
     "mfa_deactivate_totp",
