@@ -22,6 +22,7 @@ from keys.notes import views as notes
 from keys.notices import feed_views as feeds
 from keys.notices import views as notices
 from keys.stats import views as stats
+from keys.team.views import team, team_keys
 from keys.token import views as token
 
 
@@ -58,6 +59,11 @@ urlpatterns = [
     path("exports/stop/", exports.export_stop, name="export_stop"),
     path("audit/", audit.audit, name="audit"),
     path("audit/download/", audit.audit_download, name="audit_download"),
+    path("team/", team.team, name="team"),
+    path("team/refresh/", team.team_refresh, name="team_refresh"),
+    path("team/keys/", team_keys.team_keys, name="team_keys"),
+    path("team/keys/download/", team_keys.team_keys_download, name="team_keys_download"),
+    path("team/keys/views/", team_keys.team_view_change, name="team_view_change"),
     path("account/", account.account, name="account"),
     path("account/reminders/", notices.reminders, name="reminders"),
     path("feeds/<feed_secret:secret>/keys.ics", feeds.feed, name="feed"),

@@ -215,6 +215,7 @@ class Action(StrEnum):
     EXPORT_STOP_REQUESTED = "export:stop-requested", "Export stop requested", INFO
     EXPORT_CANCELLED = "export:cancelled", "Export stopped", INFO
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
+    TEAM_DOWNLOADED = "team:downloaded", "Credential report downloaded", NOTICE, "sensitive_read"
     AUDIT_ADOPTED = "audit:adopted", "Entries of an older version chained", NOTICE
     AUDIT_PRUNED = "audit:pruned", "Old entries removed", NOTICE, "sensitive_delete"
 

@@ -11,6 +11,7 @@ from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
 from keys.models.rotations import Rotation
+from keys.models.team import SavedView
 from keys.models.token import StoredToken
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Reminded",
     "Reminders",
     "Rotation",
+    "SavedView",
     "ScheduledRun",
     "SchedulerLease",
     "SeenKey",

@@ -352,3 +352,23 @@ def export_running(stage: Stage, page: Page) -> None:
     page.wait_for_timeout(1000)
     page.goto("/exports/")
     expect(page.get_by_text("An export of this account is running.")).to_be_visible()
+
+
+def synced(path: str) -> Play:
+    """A page of the team, after a worker has looked at all accounts."""
+
+    def play(stage: Stage, page: Page) -> None:
+        stage.console.look_at_accounts()
+        page.goto(path)
+
+    return play
+
+
+def view_saved(stage: Stage, page: Page) -> None:
+    stage.console.look_at_accounts()
+    page.goto("/team/keys/")
+    page.get_by_label("Status").select_option("No expiry")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Keep this filter as a view").fill("Endless keys")
+    page.get_by_role("button", name="Save view").click()
+    expect(page.get_by_role("link", name="Endless keys")).to_be_visible()

@@ -32,7 +32,13 @@ PUBLIC = {
 }
 #: Exist only with SSO_MODE=oidc; they have their own tests.
 OIDC_ONLY = {"oidc_login", "oidc_callback"}
-ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
+ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"} | {
+    "team",
+    "team_keys",
+    "team_keys_download",
+    "team_refresh",
+    "team_view_change",
+}
 GET_ONLY = {
     "feed",
     "key_ends",
@@ -52,6 +58,9 @@ GET_ONLY = {
     "key_detail",
     "stats",
     "exports",
+    "team",
+    "team_keys",
+    "team_keys_download",
 }
 POST_ONLY = {
     "export_download",
@@ -60,6 +69,8 @@ POST_ONLY = {
     "sessions_end_others",
     "sso_identity_link",
     "sso_identity_remove",
+    "team_refresh",
+    "team_view_change",
 }
 
 
