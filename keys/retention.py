@@ -15,6 +15,7 @@ from keys.actors import Actor
 from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
+from keys.exports.preparing import delete_strays
 from keys.models import AuditEntry, ExportLease, Worker
 
 logger = logging.getLogger("estuary_admin.keys")
@@ -79,6 +80,7 @@ def prune_all() -> int:
     prune_leases()
     prune_workers()
     prune_lists()
+    delete_strays()
     removed = prune_audit()
     # Once a day in the log: a rewrite of the whole chain shows against it.
     logger.info("audit_head", extra={"head": chain.current_head()})

@@ -17,6 +17,7 @@ from keys.api_keys.views import (
     key_rotation,
 )
 from keys.audit import views as audit
+from keys.exports import prepared_views as prepared_exports
 from keys.exports import views as exports
 from keys.notes import views as notes
 from keys.notices import feed_views as feeds
@@ -57,6 +58,10 @@ urlpatterns = [
     path("exports/", exports.exports, name="exports"),
     path("exports/download/", exports.export_download, name="export_download"),
     path("exports/stop/", exports.export_stop, name="export_stop"),
+    path("exports/prepare/", prepared_exports.export_prepare, name="export_prepare"),
+    path("exports/<uuid:number>/", prepared_exports.export, name="export"),
+    path("exports/<uuid:number>/cancel/", prepared_exports.export_cancel, name="export_cancel"),
+    path("exports/<uuid:number>/delete/", prepared_exports.export_delete, name="export_delete"),
     path("audit/", audit.audit, name="audit"),
     path("audit/download/", audit.audit_download, name="audit_download"),
     path("team/", team.team, name="team"),

@@ -90,7 +90,7 @@ def test_forms_import_neither_network_nor_database() -> None:
 
 #: Modules that build pages; all other modules of `keys` are services or used by them.
 PAGES = {"views", "views.py", "urls.py", "http.py", "access.py", "context.py", "signals.py"}
-PAGES |= {"feed_views.py"}
+PAGES |= {"feed_views.py", "prepared_views.py"}
 PAGES |= {"templatetags", "preferences.py", "actors.py"}
 
 
@@ -168,7 +168,7 @@ def test_a_stored_token_is_unsealed_in_one_place() -> None:
     assert users == ["sealing.py", "stored_tokens.py"]
 
 
-def test_other_secrets_are_unsealed_by_sign_in_security_and_notices() -> None:
+def test_other_secrets_are_unsealed_by_sign_in_security_exports_and_notices() -> None:
     users = [
         path.relative_to(ROOT).as_posix()
         for path in MODULES
@@ -177,6 +177,7 @@ def test_other_secrets_are_unsealed_by_sign_in_security_and_notices() -> None:
 
     assert [path for path in users if not path.startswith("estuary_admin/security/")] == [
         "estuary_admin/secrets/sealing.py",
+        "keys/exports/sealed_files.py",
         "keys/notices/secrets.py",
     ]
 

@@ -214,6 +214,16 @@ class Action(StrEnum):
     EXPORT_FAILED = "export:failed", "Export failed", WARNING
     EXPORT_STOP_REQUESTED = "export:stop-requested", "Export stop requested", INFO
     EXPORT_CANCELLED = "export:cancelled", "Export stopped", INFO
+    EXPORT_PREPARE_REQUESTED = "export:prepare-requested", "Export requested", NOTICE
+    EXPORT_PREPARED = "export:prepared", "Export prepared", NOTICE, "sensitive_create"
+    EXPORT_PREPARE_FAILED = "export:prepare-failed", "Preparation of an export failed", WARNING
+    EXPORT_PREPARE_CANCELLED = (
+        "export:prepare-cancelled",
+        "Preparation of an export cancelled",
+        INFO,
+    )
+    EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
+    EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
     TEAM_DOWNLOADED = "team:downloaded", "Credential report downloaded", NOTICE, "sensitive_read"
     AUDIT_ADOPTED = "audit:adopted", "Entries of an older version chained", NOTICE

@@ -30,6 +30,7 @@ from keys.exports.download import (
 )
 from keys.exports.forms import ExportForm, ExportStopForm
 from keys.exports.leases import LeaseTaken
+from keys.exports.rows import rows_of
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.stored_tokens import connected_members, of_member
@@ -131,6 +132,7 @@ def _exports_page(
         "interrupted": interrupted,
         "wait_seconds": round(settings.ESTUARY_EXPORT_TIMEOUT) + 30,
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
+        "prepared_exports": rows_of(request.user),
         "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

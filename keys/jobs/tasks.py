@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from keys import retention
 from keys.api_keys import rotation_end
 from keys.api_keys.lost_creations import reconcile_overdue
+from keys.exports import preparing
 from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
@@ -58,3 +59,15 @@ def deliver_messages() -> None:
 def end_rotated_keys() -> None:
     """End the keys that others have replaced, once their overlap is over."""
     rotation_end.end_due()
+
+
+@long.periodic_task(always)
+def prepare_exports() -> None:
+    """Fetch and check the exports that members asked for."""
+    preparing.prepare_due()
+
+
+@short.periodic_task(always)
+def expire_exports() -> None:
+    """Delete the prepared exports whose time is over."""
+    preparing.expire_due()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
-from keys.models.exports import ExportLease
+from keys.models.exports import ExportLease, PreparedExport
 from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
@@ -24,6 +24,7 @@ __all__ = [
     "KeyNote",
     "Message",
     "Preferences",
+    "PreparedExport",
     "Reminded",
     "Reminders",
     "Rotation",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from playwright.sync_api import Page, expect
 
+from keys.exports.rows import row_of
+from keys.models import PreparedExport
 from keys.sandbox import Fault
 from tests.browser.stage import Stage
 
@@ -372,3 +375,28 @@ def view_saved(stage: Stage, page: Page) -> None:
     page.get_by_label("Keep this filter as a view").fill("Endless keys")
     page.get_by_role("button", name="Save view").click()
     expect(page.get_by_role("link", name="Endless keys")).to_be_visible()
+
+
+def export_queued(_: Stage, page: Page) -> None:
+    """No worker runs on the stage."""
+    page.goto("/exports/")
+    page.get_by_role("button", name="Prepare export").click()
+    expect(page.get_by_role("button", name="Cancel export")).to_be_visible()
+
+
+def export_ready(stage: Stage, page: Page) -> None:
+    day = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    row = PreparedExport(
+        state="ready",
+        node="api.estuary.tech",
+        created_at=day,
+        ended_at=day,
+        expires_at=day + timedelta(days=7),
+        size=1_300_000_000,
+        sha256="0123456789abcdef" * 4,
+        content_count=65_535,
+        deal_count=410_000,
+        document_date="2026-11-28T10:00:00.123456789Z",
+        document_version="v0.0.1",
+    )
+    rendered("keys/export.html", row=row_of(row))(stage, page)

@@ -155,6 +155,8 @@ SCENES = [
     Scene("exports", EXPORTS, "alice", plays.exported),
     Scene("exports-running", EXPORTS, "busy", plays.export_running),
     Scene("exports-admin", EXPORTS, "carol", at("/exports/")),
+    Scene("export-queued", "keys/export", "team", plays.export_queued),
+    Scene("export-ready", "keys/export", "", plays.export_ready),
     Scene("audit", "keys/audit", "alice", at("/audit/")),
     Scene("audit-wrong-filter", "keys/audit", "alice", at("/audit/?from=yesterday&key=%3C")),
     Scene("team", "keys/team", "carol", plays.synced("/team/")),

@@ -14,9 +14,10 @@ from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
+from keys.exports.preparing import prepare_due
 from keys.jobs import workers
 from keys.jobs.queues import long, wake
-from keys.models import Message, Reminders
+from keys.models import Message, PreparedExport, Reminders
 from keys.notices.choices import feed_secret_of
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
@@ -73,6 +74,7 @@ class Job:
         self.browser.post("/keys/revoke-expired/")
         self.browser.post("/exports/download/")
         self.export_as_admin()
+        self.prepare_export()
         self.annotate()
         self.find()
         self.be_reminded()
@@ -135,6 +137,20 @@ class Job:
         browser.get("/exports/")
         data = {"member": str(User.objects.get(username="alice").pk)}
         assert browser.post("/exports/download/", data).streaming
+
+    def prepare_export(self) -> None:
+        """By the worker, once well and once with each kind of trouble; the pages and notices."""
+        workers.register()
+        for fault in (None, Fault("500"), Fault("401-expired"), Fault("truncated-json")):
+            if fault:
+                self.node.set_fault("export", fault)
+            page = self.browser.post("/exports/prepare/")["Location"]
+            prepare_due()
+            self.browser.get(page)
+            self.node.clear_faults()
+        workers.unregister()
+        self.browser.get("/exports/")
+        assert PreparedExport.objects.filter(state="ready").count() == 1
 
     def sign_in(self) -> None:
         for login, password in (

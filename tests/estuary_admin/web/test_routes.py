@@ -61,9 +61,13 @@ GET_ONLY = {
     "team",
     "team_keys",
     "team_keys_download",
+    "export",
 }
 POST_ONLY = {
+    "export_cancel",
+    "export_delete",
     "export_download",
+    "export_prepare",
     "export_stop",
     "session_end",
     "sessions_end_others",
@@ -88,6 +92,8 @@ def path_of(route: URLPattern) -> str:
     arguments = {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
     if "<feed_secret" in str(route.pattern):
         arguments = {"secret": HASH}
+    if "<uuid:number>" in str(route.pattern):
+        arguments = {"number": "00000000-0000-4000-8000-000000000000"}
     if "<int:pk>" in str(route.pattern):
         arguments = {"pk": "1"}
     return reverse(f"{namespace}{name}", kwargs=arguments)
