@@ -23,7 +23,7 @@ from keys.notes import views as notes
 from keys.notices import feed_views as feeds
 from keys.notices import views as notices
 from keys.stats import views as stats
-from keys.team.views import team, team_keys
+from keys.team.views import team, team_keys, team_member
 from keys.token import views as token
 
 
@@ -69,6 +69,12 @@ urlpatterns = [
     path("team/keys/", team_keys.team_keys, name="team_keys"),
     path("team/keys/download/", team_keys.team_keys_download, name="team_keys_download"),
     path("team/keys/views/", team_keys.team_view_change, name="team_view_change"),
+    path("team/<str:username>/", team_member.team_member, name="team_member"),
+    path(
+        "team/<str:username>/keys/<token_hash:token_hash>/revoke/",
+        team_member.team_key_revoke,
+        name="team_key_revoke",
+    ),
     path("account/", account.account, name="account"),
     path("account/reminders/", notices.reminders, name="reminders"),
     path("feeds/<feed_secret:secret>/keys.ics", feeds.feed, name="feed"),

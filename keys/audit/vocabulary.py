@@ -113,6 +113,7 @@ class Action(StrEnum):
         NOTICE,
         "authn_password_change",
     )
+    CONNECTION_ASKED_FOR = "member:connection-asked-for", "Member reminded to connect", INFO
     SWITCHED_OFF = Event.SWITCHED_OFF, "Member switched off", NOTICE, "user_updated"
     SWITCHED_ON = Event.SWITCHED_ON, "Member switched on", NOTICE, "user_updated"
     MADE_ADMIN = (

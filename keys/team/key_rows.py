@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from keys.api_keys.query import Status
 from keys.api_keys.rows import STATUS_TEXT, permission_text, status_of, terms_at
@@ -18,6 +19,7 @@ from keys.models import KeyNote, SeenKey
 from keys.notes.services import NoteText, text_of
 from keys.policy.rules import Finding
 from keys.team.inventory import key_of
+from keys.team.members import address_of
 
 ROWS_PER_READ = 500
 
@@ -38,6 +40,10 @@ class TeamKeyRow:
     @property
     def permission_text(self) -> str:
         return permission_text(self.seen.permission)
+
+    @property
+    def owner_url(self) -> str:
+        return reverse("keys:team_member", args=[address_of(self.seen.account.member)])
 
     @property
     def is_permanent(self) -> bool:

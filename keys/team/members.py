@@ -56,7 +56,7 @@ class MemberRow:
 
     @property
     def url(self) -> str:
-        return reverse("keys:team_keys") + f"?owner={self.member.get_username()}"
+        return reverse("keys:team_member", args=[address_of(self.member)])
 
     @property
     def health(self) -> str:

@@ -400,3 +400,11 @@ def export_ready(stage: Stage, page: Page) -> None:
         document_version="v0.0.1",
     )
     rendered("keys/export.html", row=row_of(row))(stage, page)
+
+
+def revoke_for_a_member(stage: Stage, page: Page) -> None:
+    stage.console.look_at_accounts()
+    page.goto("/team/varied/")
+    page.get_by_role("link", name="Revoke").first.click()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_label("Reason")).to_be_visible()

@@ -41,6 +41,7 @@ ASKING = {
     "reminders",
     "sso_identity_link",
     "sso_identity_remove",
+    "team_key_revoke",
     "token_connect",
     "token_disconnect",
 }
@@ -71,7 +72,7 @@ def test_an_expired_proof_leads_to_the_confirmation_page(
     late: Client, node: Sandbox, carol: User, name: str, headers: dict[str, str]
 ) -> None:
     [route] = [route for route in routes() if route.name == name]
-    if name.startswith("sso_"):  # for admins only
+    if name.startswith(("sso_", "team_")):  # for admins only
         late.force_login(carol)
         forget_proof(late)
     node.forget_requests()

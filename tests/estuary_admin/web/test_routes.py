@@ -34,8 +34,10 @@ PUBLIC = {
 OIDC_ONLY = {"oidc_login", "oidc_callback"}
 ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"} | {
     "team",
+    "team_key_revoke",
     "team_keys",
     "team_keys_download",
+    "team_member",
     "team_refresh",
     "team_view_change",
 }
@@ -89,7 +91,8 @@ def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
 def path_of(route: URLPattern) -> str:
     name = str(route.name)
     namespace = "keys:" if route in list(routes(get_resolver("keys.urls"))) else ""
-    arguments = {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
+    arguments = {"username": "carol"} if "<str:username>" in str(route.pattern) else {}
+    arguments |= {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
     if "<feed_secret" in str(route.pattern):
         arguments = {"secret": HASH}
     if "<uuid:number>" in str(route.pattern):
