@@ -25,6 +25,7 @@ class Status(StrEnum):
 
 
 class Sort(StrEnum):
+    NEXT = ""  # what ends next, in groups
     LABEL = "label"
     LABEL_DOWN = "-label"
     EXPIRY = "expiry"
@@ -37,7 +38,7 @@ class KeyQuery:
 
     q: str = ""
     status: Status = Status.ALL
-    sort: Sort = Sort.LABEL
+    sort: Sort = Sort.NEXT
     page: int = 1
 
     @classmethod
@@ -47,7 +48,7 @@ class KeyQuery:
             # PostgreSQL refuses a query that contains NUL.
             q=params.get("q", "").replace("\0", "").strip()[:200],
             status=Status(status) if status in set(Status) else Status.ALL,
-            sort=Sort(sort) if sort in set(Sort) else Sort.LABEL,
+            sort=Sort(sort) if sort in set(Sort) else Sort.NEXT,
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )
 
@@ -59,6 +60,10 @@ class KeyQuery:
         """The address of the same list, fetched from Estuary again."""
         said = self.said()
         return _address(said | {"fresh": "1"} if said else said)
+
+    def search_fields(self) -> list[tuple[str, str | int]]:
+        """What the search form sends besides the text."""
+        return [(name, value) for name, value in self.said().items() if name not in {"q", "page"}]
 
     def said(self) -> dict[str, str | int]:
         """The values that differ from the defaults."""

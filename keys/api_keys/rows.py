@@ -29,13 +29,13 @@ STATUS_TEXT = {
     Status.ACTIVE: "Active",
     Status.EXPIRING: "Expiring",
     Status.EXPIRED: "Expired",
-    Status.PERMANENT: "Permanent",
-    Status.LEGACY: "Legacy",
+    Status.PERMANENT: "No expiry",
+    Status.LEGACY: "Plain text",
     Status.SESSION: "Sessions",
 }
 #: How long keys still work, shortest first.
 TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
-PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
+PERMISSION_TEXT = {"upload": "Upload only", "all": "Full access", "": "Unknown"}
 
 
 def permission_text(permission: str) -> str:

@@ -72,6 +72,14 @@ def moment_from(
     return SafeString(f'<time {attributes} data-relative="{kind}">{words}</time>')
 
 
+def end_from(
+    now: datetime, zone: tzinfo, value: datetime, clock_ahead: timedelta = timedelta()
+) -> SafeString:
+    """The same with the date before it: `9 Dec 2026` and `in 9 days`."""
+    distance = moment_from(now, zone, value, clock_ahead=clock_ahead)
+    return SafeString(f"<span>{_date(value.astimezone(zone))}</span> {distance}")
+
+
 @register.filter
 def exact_moment(value: datetime) -> str:
     """`24 Dec 2026, 18:13 CET`, in the member's zone."""
@@ -80,8 +88,11 @@ def exact_moment(value: datetime) -> str:
 
 def _exact(value: datetime, zone: tzinfo) -> str:
     local = value.astimezone(zone)
-    month = MONTHS[local.month - 1]
-    return f"{local.day} {month} {local.year}, {local.hour:02}:{local.minute:02} {local.tzname()}"
+    return f"{_date(local)}, {local.hour:02}:{local.minute:02} {local.tzname()}"
+
+
+def _date(local: datetime) -> str:
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
 
 
 def relative(value: datetime, now: datetime, *, to_the_second: bool = False) -> str:

@@ -79,10 +79,7 @@ function refreshMoments() {
 
 function expire(place) {
   delete place.dataset.expires;
-  const status = place.querySelector(".status");
-  status.className = "status is-expired";
-  status.querySelector("use").setAttribute("href", "#icon-off");
-  status.lastChild.textContent = " Expired";
+  place.querySelector(".key-end").className = "key-end is-expired";
 }
 
 /* Forms that may be sent only once. A waiting button shows it after a moment (console.css), keeps the focus, and is not

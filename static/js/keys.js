@@ -344,7 +344,7 @@ window.addEventListener("pageshow", ({ persisted }) => {
 /* Filters: on a narrow screen they scroll sideways; bring the chosen one into view without moving the page. */
 
 function showChosenChip(root) {
-  each(root, ".chip[aria-current]", (chip) => { chip.closest("ul").scrollLeft = chip.offsetLeft - 64; });
+  each(root, ".chip[aria-current]", (chip) => { chip.closest(".list-line").scrollLeft = chip.offsetLeft - 64; });
 }
 
 /* Start, and again for each part that htmx brings */

@@ -288,7 +288,7 @@ def held(after: str) -> Play:
     def play(_: Stage, page: Page) -> None:
         page.goto("/keys/")
         page.route("**/keys/?status=active", lambda _: None, times=1)
-        page.get_by_role("link", name="Active").click()
+        page.get_by_role("link", name="later").click()
         expect(page.locator(after)).to_be_visible()
 
     return play
@@ -297,7 +297,7 @@ def held(after: str) -> Play:
 def no_connection(_: Stage, page: Page) -> None:
     page.goto("/keys/")
     page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     expect(page.get_by_text("This console cannot be reached")).to_be_visible()
 
 
@@ -305,7 +305,7 @@ def session_over(_: Stage, page: Page) -> None:
     page.goto("/keys/")
     cookies = page.context.cookies()
     page.context.clear_cookies()
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     expect(page.get_by_text("Your session has ended.")).to_be_visible()
     page.context.add_cookies(cookies)  # type: ignore[arg-type]
 

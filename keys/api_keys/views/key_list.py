@@ -15,8 +15,8 @@ from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists
 from keys.api_keys.key_lists import Snapshot
-from keys.api_keys.query import KeyQuery, Status, new_hash_in
-from keys.api_keys.rows import is_new
+from keys.api_keys.query import KeyQuery, new_hash_in
+from keys.api_keys.rows import expired_among, is_new
 from keys.api_keys.table import KeyTable, table_of
 from keys.http import AppRequest, render_page
 from keys.upstream import fingerprint_of, hash_of
@@ -36,7 +36,11 @@ def key_list(request: AppRequest) -> HttpResponse:
     own_hash, now = request.stored_token.token_hash, timezone.now()
     new_hash = _new_hash(request)
     table = table_of(listed.keys, query, own_hash, listed.node_now(now), new_hash)
-    context = _context(query, listed, table) | {"missing": _missing(new_hash, listed)}
+    expired = expired_among(listed.keys, own_hash, listed.earlier_now(now))
+    context = _context(query, listed, table) | {
+        "missing": _missing(new_hash, listed),
+        "expired_count": len(expired),
+    }
     return render_page(request, "keys/key_list.html", context)
 
 
@@ -55,19 +59,15 @@ def _missing(new_hash: str, listed: Snapshot) -> str:
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:
     return {
         "list_query": query,
+        "search_fields": query.search_fields(),
         "table": table,
         "page": table.page,
-        "chips": table.chips,
-        "label_sort": table.label_sort,
-        "expiry_sort": table.expiry_sort,
         "fetched_at": listed.fetched_at,
         "clock_ahead": listed.clock_shift,
         "clock_warning": listed.clock_warning,
         "refresh_url": query.fresh_url(),
         "stale_reason": listed.stale_reason,
         "unreadable": listed.unreadable,
-        "expired_count": table.counts[Status.EXPIRED],
-        "legacy_count": table.counts[Status.LEGACY],
         "has_keys": bool(listed.keys),
         "clear_url": KeyQuery().url(),
     }

@@ -120,8 +120,7 @@ def test_the_list_shows_the_new_key_at_once(browser: Client, node: Sandbox) -> N
 
     page = words_of(browser.get(there))
 
-    assert "backup New" in page
-    assert "Upload only" in page
+    assert re.search("backup [-\\w]{8} New Upload only", page)
 
 
 def test_the_new_key_is_listed_first_and_once(
@@ -133,9 +132,23 @@ def test_the_new_key_is_listed_first_and_once(
     response = browser.post(URL, form_of(browser, label="b"))
     [there] = re.findall(r'href="/keys/(\?new=[^"]+)"', response.content.decode())
 
+    there += "&sort=label"
     assert listed(browser, there) == ["b", *others[: PAGE_SIZE - 1]]
     assert listed(browser, f"{there}&page=2") == [*others[PAGE_SIZE - 1 :], "console"]
-    assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "b", "console"]
+    assert listed(browser, "?page=2&sort=label") == [*others[PAGE_SIZE:], "b", "console"]
+
+
+def test_the_new_key_has_a_group_of_its_own(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    node.add_key(account, "ends first", timedelta(days=1))
+    response = browser.post(URL, form_of(browser, label="b"))
+    [there] = re.findall(r'href="/keys/(\?new=[^"]+)"', response.content.decode())
+
+    page = words_of(browser.get(f"/keys/{there}"))
+
+    assert listed(browser, there)[:2] == ["b", "ends first"]
+    assert page.index("New · 1") < page.index("Ends within 7 days · 1") < page.index("Later · 1")
 
 
 def test_the_list_warns_about_a_new_key_that_estuary_does_not_list(
@@ -156,10 +169,10 @@ def test_an_address_alone_does_not_mark_a_key_as_new(
     other = node.add_key(account, label="other", lifetime=timedelta(days=-400))
 
     for query in (hash_of(other), "%00"):
-        assert "other New" not in words_of(browser.get(f"/keys/?new={query}"))
-    assert "backup New" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+        assert "New · 1" not in words_of(browser.get(f"/keys/?new={query}"))
+    assert "New · 1" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
     KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=2))
-    assert "backup New" not in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+    assert "New · 1" not in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
 
 
 def test_htmx_gets_the_created_part(browser: Client) -> None:

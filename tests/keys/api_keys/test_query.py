@@ -46,3 +46,15 @@ def test_the_refresh_address_keeps_the_query() -> None:
 
 def test_a_long_search_is_cut() -> None:
     assert len(KeyQuery.from_params({"q": "x" * 1000}).q) == 200
+
+
+def test_the_plain_list_is_by_what_ends_next() -> None:
+    assert KeyQuery().sort is Sort.NEXT
+    assert KeyQuery(sort=Sort.LABEL).url(page=2) == "/keys/?sort=label&page=2"
+    assert KeyQuery(sort=Sort.EXPIRY).url(sort=Sort.NEXT) == "/keys/"
+
+
+def test_the_search_form_keeps_filter_and_order() -> None:
+    query = KeyQuery("x", Status.EXPIRED, Sort.LABEL, 3)
+
+    assert query.search_fields() == [("status", "expired"), ("sort", "label")]
