@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
@@ -22,17 +23,24 @@ from keys.policy.rules import (
     rules_in_words,
 )
 from keys.upstream import KeySpec, Permission
-from keys.upstream.durations import SHORTEST, DurationError, describe, parse_lifetime
+from keys.upstream.durations import LONGEST, SHORTEST, DurationError, describe, parse_lifetime
 
 LIFETIMES = [
+    ("1h", "1 hour"),
+    ("8h", "8 hours"),
     ("1d", "1 day"),
     ("7d", "7 days"),
     ("30d", "30 days"),
     ("90d", "90 days"),
     ("365d", "365 days"),
     ("custom", "Custom"),
-    ("never", "Never"),
+    ("date", "On a date"),
+    ("never", "No expiry"),
 ]
+#: Choices that another field completes, with the name of that field.
+COMPLETED_BY = {"custom": "custom_lifetime", "date": "ends_on"}
+#: A key that ends on a day works until the last minute of it.
+END_OF_DAY = time(23, 59)
 
 #: When the old key ends, counted from the rotation.
 OVERLAPS = [
@@ -43,7 +51,7 @@ OVERLAPS = [
     ("custom", "Custom"),
 ]
 
-PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Everything")]
+PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Full access")]
 
 MAX_INCIDENT_LENGTH = 500
 
@@ -57,6 +65,7 @@ class KeyCreateForm(NoTokenFieldsMixin):
     label = forms.CharField(
         label="Label",
         max_length=200,
+        widget=forms.TextInput(attrs={"autofocus": True}),
         error_messages={
             "required": "Give the key a label, so that you can tell later what it is for.",
             "max_length": "A label has 200 characters at the most; this one has %(show_value)s.",
@@ -65,7 +74,14 @@ class KeyCreateForm(NoTokenFieldsMixin):
     lifetime = forms.ChoiceField(
         label="Expires", choices=LIFETIMES, initial="30d", widget=forms.RadioSelect
     )
-    custom_lifetime = forms.CharField(label="Custom lifetime", required=False, max_length=40)
+    custom_lifetime = forms.CharField(label="Custom lifetime", required=False, max_length=64)
+    ends_on = forms.DateField(
+        label="Last day",
+        required=False,
+        input_formats=["%Y-%m-%d"],
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Write the date as year, month and day: 2027-01-31."},
+    )
     permission = forms.ChoiceField(
         label="Permission",
         choices=PERMISSIONS,
@@ -94,11 +110,11 @@ class KeyCreateForm(NoTokenFieldsMixin):
             self.fields["permission"].error_messages["invalid_choice"] = sentence
 
     def _lifetimes(self) -> list[tuple[str, str]]:
-        """The lifetimes that the policy allows; a custom one is checked when it is submitted."""
+        """The lifetimes that the policy allows; what is typed is checked when it is submitted."""
         return [
             (value, words)
             for value, words in LIFETIMES
-            if value == "custom"
+            if value in COMPLETED_BY
             or self.policy.allows_lifetime(_preset(value), is_admin=self.is_admin)
         ]
 
@@ -108,7 +124,7 @@ class KeyCreateForm(NoTokenFieldsMixin):
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
         field.choices = choices
         values = [value for value, _ in choices]
-        shorter = [value for value in ("7d", "1d", "custom") if value in values]
+        shorter = [value for value in ("7d", "1d", "8h", "1h", "custom") if value in values]
         field.initial = wanted if wanted in values else (shorter or values)[0]
 
     def clean_label(self) -> str:
@@ -133,17 +149,22 @@ class KeyCreateForm(NoTokenFieldsMixin):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("lifetime") == "custom":
-            try:
+        completed_by = COMPLETED_BY.get(cleaned.get("lifetime", ""), "")
+        try:
+            if completed_by == "custom_lifetime":
                 cleaned["custom_lifetime"] = parse_lifetime(cleaned.get("custom_lifetime", ""))
-            except DurationError as error:
-                self.add_error("custom_lifetime", str(error))
+            elif completed_by and completed_by not in self.errors:
+                cleaned["ends_on"] = time_until_end_of(cleaned.get("ends_on"))
+        except DurationError as error:
+            self.add_error(completed_by, str(error))
+        for name in {*COMPLETED_BY.values()} - {completed_by}:
+            self.errors.pop(name, None)  # left over from a choice that was changed
         self._apply_policy(cleaned)
         return cleaned
 
     def _apply_policy(self, cleaned: dict[str, Any]) -> None:
         """Add what the policy says, beside the fields; those in error already say something."""
-        is_known = not {"lifetime", "custom_lifetime"} & self.errors.keys()
+        is_known = not {"lifetime", *COMPLETED_BY.values()} & self.errors.keys()
         spec = KeySpec(
             label=cleaned.get("label", self.policy.label_example),
             lifetime=self._lifetime() if is_known else SHORTEST,
@@ -151,8 +172,9 @@ class KeyCreateForm(NoTokenFieldsMixin):
         )
         purpose = cleaned.get("purpose", "")
         for problem in problems_of(self.policy, spec, purpose, is_admin=self.is_admin):
-            is_custom = problem.field is Field.LIFETIME and cleaned.get("lifetime") == "custom"
-            name = "custom_lifetime" if is_custom else problem.field.value
+            name = problem.field.value
+            if problem.field is Field.LIFETIME:
+                name = COMPLETED_BY.get(cleaned.get("lifetime", ""), name)
             if name not in self.errors:
                 self.add_error(name or None, problem.sentence)
 
@@ -166,14 +188,43 @@ class KeyCreateForm(NoTokenFieldsMixin):
 
     def _lifetime(self) -> timedelta | None:
         choice = self.cleaned_data["lifetime"]
-        if choice == "custom":
-            lifetime: timedelta = self.cleaned_data["custom_lifetime"]
+        if choice in COMPLETED_BY:
+            lifetime: timedelta = self.cleaned_data[COMPLETED_BY[choice]]
             return lifetime
         return _preset(choice)
 
 
 def _preset(choice: str) -> timedelta | None:
-    return None if choice == "never" else parse_lifetime(choice)
+    """The lifetime of a preset; None for `never` and for choices that a field completes."""
+    return None if choice in ("never", *COMPLETED_BY) else parse_lifetime(choice)
+
+
+def lifetime_fields(lifetime: timedelta | None) -> dict[str, str]:
+    """The fields of the form that ask for this lifetime."""
+    presets = {_preset(value): value for value, _ in LIFETIMES if value not in COMPLETED_BY}
+    if lifetime in presets:
+        return {"lifetime": presets[lifetime]}
+    return {"lifetime": "custom", "custom_lifetime": describe(lifetime)}
+
+
+def time_until_end_of(day: date | None) -> timedelta:
+    """The time left until the last minute of a day, in the member's zone, in whole seconds.
+
+    Raises DurationError, with the sentence to show, for a day that no key can end on.
+    """
+    if day is None:
+        raise DurationError("Choose the last day on which the key works.")
+    now = timezone.localtime()
+    # Compared first: the last day of the calendar has no moment in every zone.
+    if day < now.date():
+        raise DurationError("This day is over. Choose today or a later day.")
+    if day > (now + LONGEST).date() - timedelta(days=1):
+        raise DurationError("A key can live for at most 100 years. Choose No expiry instead.")
+    end = datetime.combine(day, END_OF_DAY, tzinfo=now.tzinfo)
+    left = end.astimezone(UTC) - now.astimezone(UTC)  # a zone's hours may change in between
+    if left < SHORTEST:
+        raise DurationError("This day is almost over. Choose a later day.")
+    return timedelta(seconds=left // timedelta(seconds=1))
 
 
 def proposal(
@@ -190,10 +241,7 @@ def proposal(
     """
     found = dict(texts)
     if lifetime != "unknown" and policy.allows_lifetime(lifetime, is_admin=is_admin):
-        presets = {_preset(value): value for value, _ in LIFETIMES if value != "custom"}
-        found["lifetime"] = presets.get(lifetime, "custom")
-        if found["lifetime"] == "custom":
-            found["custom_lifetime"] = describe(lifetime)
+        found |= lifetime_fields(lifetime)
     if permission in policy.permissions:
         found["permission"] = permission
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from keys.api_keys.rows import permission_text
 from keys.api_keys.snippets import snippets_of
 from keys.fetched import ahead_of, clock_shift
 from keys.models import KeyCreation
-from keys.upstream import CreatedKey
+from keys.upstream import CreatedKey, describe
 
 QUIET_ZONE = 4  # modules of white around the code, as the standard asks
 
@@ -37,7 +38,7 @@ def handover_context(created: CreatedKey, record: KeyCreation, doubt: str = "") 
         "doubt": doubt,
         "label": record.label,
         "is_permanent": record.lifetime is None,
-        "lifetime_text": record.lifetime_text,
+        "lifetime_text": lifetime_text(record.lifetime),
         "permission_text": permission_text(record.permission),
         "snippets": snippets_of(settings.ESTUARY_API_URL, record.label),
         "qr": qr_code_of(created.token),
@@ -46,6 +47,13 @@ def handover_context(created: CreatedKey, record: KeyCreation, doubt: str = "") 
         "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
         "ends_url": reverse("keys:key_ends", args=[record.token_hash]),
     }
+
+
+def lifetime_text(lifetime: timedelta | None) -> str:
+    """The lifetime in words; that of a key with a last day without the odd minutes."""
+    if lifetime is None or lifetime < timedelta(days=1) or not lifetime % timedelta(minutes=1):
+        return describe(lifetime)
+    return describe(lifetime - lifetime % timedelta(hours=1))
 
 
 @sensitive_variables()

@@ -149,24 +149,81 @@ document.addEventListener("htmx:timeout", ({ detail }) => {
 
 /* The sentence that says which key will be made */
 
-const LENGTHS = { w: "week", d: "day", h: "hour", m: "minute", s: "second" };
+// The server reads lifetimes in the same way (keys/upstream/durations.py).
+const UNIT_SECONDS = { w: 604800, d: 86400, h: 3600, m: 60, s: 1 };
+const UNIT_NAMES = { d: "day", h: "hour", m: "minute", s: "second" };
+const LIFETIME_PART = /(\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})\s*(weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[wdhms])\s*/y;
+const SHORTEST = 60;
+const LONGEST = 36500 * 86400;
+
+/** The seconds of a lifetime as people write it; undefined when the server would not accept it. */
+function secondsOf(text) {
+  const plain = text.trim().replace(/[A-LN-Z]/g, (letter) => letter.toLowerCase());
+  let seconds = 0;
+  LIFETIME_PART.lastIndex = 0;
+  for (let end = 0; end < plain.length; end = LIFETIME_PART.lastIndex) {
+    const part = LIFETIME_PART.exec(plain);
+    if (!part) return undefined;
+    seconds += Number(part[1]) * UNIT_SECONDS[part[2][0]];
+  }
+  // A thousandth: 0.1 hours are 360 seconds, not 359.
+  seconds = Math.floor(seconds + 0.001);
+  return seconds >= SHORTEST && seconds <= LONGEST ? seconds : undefined;
+}
+
+function durationWords(seconds) {
+  const parts = Object.entries(UNIT_NAMES).map(([unit, name]) => {
+    const count = Math.floor(seconds / UNIT_SECONDS[unit]);
+    seconds %= UNIT_SECONDS[unit];
+    return count && `${count} ${name}${count === 1 ? "" : "s"}`;
+  });
+  return parts.filter(Boolean).join(" ");
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const serverNow = () => Date.now() + clockSkew;
+const clockSkew = Number(document.querySelector('meta[name="server-time"]').content) * 1000 - Date.now();
+
+/** A moment as the clock of a zone shows it: "2027-01-31 23:59". */
+const onClock = (moment, timeZone) => new Intl.DateTimeFormat("sv", { timeZone, dateStyle: "short", timeStyle: "short" }).format(moment);
+
+function dateWords(moment, zone) {
+  const [, year, month, day, clock] = onClock(moment, zone).match(/(\d+)-(\d+)-(\d+) ([\d:]+)/);
+  return `${Number(day)} ${MONTHS[month - 1]} ${year}, ${clock}`;
+}
+
+/** The last minute of a day in a zone; its offset is found by looking at the zone's clock twice. */
+function endOfDay(day, zone) {
+  const wanted = Date.parse(`${day}T23:59Z`);
+  const shown = (moment) => Date.parse(`${onClock(moment, zone).replace(" ", "T")}Z`);
+  const near = wanted + wanted - shown(wanted);
+  return near + wanted - shown(near);
+}
+
+function chosenSeconds(form, choice) {
+  if (choice === "custom") return secondsOf(form.elements.custom_lifetime.value);
+  if (choice !== "date") return secondsOf(choice);
+  const day = form.elements.ends_on.value;
+  const seconds = day && Math.floor((endOfDay(day, form.dataset.zone) - serverNow()) / 1000);
+  return seconds >= SHORTEST && seconds <= LONGEST ? seconds : undefined;
+}
 
 function lifetimeWords(form) {
-  const chosen = form.querySelector("[name=lifetime]:checked");
-  if (!chosen) return "";
-  if (chosen.value === "never") return ", never expires";
-  if (chosen.value !== "custom") return `, valid for ${chosen.closest("label").textContent.trim()}`;
-  const text = form.elements.custom_lifetime.value.trim();
-  if (!/^(\d+\s*[wdhms]\s*)+$/.test(text)) return ", valid for a lifetime of your choice";
-  const parts = [...text.matchAll(/(\d+)\s*([wdhms])/g)];
-  return `, valid for ${parts.map(([, count, unit]) => `${Number(count)} ${LENGTHS[unit]}${Number(count) === 1 ? "" : "s"}`).join(" ")}`;
+  const choice = form.querySelector("[name=lifetime]:checked")?.value;
+  if (!choice) return "";
+  if (choice === "never") return ", without expiry";
+  const seconds = chosenSeconds(form, choice);
+  if (!seconds) return choice === "date" ? ": choose its last day, today or later" : ": write its lifetime, for example 2w, 45d, 36h or 1h30m";
+  const length = choice === "date" && seconds > 86400 ? seconds - seconds % 3600 : seconds - (choice === "date" && seconds % 60);
+  return `, valid for ${durationWords(length)}, until ${dateWords(serverNow() + seconds * 1000, form.dataset.zone)}`;
 }
 
 function updateSummary(form) {
+  if (form.elements.ends_on) form.elements.ends_on.disabled = form.elements.lifetime.value !== "date"; // half a date would keep the form from being sent
   const label = form.elements.label.value.trim();
   const name = label ? ` “${label}”` : "";
   const upload = form.elements.permission.value === "upload";
-  form.querySelector("[data-summary-text]").textContent = `${upload ? "Upload-only key" : "Key"}${name}${upload ? "" : " for everything"}${lifetimeWords(form)}.`;
+  form.querySelector("[data-summary-text]").textContent = `${upload ? "Upload-only key" : "Key"}${name}${upload ? "" : " with full access"}${lifetimeWords(form)}.`;
 }
 
 document.addEventListener("input", ({ target }) => {

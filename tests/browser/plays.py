@@ -65,8 +65,8 @@ def form_with_errors(_: Stage, page: Page) -> None:
 def never_chosen(_: Stage, page: Page) -> None:
     page.goto("/keys/new/")
     page.get_by_label("Label").fill("disaster recovery")
-    page.get_by_text("Never", exact=True).click()
-    page.get_by_text("Everything", exact=True).click()
+    page.get_by_text("No expiry", exact=True).click()
+    page.get_by_text("Full access", exact=True).click()
 
 
 def created(_: Stage, page: Page) -> None:

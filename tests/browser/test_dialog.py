@@ -132,7 +132,7 @@ def test_the_dialog_shows_errors_and_keeps_the_text(page: Page, dialog: Locator)
     expect(dialog.get_by_role("alert")).to_be_focused()
     expect(dialog.get_by_label("Label")).to_have_value("odd lifetime")
     dialog.get_by_label("Custom lifetime").fill("2w 1d")  # as the error advises
-    expect(dialog.get_by_text("valid for 2 weeks 1 day.")).to_be_visible()
+    expect(dialog.get_by_text("valid for 15 days, until")).to_be_visible()
 
 
 @pytest.mark.parametrize("latency", [0.02, 1.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
@@ -12,12 +13,14 @@ from django.views.decorators.http import require_http_methods
 from estuary_admin.members import is_admin
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys.create import Creation, create_key
 from keys.api_keys.forms import KeyCreateForm
 from keys.api_keys.handover import handover_context
 from keys.api_keys.nonces import checked_nonce, new_nonce
+from keys.api_keys.prefill import FIELDS, holds_secret, prefill_of
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.policy.load import current_policy
@@ -31,18 +34,21 @@ OUTCOMES: dict[str, str] = {
     KeyCreation.Outcome.REQUESTED: "unknown",
 }
 
+ADDRESS_WARNING = (
+    "The address of this page held a token, which is now in your browser's history. Clear that, "
+    "and revoke the key if others may have seen it."
+)
 FORM_TOO_OLD = "This form was too old, so no key was created. Press Create key again."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
-@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "purpose", "nonce"))
+@fresh_proof(keep=(*FIELDS, "nonce"))
 @upstream_errors_shown
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
-        initial = {"nonce": new_nonce(request.session), **interrupted_forms.kept(request)}
-        return _form_page(request, _form(request, initial=initial))
+        return _first_form_page(request)
     form = _form(request, data=request.POST)
     if not form.is_valid():
         return _form_page(request, form)
@@ -63,6 +69,17 @@ def key_create(request: AppRequest) -> HttpResponse:
 
 def _form(request: AppRequest, **given: Any) -> KeyCreateForm:
     return KeyCreateForm(policy=current_policy(), is_admin=is_admin(request.user), **given)
+
+
+def _first_form_page(request: AppRequest) -> HttpResponse:
+    """The form as a link fills it in; what was typed before an interruption comes first."""
+    if holds_secret(request.GET):
+        messages.warning(request, ADDRESS_WARNING, extra_tags="sticky")
+        return go_to(request, "keys:key_create")
+    asked = prefill_of(request.GET, current_policy(), is_admin=is_admin(request.user))
+    kept = interrupted_forms.kept(request)
+    form = _form(request, initial={"nonce": new_nonce(request.session), **asked.values, **kept})
+    return render_page(request, "keys/key_create.html", {"form": form, "refused": asked.refused})
 
 
 def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:

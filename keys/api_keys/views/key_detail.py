@@ -10,12 +10,13 @@ from django.views.decorators.http import require_safe
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists
+from keys.api_keys.prefill import address_like
 from keys.api_keys.rotations import chain_of
-from keys.api_keys.rows import rows_of
+from keys.api_keys.rows import KeyRow, rows_of
 from keys.api_keys.views.key_revoke import tell_absence
 from keys.audit import rows as audit_rows
 from keys.http import AppRequest
-from keys.models import KeyCreation
+from keys.models import KeyCreation, KeyNote
 from keys.notes.views import note_context
 
 
@@ -32,7 +33,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     context = {
         "row": row,
-        "creation": KeyCreation.objects.filter(token_hash=token_hash).first(),
+        **_record_context(row),
         "audit_rows": audit_rows.of_key(token_hash),
         "chain": chain_of(token_hash),
         "revoke_url": row.revoke_url,
@@ -40,6 +41,17 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
         "clock_ahead": listed.clock_shift,
         "clock_warning": listed.clock_warning,
         "stale_reason": listed.stale_reason,
-        **note_context(token_hash),
     }
     return render(request, "keys/key_detail.html", context)
+
+
+def _record_context(row: KeyRow) -> dict[str, object]:
+    """Our record and our note of the key, and the link to another key like it."""
+    record = KeyCreation.objects.filter(token_hash=row.token_hash).first()
+    context = note_context(row.token_hash)
+    note = context["note"]
+    purpose = note.purpose if isinstance(note, KeyNote) else ""
+    # Estuary does not say how long a key was to live, except that it has no end.
+    lifetime = record.lifetime if record else None if row.is_permanent else ""
+    another_url = address_like(row.label, purpose, row.permission, lifetime)
+    return {**context, "creation": record, "another_url": another_url}

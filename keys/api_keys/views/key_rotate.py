@@ -19,6 +19,7 @@ from keys.actors import actor_of
 from keys.api_keys import key_lists
 from keys.api_keys.forms import KeyRotateForm, proposal
 from keys.api_keys.nonces import checked_nonce, new_nonce
+from keys.api_keys.prefill import FIELDS
 from keys.api_keys.rotate import Rotated, rotate_key, rotated_before
 from keys.api_keys.rotations import CannotReplace, Replacement
 from keys.api_keys.rows import KeyRow, rows_of
@@ -32,13 +33,12 @@ from keys.policy.rules import PolicyRefused
 from keys.throttles import TooOften
 from keys.upstream import UpstreamError
 
-FIELDS = ("label", "lifetime", "custom_lifetime", "permission", "purpose", "nonce")
 FORM_TOO_OLD = "This form was too old, so no key was created. Press the button again."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
-@fresh_proof(keep=(*FIELDS, "overlap", "custom_overlap"))
+@fresh_proof(keep=(*FIELDS, "nonce", "overlap", "custom_overlap"))
 @upstream_errors_shown
 @sensitive_variables("rotated")
 def key_rotate(request: AppRequest, token_hash: str) -> HttpResponse:

@@ -53,7 +53,14 @@ def test_rules_are_on_the_page_and_only_allowed_choices_are_offered(
     page = browser.get(URL).content.decode()
 
     assert "A key may live for at most 20 days." in page
-    assert re.findall(r'name="lifetime" value="(\w+)"', page) == ["1d", "7d", "custom"]
+    assert re.findall(r'name="lifetime" value="(\w+)"', page) == [
+        "1h",
+        "8h",
+        "1d",
+        "7d",
+        "custom",
+        "date",
+    ]
     assert re.search(r'value="7d"[^>]*checked', page)  # 30 days, the usual choice, is too long
     assert re.findall(r'name="permission" value="(\w+)"', page) == ["upload"]
     assert "(optional)" not in page
