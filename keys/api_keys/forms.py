@@ -224,7 +224,7 @@ def time_until_end_of(day: date | None) -> timedelta:
     left = end.astimezone(UTC) - now.astimezone(UTC)  # a zone's hours may change in between
     if left < SHORTEST:
         raise DurationError("This day is almost over. Choose a later day.")
-    return timedelta(seconds=left // timedelta(seconds=1))
+    return timedelta(seconds=-(-left // timedelta(seconds=1)))  # rounded up to that minute
 
 
 def proposal(

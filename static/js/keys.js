@@ -214,8 +214,9 @@ function lifetimeWords(form) {
   if (choice === "never") return ", without expiry";
   const seconds = chosenSeconds(form, choice);
   if (!seconds) return choice === "date" ? ": choose its last day, today or later" : ": write its lifetime, for example 2w, 45d, 36h or 1h30m";
-  const length = choice === "date" && seconds > 86400 ? seconds - seconds % 3600 : seconds - (choice === "date" && seconds % 60);
-  return `, valid for ${durationWords(length)}, until ${dateWords(serverNow() + seconds * 1000, form.dataset.zone)}`;
+  if (choice !== "date") return `, valid for ${durationWords(seconds)}, until ${dateWords(serverNow() + seconds * 1000, form.dataset.zone)}`;
+  const length = durationWords(seconds - seconds % (seconds > UNIT_SECONDS.d ? UNIT_SECONDS.h : UNIT_SECONDS.m));
+  return `, valid for ${length}, until ${dateWords(endOfDay(form.elements.ends_on.value, form.dataset.zone), form.dataset.zone)}`;
 }
 
 function updateSummary(form) {
