@@ -47,6 +47,10 @@ ROUTES = {
 NOT_MEASURED = {
     "home": "redirects",
     "well_known_change_password": "redirects",
+    "bulk_change": "needs a change that was prepared before",
+    "bulk_cancel": "POST only",
+    "bulk_retry": "POST only",
+    "key_bulk": "POST only",
     "key_ends": "a file",
     "key_rotation": "redirects unless the key is being replaced",
     "feed": "a file, at an address that a member creates",

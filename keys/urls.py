@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from keys.account import views as account
 from keys.api_keys.query import HASH
 from keys.api_keys.views import (
+    key_bulk,
     key_create,
     key_detail,
     key_find,
@@ -47,6 +48,10 @@ urlpatterns = [
     path("keys/", key_list.key_list, name="key_list"),
     path("keys/new/", key_create.key_create, name="key_create"),
     path("keys/find/", key_find.key_find, name="key_find"),
+    path("keys/bulk/", key_bulk.key_bulk, name="key_bulk"),
+    path("keys/bulk/<uuid:number>/", key_bulk.bulk_change, name="bulk_change"),
+    path("keys/bulk/<uuid:number>/cancel/", key_bulk.bulk_cancel, name="bulk_cancel"),
+    path("keys/bulk/<uuid:number>/retry/", key_bulk.bulk_retry, name="bulk_retry"),
     path("keys/revoke-expired/", key_revoke_expired.key_revoke_expired, name="key_revoke_expired"),
     path("keys/<token_hash:token_hash>/", key_detail.key_detail, name="key_detail"),
     path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),

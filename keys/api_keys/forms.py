@@ -54,6 +54,7 @@ OVERLAPS = [
 PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Full access")]
 
 MAX_INCIDENT_LENGTH = 500
+REMINDER_DAYS = [("30", "30 days"), ("14", "14 days"), ("7", "7 days"), ("1", "1 day")]
 
 EVERYTHING_ALLOWED = Policy()
 
@@ -371,3 +372,52 @@ class KeyRevokeForm(NoTokenFieldsMixin):
             del self.fields["confirm_own"]
         if not is_incident:
             del self.fields["incident"]
+
+
+class BulkForm(NoTokenFieldsMixin):
+    """Confirms a change to many keys; subclasses take what is to be set."""
+
+    @property
+    def note_to_set(self) -> dict[str, str]:
+        """The fields of the notes that are to be set."""
+        return {}
+
+    @property
+    def days_to_set(self) -> list[int]:
+        """The thresholds of reminders that are to be set."""
+        return []
+
+
+class BulkNoteForm(BulkForm):
+    display_name = forms.CharField(label="Display name", required=False, max_length=100)
+    purpose = forms.CharField(label="Purpose", required=False, max_length=500)
+    system = forms.CharField(label="System", required=False, max_length=200)
+    contact = forms.CharField(label="Contact", required=False, max_length=200)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name, text in list(cleaned.items()):
+            if any(unicodedata.category(one) in REFUSED_CATEGORIES for one in text):
+                self.add_error(name, "Take out line breaks and control characters.")
+            elif text and not shows_something(text):
+                self.add_error(name, "Nothing of this can be seen: leave it empty.")
+        if not self.errors and not self.note_to_set:
+            raise ValidationError("Fill in at least one field. Empty fields stay as they are.")
+        return cleaned
+
+    @property
+    def note_to_set(self) -> dict[str, str]:
+        return {name: text for name, text in self.cleaned_data.items() if text}
+
+
+class BulkRemindForm(BulkForm):
+    days = forms.MultipleChoiceField(
+        label="Remind me before these keys end",
+        choices=REMINDER_DAYS,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    @property
+    def days_to_set(self) -> list[int]:
+        return sorted(map(int, self.cleaned_data["days"]), reverse=True)

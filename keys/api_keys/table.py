@@ -103,6 +103,12 @@ def table_of(
     )
 
 
+def keys_found(keys: Sequence[ApiKey], query: KeyQuery, node_now: datetime) -> list[ApiKey]:
+    """All keys that a query finds, whatever its page."""
+    by_status = _by_status(_searched(keys, query.q), node_now, with_sessions=bool(query.q))
+    return _ordered(by_status[query.status], query.sort, node_now)
+
+
 def _searched(keys: Sequence[ApiKey], text: str) -> list[ApiKey]:
     """The keys whose label or note contains the text, or whose hash begins with it, by end."""
     by_end = sorted(keys, key=expiry_of)

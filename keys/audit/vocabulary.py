@@ -201,6 +201,9 @@ class Action(StrEnum):
     KEY_VANISHED = "key:vanished", "Key vanished outside this console", NOTICE
     KEY_LOOKED_UP = "key:looked-up", "Owner of a key looked up", INFO, "sensitive_read"
     KEY_INCIDENT = "key:incident", "Incident noted", CRITICAL
+    BULK_STARTED = "bulk:started", "Change to many keys started", NOTICE
+    BULK_CANCELLED = "bulk:cancelled", "Change to many keys cancelled", INFO
+    KEY_REMINDERS_SET = "key:reminders-set", "Reminders of a key set", INFO
     TOKEN_TESTED = "token:tested", "Pasted token tested at Estuary", NOTICE
     KEY_REVOKED = "key:revoked", "Key revoked", NOTICE, "authn_token_revoked"
     KEY_ROTATED = "key:rotated", "Key rotated", NOTICE, "authn_token_created"

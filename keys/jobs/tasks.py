@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from keys import retention
 from keys.api_keys import rotation_end
+from keys.api_keys.bulk_work import work_off_changes
 from keys.api_keys.lost_creations import reconcile_overdue
 from keys.exports import preparing
 from keys.jobs.periodic import run_when_due
@@ -47,6 +48,12 @@ def remind() -> None:
 def sync() -> None:
     """Look at the accounts whose look is due."""
     sync_due()
+
+
+@long.periodic_task(always)
+def change_many() -> None:
+    """Go on with changes to many keys."""
+    work_off_changes()
 
 
 @short.periodic_task(always)

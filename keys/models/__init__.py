@@ -5,6 +5,7 @@ from __future__ import annotations
 from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
+from keys.models.bulk import BulkChange, BulkItem, KeyReminder
 from keys.models.exports import ExportLease, PreparedExport
 from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
@@ -18,10 +19,13 @@ __all__ = [
     "AppendOnly",
     "AuditEntry",
     "AuditHead",
+    "BulkChange",
+    "BulkItem",
     "Claimable",
     "ExportLease",
     "KeyCreation",
     "KeyNote",
+    "KeyReminder",
     "Message",
     "Preferences",
     "PreparedExport",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.jobs import claims
-from keys.models import KeyCreation, Reminded, Reminders, StoredToken
+from keys.models import KeyCreation, KeyReminder, Reminded, Reminders, StoredToken
 from keys.notes.services import lines_of
 from keys.notices.digest import digest_of
 from keys.notices.outbox import enqueue
@@ -64,6 +64,7 @@ def _remind(row: Reminders) -> None:
         row.days,
         _told(row, hashes),
         _lifetimes(hashes),
+        dict(KeyReminder.objects.filter(member=row.member).values_list("token_hash", "days")),
     )
     _tell(row, found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ from keys.upstream import (
     EstuaryClient,
     KeyList,
     KeySpec,
+    Revoker,
     Stats,
     UpstreamError,
     hash_of,
@@ -74,6 +75,10 @@ class ConsoleClient(EstuaryClient):
     ) -> Iterator[tuple[str, bool | UpstreamError | None]]:
         release_connection()
         return super().revoke_keys(token_hashes)
+
+    def open_revoker(self, token_hashes: Collection[str]) -> Revoker:
+        release_connection()
+        return super().open_revoker(token_hashes)
 
     def stats(self) -> Stats:
         release_connection()

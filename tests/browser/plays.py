@@ -138,6 +138,38 @@ def leaked_key(stage: Stage, page: Page) -> None:
     page.goto(str(page.get_by_role("link", name="Revoke now").get_attribute("href")))
 
 
+CHOOSE = """([action, query]) => {
+  const form = document.createElement("form");
+  Object.assign(form, { method: "post", action: "/keys/bulk/" });
+  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+  const fields = { csrfmiddlewaretoken: token, all_found: "1", action, q: query };
+  for (const [name, value] of Object.entries(fields)) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  }
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+def bulk_preview(action: str, query: str) -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto("/keys/")
+        page.evaluate(CHOOSE, [action, query])
+        page.wait_for_url("**/keys/bulk/")
+        expect(page.locator("#bulk-change")).to_be_visible()
+
+    return play
+
+
+def bulk_started(query: str) -> Play:
+    def play(stage: Stage, page: Page) -> None:
+        bulk_preview("revoke", query)(stage, page)
+        page.get_by_role("button", name=re.compile("^Revoke")).click()
+        expect(page.locator("#bulk-title")).to_be_visible()
+
+    return play
+
+
 def answer_lost(stage: Stage, page: Page) -> None:
     stage.node.set_fault("create", Fault("reset-after", times=1))
     page.goto("/keys/new/")

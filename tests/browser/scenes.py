@@ -34,7 +34,7 @@ LIST, KEY, CREATE, CREATED = (
     "keys/key_created",
 )
 REVOKE, EXPIRED, OUTCOME = "keys/key_revoke", "keys/key_revoke_expired", "keys/key_create_outcome"
-FIND = "keys/key_find"
+FIND, BULK = "keys/key_find", "keys/bulk_change"
 ROTATE = "keys/key_rotate"
 STATS, EXPORTS, ACCOUNT = "keys/stats", "keys/exports", "keys/account"
 TROUBLE, UNREADABLE, DISCONNECT = (
@@ -143,6 +143,11 @@ SCENES = [
     Scene("rotated-unscripted", CREATED, "alice", plays.rotated, has_scripts=False),
     Scene("rotation", "keys/key_rotation", "alice", plays.rotation),
     Scene("key-rotated", KEY, "alice", plays.rotated_key),
+    Scene("bulk-preview", BULK, "team", plays.bulk_preview("revoke", "uploader")),
+    Scene("bulk-notes", BULK, "team", plays.bulk_preview("note", "uploader")),
+    Scene("bulk-reminders", BULK, "team", plays.bulk_preview("remind", "uploader")),
+    Scene("bulk-waiting", BULK, "many", plays.bulk_started("a")),
+    Scene("bulk-done", BULK, "alice", plays.bulk_started("ci upload")),
     Scene("note", "keys/key_note", "team", plays.note_form, has_scripts=False),
     Scene("note-in-place", KEY, "team", plays.note_form),
     Scene("note-saved", KEY, "alice", plays.note_saved),

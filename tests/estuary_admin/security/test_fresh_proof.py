@@ -24,6 +24,8 @@ from tests.keys.evidence import audited, last_row, words_of
 
 #: Every route that requires a proof. All others need only a session.
 ASKING = {
+    "bulk_change",
+    "bulk_retry",
     "account_change_password",
     "export_download",
     "key_create",
@@ -66,7 +68,7 @@ def test_these_routes_require_a_proof() -> None:
     } == ASKING
 
 
-@pytest.mark.parametrize("name", sorted(ASKING - {"export_download"}))
+@pytest.mark.parametrize("name", sorted(ASKING - {"export_download", "bulk_change"}))
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_an_expired_proof_leads_to_the_confirmation_page(
     late: Client, node: Sandbox, carol: User, name: str, headers: dict[str, str]

@@ -68,6 +68,9 @@ GET_ONLY = {
 POST_ONLY = {
     "export_cancel",
     "export_delete",
+    "bulk_cancel",
+    "bulk_retry",
+    "key_bulk",
     "export_download",
     "export_prepare",
     "export_stop",
