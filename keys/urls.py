@@ -18,6 +18,7 @@ from keys.api_keys.views import (
     key_rotation,
 )
 from keys.audit import views as audit
+from keys.exports import file_views as export_files
 from keys.exports import prepared_views as prepared_exports
 from keys.exports import views as exports
 from keys.notes import views as notes
@@ -65,6 +66,10 @@ urlpatterns = [
     path("exports/stop/", exports.export_stop, name="export_stop"),
     path("exports/prepare/", prepared_exports.export_prepare, name="export_prepare"),
     path("exports/<uuid:number>/", prepared_exports.export, name="export"),
+    path("exports/<uuid:number>/file/", export_files.export_file, name="export_file"),
+    path(
+        "exports/<uuid:number>/manifest.json", export_files.export_manifest, name="export_manifest"
+    ),
     path("exports/<uuid:number>/cancel/", prepared_exports.export_cancel, name="export_cancel"),
     path("exports/<uuid:number>/delete/", prepared_exports.export_delete, name="export_delete"),
     path("audit/", audit.audit, name="audit"),

@@ -226,6 +226,7 @@ class Action(StrEnum):
         "Preparation of an export cancelled",
         INFO,
     )
+    EXPORT_DOWNLOADED = "export:downloaded", "Prepared export downloaded", NOTICE, "sensitive_read"
     EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
     EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"

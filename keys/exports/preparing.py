@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -30,6 +29,7 @@ from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases
 from keys.exports.document import Document, Malformed
 from keys.exports.file_store import FileStore, file_store
+from keys.exports.forms_of_export import count_records
 from keys.exports.leases import LeaseTaken
 from keys.exports.messages import failed_message, ready_message
 from keys.exports.opening import open_export
@@ -70,13 +70,6 @@ class PreparationFailed(Exception):
         self.reason = reason
         self.sentence = sentence
         super().__init__(sentence)
-
-
-class _Record(msgspec.Struct):
-    """A record of which only the form is checked."""
-
-
-_count = msgspec.json.Decoder(list[_Record]).decode
 
 
 def prepare_due() -> None:
@@ -275,7 +268,7 @@ def _checked_file(row: PreparedExport, progress: Progress) -> dict[str, Any]:
 
     with file_store().open(row.file_name) as file:
         reader = SealedReader(file, file_key(str(row.number), row.file_key))
-        document = Document(hashed(reader.pieces()), dict.fromkeys(counts, _count))
+        document = Document(hashed(reader.pieces()), dict.fromkeys(counts, count_records))
         for name, block in document:
             counts[name] += len(block)
     if (reader.size, digest.hexdigest()) != (row.size, row.sha256):

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from keys.exports import prepared
+from keys.exports.delivery import checksum_line
 from keys.models import PreparedExport
 
 State = PreparedExport.State
@@ -26,6 +27,7 @@ class ExportRow:
     rate: int  # bytes a second; 0 when it is not known yet
     remaining: str  # "" when nobody can tell
     percent: int | None  # of the expected size
+    checksum_line: str  # for `sha256sum -c`
 
 
 def rows_of(member: User) -> list[PreparedExport]:
@@ -44,6 +46,7 @@ def row_of(export: PreparedExport) -> ExportRow:
         rate=rate,
         remaining=_words(remaining) if remaining else "",
         percent=_percent(export),
+        checksum_line=checksum_line(export) if export.state == State.READY else "",
     )
 
 

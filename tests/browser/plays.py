@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from playwright.sync_api import Page, expect
@@ -419,6 +420,7 @@ def export_queued(_: Stage, page: Page) -> None:
 def export_ready(stage: Stage, page: Page) -> None:
     day = datetime(2026, 11, 28, 10, tzinfo=UTC)
     row = PreparedExport(
+        member=User(username="alice"),
         state="ready",
         node="api.estuary.tech",
         created_at=day,

@@ -48,6 +48,10 @@ def test_the_page_follows_the_export_until_it_is_ready(
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2500)
     assert asked == []  # it asks no more
+    for name in ("Download", "NDJSON", "Contents as CSV", "Manifest"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name, exact=True).click()
+        assert download.value.suggested_filename.startswith(f"estuary-export-{member.name}-")
     page.goto("/exports/")
     expect(page.get_by_role("table", name="Prepared exports")).to_contain_text("Ready")
 
@@ -70,6 +74,9 @@ def test_it_works_without_scripts_on_a_phone(
         page.wait_for_timeout(500)
         page.get_by_role("link", name="Reload to see how far it is").click()
     expect(state).to_have_attribute("data-state", "ready")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download", exact=True).click()
+    assert download.value.suggested_filename.endswith(".json")
     page.get_by_role("button", name="Delete now").click()
     expect(page.get_by_text("Export deleted.")).to_be_visible()
 

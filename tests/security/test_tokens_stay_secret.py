@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
+from keys.exports.forms_of_export import FORMS
 from keys.exports.preparing import prepare_due
 from keys.jobs import workers
 from keys.jobs.queues import long, wake
@@ -146,7 +147,8 @@ class Job:
                 self.node.set_fault("export", fault)
             page = self.browser.post("/exports/prepare/")["Location"]
             prepare_due()
-            self.browser.get(page)
+            for path in ("", "manifest.json", *(f"file/?form={form}" for form in FORMS)):
+                self.browser.get(f"{page}{path}")
             self.node.clear_faults()
         workers.unregister()
         self.browser.get("/exports/")

@@ -28,6 +28,7 @@ ASKING = {
     "bulk_retry",
     "account_change_password",
     "export_download",
+    "export_file",
     "key_create",
     "key_revoke",
     "key_revoke_expired",

@@ -64,6 +64,8 @@ GET_ONLY = {
     "team_keys",
     "team_keys_download",
     "export",
+    "export_file",
+    "export_manifest",
 }
 POST_ONLY = {
     "export_cancel",
