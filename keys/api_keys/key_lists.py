@@ -11,7 +11,7 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, fetch_or_keep
+from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, digest_of, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
 from keys.upstream import ApiKey, KeyList
@@ -27,6 +27,12 @@ class Snapshot(Fetched, frozen=True, array_like=True):
     keys: tuple[ApiKey, ...]
     unreadable: int
     list_version: int
+    keys_digest: str
+
+    @property
+    def digest(self) -> str:
+        """Names what a page shows of it: another digest, another page."""
+        return digest_of(self.keys_digest, self.unreadable, self.clock_warning)
 
     def find(self, token_hash: str) -> ApiKey | None:
         return next((key for key in self.keys if key.token_hash == token_hash), None)
@@ -56,7 +62,11 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     if reuse and (recent := recent_list(stored)):
         return recent
     client = client_for(stored, actor)
-    return fetch_or_keep(lambda: remember(stored, client.list_keys()), lambda: last_known(stored))
+    return fetch_or_keep(
+        lambda: remember(stored, client.list_keys()),
+        lambda: last_known(stored),
+        lambda: caches["key_lists"].delete(_name(stored)),
+    )
 
 
 def list_for(stored: StoredToken, actor: Actor, token_hash: str) -> Snapshot:
@@ -82,6 +92,7 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
         listed.keys,
         listed.unreadable,
         stored.list_version,
+        digest_of(listed.keys),
         fetched_at=timezone.now(),
         clock_ahead=ahead_of(listed.clock),
     )
@@ -128,4 +139,4 @@ def _kept(stored: StoredToken) -> Snapshot | None:
 def _name(stored: StoredToken) -> str:
     # The number changes with the fields of Snapshot. The hash keeps the lists of two accounts
     # apart, also after a backup was restored.
-    return f"key-list:4:{stored.pk}:{stored.token_hash}"
+    return f"key-list:5:{stored.pk}:{stored.token_hash}"

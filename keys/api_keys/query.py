@@ -58,8 +58,7 @@ class KeyQuery:
 
     def fresh_url(self) -> str:
         """The address of the same list, fetched from Estuary again."""
-        said = self.said()
-        return _address(said | {"fresh": "1"} if said else said)
+        return _address(self.said() | {"fresh": "1"})
 
     def search_fields(self) -> list[tuple[str, str | int]]:
         """What the search form sends besides the text."""

@@ -59,6 +59,73 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (document.activeElement === document.body && event.target.id === "key-list") event.target.focus({ preventScroll: true });
 });
 
+/* Patching: the check of a page that is shown at once brings the whole page. What is equal stays, with its focus, scroll
+   position and selection; only what differs is replaced. */
+
+const isSameKind = (one, other) => one?.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
+
+function patchAttributes(shown, fresh) {
+  for (const { name } of [...shown.attributes]) if (!fresh.hasAttribute(name) && name !== "open") shown.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+}
+
+function patchChildren(shown, fresh) {
+  const named = new Map([...shown.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const stays = (node) => node.id && fresh.querySelector(`:scope > #${CSS.escape(node.id)}`);
+  let place = shown.firstChild;
+  const dropUntil = (isReached) => {
+    while (place && !isReached(place)) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  };
+  for (const next of [...fresh.childNodes]) {
+    const match = named.get(next.id);
+    if (match) dropUntil((node) => node === match || stays(node));
+    else if (!isSameKind(place, next)) dropUntil((node) => !node.id || stays(node));
+    const found = match ?? (isSameKind(place, next) ? place : undefined);
+    if (found === place && found) place = place.nextSibling;
+    else shown.insertBefore(found ?? next, place);
+    if (found) patch(found, next);
+  }
+  dropUntil(() => false);
+}
+
+function patch(shown, fresh) {
+  if (shown.isEqualNode(fresh) || shown.matches?.("#spoken, [data-unpatched]")) return;
+  if (!isSameKind(shown, fresh)) shown.replaceWith(fresh);
+  else if (shown.id === "notices") shown.append(...fresh.children);
+  else if (shown.nodeType !== Node.ELEMENT_NODE) shown.nodeValue = fresh.nodeValue;
+  else {
+    patchAttributes(shown, fresh);
+    patchChildren(shown, fresh);
+  }
+}
+
+htmx.defineExtension("patch", {
+  isInlineSwap: (style) => style === "patch",
+  handleSwap(style, target, fragment) {
+    if (style !== "patch") return false;
+    const focused = document.activeElement;
+    patch(target, fragment.firstElementChild);
+    if (focused !== document.activeElement) (focused.isConnected ? focused : target).focus({ preventScroll: true });
+    return [target];
+  },
+});
+
+const isCheck = ({ requestConfig }) => requestConfig.elt.id === "freshness";
+
+// The list may have been replaced meanwhile, by another page or filter: the answer is about the former one.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (isCheck(detail) && !detail.requestConfig.elt.isConnected) detail.shouldSwap = false;
+});
+
+// Whatever came of it: nothing is being checked any more.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (isCheck(detail)) each(detail.requestConfig.elt, "[data-checking]", (mark) => mark.remove());
+});
+
 /* Trouble on the way: told in place, what was typed is kept, one click to go on */
 
 const keptText = "What you typed is still here.";
@@ -75,6 +142,7 @@ const slowRequests = new Map();
 const SLOW = 4000;
 
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
+  if (isCheck(detail)) return; // its page says so itself
   slowRequests.set(detail.xhr, setTimeout(() => {
     tell("notice", { level: "info", text: "Estuary is slow to answer. We go on waiting.", isPassing: true });
   }, SLOW));

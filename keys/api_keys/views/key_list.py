@@ -18,6 +18,7 @@ from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.query import KeyQuery, new_hash_in
 from keys.api_keys.rows import expired_among, is_new
 from keys.api_keys.table import KeyTable, table_of
+from keys.freshness import Shown, shown_at_once, unchanged
 from keys.http import AppRequest, render_page
 from keys.upstream import fingerprint_of, hash_of
 from keys.upstream.redaction import pasted_token
@@ -30,18 +31,30 @@ def key_list(request: AppRequest) -> HttpResponse:
     query = KeyQuery.from_params(request.GET)
     if token := pasted_token(without_invisible(query.q)):
         return _searched_for_token(request, query, token)
-    # An address without a query asks Estuary again; a filter or a page reuses the same list.
-    reuse = bool(request.GET) and "fresh" not in request.GET
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
-    own_hash, now = request.stored_token.token_hash, timezone.now()
+    shown = _shown(request)
+    if same := unchanged(request, shown, query.fresh_url()):
+        return same
+    listed, own_hash, now = shown.fetched, request.stored_token.token_hash, timezone.now()
     new_hash = _new_hash(request)
     table = table_of(listed.keys, query, own_hash, listed.node_now(now), new_hash)
-    expired = expired_among(listed.keys, own_hash, listed.earlier_now(now))
     context = _context(query, listed, table) | {
-        "missing": _missing(new_hash, listed),
-        "expired_count": len(expired),
+        "shown": shown,
+        "missing": "" if shown.is_checking else _missing(new_hash, listed),
+        "expired_count": len(expired_among(listed.keys, own_hash, listed.earlier_now(now))),
     }
     return render_page(request, "keys/key_list.html", context)
+
+
+def _shown(request: AppRequest) -> Shown[Snapshot]:
+    """A bare address is always checked; a filter or a page reuses a recent list."""
+    stored = request.stored_token
+    return shown_at_once(
+        request,
+        lambda: key_lists.last_known(stored),
+        lambda: key_lists.current_list(stored, actor_of(request), reuse=False),
+        digest=lambda listed: listed.digest,
+        trusts_recent=bool(request.GET),
+    )
 
 
 def _new_hash(request: AppRequest) -> str:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django.core.cache import caches
 from django.test import Client
 
 from keys.api_keys.counts import current_counts
+from keys.api_keys.key_lists import last_known
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -159,4 +159,4 @@ def test_a_kept_list_is_judged_by_the_clock_of_its_answer(
 
     assert listed(browser, "?status=expiring") == ["short"]
     [stored] = StoredToken.objects.all()
-    assert caches["key_lists"].get(f"key-list:4:{stored.pk}:{stored.token_hash}")
+    assert last_known(stored)

@@ -18,7 +18,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
-from tests.keys.evidence import asked, listed, words_of
+from tests.keys.evidence import asked, checked, listed, words_of
 
 
 def row_of(response: Any, label: str) -> str:
@@ -253,7 +253,7 @@ def test_the_last_known_list_shows_while_estuary_is_down(browser: Client, node: 
     browser.get("/keys/")
     node.stop()
 
-    response = browser.get("/keys/")
+    response = checked(browser, "/keys/")
 
     assert response.status_code == 200
     assert "Estuary could not be reached" in words_of(response)
@@ -282,7 +282,7 @@ def test_a_refused_token_offers_to_connect_another(
     browser.get("/keys/")
     node.set_fault("list", Fault(fault))
 
-    response = browser.get("/keys/")
+    response = checked(browser, "/keys/")
 
     assert "Estuary refuses your key" in words_of(response)
     assert "Connect" in words_of(response)

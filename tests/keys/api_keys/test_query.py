@@ -33,7 +33,7 @@ def test_unknown_values_fall_back_to_the_defaults(parameters: dict[str, str]) ->
 
 def test_defaults_are_left_out_of_the_address() -> None:
     assert KeyQuery().url() == "/keys/"
-    assert KeyQuery().fresh_url() == "/keys/"
+    assert KeyQuery().fresh_url() == "/keys/?fresh=1"
 
 
 def test_a_change_leads_back_to_the_first_page() -> None:
