@@ -192,6 +192,12 @@ def _ties_query(count: int) -> PreparedQuery[Rotation]:
     return PreparedQuery(found.values_list("old_hash", "creation__token_hash", "ends_at"))
 
 
+def replaced_hashes() -> set[str]:
+    """The keys of all members that another key replaces, and that Estuary may still list."""
+    found = Rotation.objects.filter(state__in=[State.OVERLAP, State.RECREATED])
+    return set(found.values_list("old_hash", flat=True))
+
+
 def chain_of(token_hash: str) -> list[Rotation]:
     """The rotations that led to a key and those that followed, oldest first."""
     before: list[Rotation] = []

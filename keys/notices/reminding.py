@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.api_keys import key_lists
+from keys.api_keys.rotations import replaced_hashes
 from keys.jobs import claims
 from keys.models import KeyCreation, KeyReminder, Reminded, Reminders, StoredToken
 from keys.notes.services import lines_of
@@ -57,9 +58,11 @@ def _remind(row: Reminders) -> None:
         return
     if listed.stale_reason:
         raise ListIsStale
-    hashes = [key.token_hash for key in listed.keys]
+    replaced = replaced_hashes()  # their members have seen to them
+    keys = [key for key in listed.keys if key.token_hash not in replaced]
+    hashes = [key.token_hash for key in keys]
     found = reminders_for(
-        listed.keys,
+        keys,
         listed.node_now(timezone.now()),
         row.days,
         _told(row, hashes),
