@@ -92,6 +92,8 @@ def _go_on(
     if rotation.old_hash == stored.token_hash and creation.created:
         keep_candidate(stored, rotation, creation.created.token)
         stored = adopt(actor, stored, rotation)
+    if rotation.keeps_old:
+        return None
     # Without a doubt about the new key: the worker looks again before it ends the old one.
     if rotation.ends_at > timezone.now() or creation.sentence:
         return None

@@ -18,6 +18,7 @@ from keys.audit.vocabulary import Action
 from keys.jobs import claims
 from keys.jobs.workers import nobody_holds
 from keys.models import Rotation, StoredToken
+from keys.models.rotations import PASTED
 from keys.notices import rotating
 from keys.notices.outbox import enqueue
 from keys.token.replacing import adopt
@@ -106,16 +107,31 @@ def _work(row: Rotation) -> None:
             stored = _adopted(actor, stored, row)
         if row.is_concluded:
             return
-        if row.ends_at > timezone.now():
+        if row.keeps_old:
+            _finish_for_console(actor, stored, row)
+        elif row.ends_at > timezone.now():
             claims.conclude(row, again_at=row.ends_at)
-            return
-        _end(actor, stored, row)
+        else:
+            _end(actor, stored, row)
     except UpstreamError as error:
         if not error.is_about_token:
             raise
         _wait(row, Need.VALID_TOKEN)
     except SealBroken:
         _wait(row, Need.VALID_TOKEN)
+
+
+def _finish_for_console(actor: Actor, stored: StoredToken, row: Rotation) -> None:
+    """Conclude a change to a key of the console's own, which leaves the old one to the member."""
+    if row.reason == PASTED:
+        claims.conclude(row, state=State.KEPT, need=Need.NONE)
+        return
+    # The process that had the new token ended before it was sealed: nobody has it.
+    if row.new_hash:
+        claims.confirm(row)
+        if revoke.revoke_key(actor, stored, row.new_hash).outcome not in ENDED:
+            raise NotEnded
+    _keep_old(row, "token-lost")
 
 
 def _adopted(actor: Actor, stored: StoredToken, row: Rotation) -> StoredToken:

@@ -23,6 +23,14 @@ from keys.upstream import ApiKey, KeyList, fingerprint_of
 
 State = Rotation.State
 
+#: The key exists, and nobody has seen its token: the console makes its own keys without showing it.
+TOKEN_LOST = {
+    KeyCreation.Outcome.LOST,
+    KeyCreation.Outcome.FOUND,
+    KeyCreation.Outcome.UNLISTED,
+}
+#: After this time the list has told what it can about a new key.
+GIVE_UP_AFTER = timedelta(minutes=30)
 MAX_CHAIN_LENGTH = 50  # links that a page shows
 
 
@@ -36,10 +44,14 @@ class CannotReplace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The key that a new one replaces, and for how long both work; zero: the old one ends now."""
+    """The key that a new one replaces, and for how long both work; zero: the old one ends now.
+
+    With `keeps_old` the old one is not ended: only the console changes over to the new one.
+    """
 
     token_hash: str
-    overlap: timedelta
+    overlap: timedelta = timedelta()
+    keeps_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +63,12 @@ class Plan:
     requested_at: datetime
     ends_at: datetime
     latest_end: datetime
+    keeps_old: bool
 
     @property
     def is_exchange(self) -> bool:
         """Whether the account has as many keys afterwards; the policy counts them."""
-        return not (self.has_ended or self.old.is_session)
+        return not (self.has_ended or self.old.is_session or self.keeps_old)
 
 
 def planned(wanted: Replacement, listed: KeyList, now: datetime) -> Plan:
@@ -66,13 +79,22 @@ def planned(wanted: Replacement, listed: KeyList, now: datetime) -> Plan:
     old = listed.find(wanted.token_hash)
     if old is None:
         raise CannotReplace("Estuary does not list the key that is to be replaced.")
-    if open_rotation_of(wanted.token_hash):
+    if (earlier := open_rotation_of(wanted.token_hash)) and not _given_up(earlier):
         raise CannotReplace(_already_replaced())
     ahead = ahead_of(listed.clock)
     has_ended = old.is_expired(now + ahead)
     # The node tells whole seconds: a small difference may be none.
     latest_end = now if has_ended else old.expiry - clock_shift(ahead)
-    return Plan(old, has_ended, now, min(now + wanted.overlap, latest_end), latest_end)
+    ends_at = latest_end if wanted.keeps_old else min(now + wanted.overlap, latest_end)
+    return Plan(old, has_ended, now, ends_at, latest_end, wanted.keeps_old)
+
+
+def _given_up(rotation: Rotation) -> bool:
+    """End a rotation if nobody will ever know what became of its key: the old one stays."""
+    stuck = Rotation.objects.filter(pk=rotation.pk, state=State.REQUESTED)
+    if not rotation.creation.is_overdue(GIVE_UP_AFTER):
+        return False
+    return bool(stuck.update(state=State.KEPT, reason=KeyCreation.Outcome.UNKNOWN))
 
 
 def claim_raced() -> CannotReplace:
@@ -96,12 +118,15 @@ def add(actor: Actor, stored: StoredToken, record: KeyCreation, plan: Plan) -> R
         requested_at=plan.requested_at,
         ends_at=plan.ends_at,
         latest_end=plan.latest_end,
+        keeps_old=plan.keeps_old,
         due_at=None,  # until it is known what became of the new key
     )
 
 
 def state_after(rotation: Rotation, outcome: str) -> Rotation.State:
     """Only a new key that Estuary lists, and whose token was shown, lets the old one end."""
+    if rotation.keeps_old and outcome in TOKEN_LOST:
+        return State.OVERLAP  # the worker revokes the new key, whose token nobody has
     if outcome != KeyCreation.Outcome.CREATED:
         return State.KEPT
     has_ended = rotation.latest_end <= rotation.requested_at
@@ -127,7 +152,7 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
         token_hash=rotation.old_hash,
         detail=_facts(rotation, record, is_open=is_open),
     )
-    if state is not State.KEPT:
+    if state is not State.KEPT and not rotation.keeps_old:
         copy_note(actor, rotation.old_hash, record.token_hash)
 
 
@@ -141,7 +166,8 @@ def _facts(rotation: Rotation, record: KeyCreation, *, is_open: bool) -> dict[st
 def first_look(rotation: Rotation) -> datetime:
     """When the worker looks at it: not while the request that made the key may still end the old
     one itself."""
-    return max(rotation.ends_at, timezone.now() + attempt_time())
+    soon = timezone.now() + attempt_time()
+    return soon if rotation.is_of_console else max(rotation.ends_at, soon)
 
 
 def attempt_time() -> timedelta:
@@ -187,14 +213,14 @@ def ties_of(token_hashes: Sequence[str]) -> dict[str, list[Tie]]:
 @lru_cache(maxsize=64)  # a page has at most 40 rows
 def _ties_query(count: int) -> PreparedQuery[Rotation]:
     hashes = [str(number) for number in range(count)]
-    found = Rotation.objects.filter(state=State.OVERLAP)
+    found = Rotation.objects.filter(state=State.OVERLAP).filter(keeps_old=False)
     found = found.filter(Q(old_hash__in=hashes) | Q(creation__token_hash__in=hashes))
     return PreparedQuery(found.values_list("old_hash", "creation__token_hash", "ends_at"))
 
 
 def replaced_hashes() -> set[str]:
     """The keys of all members that another key replaces, and that Estuary may still list."""
-    found = Rotation.objects.filter(state__in=[State.OVERLAP, State.RECREATED])
+    found = Rotation.objects.filter(state__in=[State.OVERLAP, State.RECREATED], keeps_old=False)
     return set(found.values_list("old_hash", flat=True))
 
 

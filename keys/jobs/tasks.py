@@ -18,6 +18,7 @@ from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
 from keys.team.sync import sync_due
+from keys.token.renewal import renew_due
 
 DAY = timedelta(days=1)
 
@@ -78,3 +79,9 @@ def prepare_exports() -> None:
 def expire_exports() -> None:
     """Delete the prepared exports whose time is over."""
     preparing.expire_due()
+
+
+@short.periodic_task(always)
+def renew_console_keys() -> None:
+    """Renew the keys that the console made for itself."""
+    renew_due()

@@ -13,7 +13,7 @@ from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
 from keys.models.rotations import Rotation
 from keys.models.team import SavedView
-from keys.models.token import StoredToken
+from keys.models.token import ConsoleKey, StoredToken
 
 __all__ = [
     "AppendOnly",
@@ -22,6 +22,7 @@ __all__ = [
     "BulkChange",
     "BulkItem",
     "Claimable",
+    "ConsoleKey",
     "ExportLease",
     "KeyCreation",
     "KeyNote",

@@ -47,6 +47,8 @@ class Rotation(Claimable):
     state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
     need = models.CharField(max_length=12, choices=Need, default=Need.NONE, blank=True)
     reason = models.CharField(max_length=40, blank=True)  # why the old key is kept
+    # The console takes a key of its own, and the old one stays: it is the member's.
+    keeps_old = models.BooleanField(default=False, db_default=False)
     # The new token, sealed, from its creation until the console works with it; only when the old
     # key is the console's own.
     sealed_candidate = models.TextField(blank=True)
@@ -108,11 +110,16 @@ NEED_SENTENCES: dict[str, str] = {
     "a token of the account that holds it.",
 }
 
+#: The reason of a rotation that was to keep the old key.
+PASTED = "pasted"
 #: Why an old key is kept after all, by the reason in its row.
 KEPT_SENTENCES = {
+    PASTED: "It was pasted to connect the console. Revoke it if nothing else uses it.",
     "replacement-gone": "The key that replaces it does not work any more, so ending this one could "
     "stop your programs. Revoke it yourself when nothing uses it.",
     "used-by-console": "This console works with it. Connect another token, then revoke it.",
+    "token-lost": "The new key was revoked, because its token was lost: this console goes on with "
+    "the old one.",
     "new-key-refused": "Estuary refuses the new token, so the console goes on with this key.",
 }
 KEPT_UNCERTAIN = "It was not certain that a new key works."

@@ -22,6 +22,14 @@ class TokenConnectForm(forms.Form):
         error_messages={"required": "Paste an API key of your Estuary account."},
     )
 
+    own_key = forms.BooleanField(
+        label="Make a key for this console alone, and use that instead",
+        required=False,
+        help_text="Labelled “Estuary Admin”, valid for 90 days, renewed by the console itself. You "
+        "can then revoke the one that you paste.",
+    )
+    nonce = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
+
     def clean_token(self) -> str:
         token = bare_token(self.cleaned_data["token"])
         if "ARYEST" in token:

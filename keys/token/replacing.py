@@ -7,14 +7,21 @@ key ends after that.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.storage.retried_writes import write_with_retries
 from keys.actors import Actor
-from keys.models import Rotation, StoredToken
+from keys.models import ConsoleKey, Rotation, StoredToken
+from keys.models.rotations import PASTED
 from keys.token.stored_tokens import of_member, prove_candidate, sealed_candidate, swap_token
+
+#: How long before its end the console renews its own key.
+RENEW_BEFORE = timedelta(days=14)
 
 
 @sensitive_variables("token")
@@ -41,7 +48,27 @@ def adopt(actor: Actor, stored: StoredToken, rotation: Rotation) -> StoredToken:
 
 
 def _swap(actor: Actor, rotation: Rotation) -> None:
+    changes: dict[str, Any] = {"due_at": max(rotation.ends_at, timezone.now())}
+    if rotation.keeps_old:
+        changes = {"due_at": None, "state": Rotation.State.KEPT, "reason": PASTED}
     with transaction.atomic():
-        swap_token(actor, rotation.old_hash, rotation.sealed_candidate, rotation.new_hash)
-        rows = Rotation.objects.filter(pk=rotation.pk)
-        rows.update(sealed_candidate="", due_at=max(rotation.ends_at, timezone.now()))
+        if swap_token(actor, rotation.old_hash, rotation.sealed_candidate, rotation.new_hash):
+            _plan_renewal(rotation)
+        Rotation.objects.filter(pk=rotation.pk).update(sealed_candidate="", **changes)
+    for name, value in changes.items():
+        setattr(rotation, name, value)
+
+
+def _plan_renewal(rotation: Rotation) -> None:
+    """The console renews keys that it made for itself; one that a member rotates stays such."""
+    record = rotation.creation
+    was_own = ConsoleKey.objects.filter(member=rotation.member, token_hash=rotation.old_hash)
+    if not (rotation.keeps_old or was_own.exists()):
+        return
+    due_at = None  # a key without an end needs no renewal
+    if record.lifetime:
+        due_at = record.requested_at + record.lifetime - min(RENEW_BEFORE, record.lifetime / 3)
+    ConsoleKey.objects.update_or_create(
+        member=rotation.member,
+        defaults={"token_hash": record.token_hash, "due_at": due_at, "failures": 0},
+    )

@@ -154,18 +154,20 @@ def prove_candidate(actor: Actor, member: User, sealed: str) -> None:
     _client(token, actor, settings.ESTUARY_TIMEOUT).stats()
 
 
-def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> None:
+def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
     """Make another token of the same account the stored one, inside the caller's transaction.
 
-    Compare and swap: a token that the member has connected meanwhile stays.
+    Compare and swap: a token that the member has connected meanwhile stays; False then.
     """
     stored = StoredToken.objects.filter(member=actor.member, token_hash=old_hash).first()
     if stored is None:
-        return
+        return False
     rows = StoredToken.objects.filter(pk=stored.pk, token_hash=old_hash)
-    if rows.update(sealed=sealed, token_hash=new_hash, connected_at=timezone.now()):
-        forget_list(stored)
-        record_action(actor, Action.TOKEN_RENEWED, token_hash=new_hash)
+    if not rows.update(sealed=sealed, token_hash=new_hash, connected_at=timezone.now()):
+        return False
+    forget_list(stored)
+    record_action(actor, Action.TOKEN_RENEWED, token_hash=new_hash)
+    return True
 
 
 def disconnect_token(actor: Actor, stored: StoredToken) -> bool:

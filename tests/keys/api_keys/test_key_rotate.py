@@ -402,3 +402,14 @@ def test_the_keys_page_shows_the_chain(browser: Client, node: Sandbox, backup: s
     assert first_link < page.index(f"{hash_of(second)[:8]} replaced by {hash_of(third)[:8]}")
     assert "Both work; the old key ends in" in page
     assert "The old key ended just now" in page
+
+
+def test_a_rotation_whose_outcome_stays_unknown_does_not_block_the_key(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    rotate(browser, backup)
+    Rotation.objects.update(state="requested", due_at=None)
+    assert "is being replaced already" in words_of(rotate(browser, backup))
+    KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
+
+    assert token_in(rotate(browser, backup)) in node.state.keys

@@ -6,22 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.api_keys import rotation_end
+from keys.api_keys import create, revoke, rotation_end
+from keys.api_keys import rotate as rotate_service
+from keys.api_keys.lost_creations import reconcile_overdue
 from keys.audit.vocabulary import Action
 from keys.jobs import claims
 from keys.models import Message, Rotation, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.token import replacing
 from keys.token.stored_tokens import disconnect_token
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.api_keys.test_key_create import token_in
-from tests.keys.api_keys.test_key_rotate import rotate, url_of
+from tests.keys.api_keys.test_key_rotate import filled_in, rotate, url_of
 from tests.keys.evidence import asked, audited, last_row, words_of
 from tests.keys.notices.conftest import worker
 
@@ -44,7 +49,8 @@ def overlap_is_over() -> None:
 
 
 def retry_is_due() -> None:
-    Rotation.objects.filter(state="overlap").update(due_at=timezone.now())
+    """By the database's clock, which stays where it is when the test's clock is moved."""
+    Rotation.objects.filter(state="overlap").update(due_at=Now())
 
 
 def told() -> list[str]:
@@ -388,3 +394,61 @@ def test_a_new_token_that_estuary_refuses_is_not_taken_over(
     rotation = Rotation.objects.get()
     assert (rotation.state, rotation.reason) == ("kept", "new-key-refused")
     assert rotation.sealed_candidate == ""
+
+
+class Killed(BaseException):
+    """As when the process dies: nothing catches it."""
+
+
+STEPS = [
+    (create, "_checked", "before the new key is recorded"),
+    (rotate_service, "state_after", "after the new key is recorded"),
+    (rotate_service, "keep_candidate", "before its token is sealed"),
+    (replacing, "prove_candidate", "before it is proved"),
+    (replacing, "swap_token", "before it is swapped in"),
+    (replacing, "of_member", "after it is swapped in"),
+    (rotation_end, "_change", "before the end of the old key is claimed"),
+    (revoke, "revoke_key", "before the old key ends"),
+    (revoke, "judged", "after the old key has ended"),
+]
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["own", "other"])
+@pytest.mark.parametrize(("module", "name", "when"), STEPS, ids=[step[2] for step in STEPS])
+def test_a_request_that_dies_at_any_step_is_finished_by_the_worker(
+    browser: Client,
+    node: Sandbox,
+    token: str,
+    backup: str,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    when: str,
+    is_own: bool,
+) -> None:
+    if not is_own and (module is replacing or name == "keep_candidate"):
+        pytest.skip("only for the console's own key")
+    old = token if is_own else backup
+    data = filled_in(browser, old, overlap="now")
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, die)
+        with pytest.raises(Killed):
+            browser.post(url_of(old), data)
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        for _ in range(3):
+            reconcile_overdue()
+            retry_is_due()
+            rotation_end.end_due()
+
+    rotation = Rotation.objects.get()
+    assert rotation.state in {"ended", "kept"}
+    assert (old in node.state.keys) is (rotation.state == "kept")
+    assert rotation.sealed_candidate == ""
+    stored = StoredToken.objects.get().token_hash
+    assert stored in {hash_of(one) for one in node.state.keys}  # nobody is locked out
+    known = {rotation.new_hash, hash_of(token), hash_of(backup)}
+    assert {hash_of(one) for one in node.state.keys} <= known  # each key is accounted for
