@@ -95,6 +95,7 @@ def _row(
     )
     values = {
         "fingerprint": row.fingerprint,
+        "token_hash": row.token_hash,
         "url": row.url,
         "revoke_url": row.revoke_url,
         "ends": end_of(row.expiry),

@@ -139,23 +139,15 @@ def leaked_key(stage: Stage, page: Page) -> None:
     page.goto(str(page.get_by_role("link", name="Revoke now").get_attribute("href")))
 
 
-CHOOSE = """([action, query]) => {
-  const form = document.createElement("form");
-  Object.assign(form, { method: "post", action: "/keys/bulk/" });
-  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-  const fields = { csrfmiddlewaretoken: token, all_found: "1", action, q: query };
-  for (const [name, value] of Object.entries(fields)) {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
-  }
-  document.body.append(form);
-  form.submit();
-}"""
-
-
 def bulk_preview(action: str, query: str) -> Play:
     def play(_: Stage, page: Page) -> None:
-        page.goto("/keys/")
-        page.evaluate(CHOOSE, [action, query])
+        page.goto(f"/keys/?q={query}")
+        if (every := page.locator("[name=all_found]")).count():
+            every.check()
+        for box in page.locator("[name=key]").all():
+            box.check()
+        page.get_by_label("With the selected keys").select_option(action)
+        page.get_by_role("button", name="Preview").click()
         page.wait_for_url("**/keys/bulk/")
         expect(page.locator("#bulk-change")).to_be_visible()
 

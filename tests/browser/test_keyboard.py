@@ -54,8 +54,11 @@ def test_the_tab_order_of_the_list_is_the_reading_order(page: Page) -> None:
     assert stops[2:7] == ["Keys", "Find", "Stats", "Exports", "Audit"]
     assert account.startswith("Account menu,")
     assert stops[8:13] == ["Search keys", "New key", "1 key", "1 later", "Refresh"]
-    assert stops[13:16] == ["Label", "Ends", "console"]
-    assert stops[-1].startswith("Revoke console, ")
+    assert stops[13:15] == ["Label", "Ends"]
+    assert stops[15].startswith("Select console, ")
+    assert stops[16] == "console"
+    assert stops[17].startswith("Revoke console, ")
+    assert stops[18:] == ["With the selected keys", "Preview"]
 
 
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
