@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.forms import ChangePasswordForm, LoginForm, ReauthenticateForm
 from allauth.core import context
 from django import forms
+from django.conf import settings
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.sso.events import Event, tell
@@ -25,6 +26,11 @@ class PasswordChangeForm(ChangePasswordForm):
         super().__init__(*args, **kwargs)
         self.fields["oldpassword"].label = "Current password"
         self.fields["password1"].label = "New password"
+        # Instead of the sentences of four validators.
+        self.fields["password1"].help_text = (
+            f"At least {settings.MIN_PASSWORD_LENGTH} characters: no common password, "
+            "not only digits, and not like your name."
+        )
         self.fields["password2"].label = "New password, again"
         drop_placeholders(self)
 

@@ -132,20 +132,24 @@ class KeyCreateForm(NoTokenFieldsMixin):
         label: str = self.cleaned_data["label"]
         if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in label):
             raise ValidationError(
-                "A label holds no line breaks or control characters; take them out."
+                "A label cannot hold line breaks or control characters: remove them."
             )
         if not shows_something(label):
             raise ValidationError(
-                "Nothing of this label can be seen. Write something that you will recognise."
+                "This label has no visible character. Write something that you will recognise."
             )
         return label
 
     def clean_purpose(self) -> str:
         purpose: str = self.cleaned_data["purpose"]
         if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in purpose):
-            raise ValidationError("A purpose holds no line breaks or control characters.")
+            raise ValidationError(
+                "A purpose cannot hold line breaks or control characters: remove them."
+            )
         if purpose and not shows_something(purpose):
-            raise ValidationError("Nothing of this purpose can be seen: write what the key is for.")
+            raise ValidationError(
+                "This purpose has no visible character: write what the key is for."
+            )
         return purpose
 
     def clean(self) -> dict[str, Any]:

@@ -57,5 +57,5 @@ def _health_in(listed: Snapshot, stored: StoredToken, now: datetime) -> Health:
     if listed.stale_reason:
         level, sentence = "warning", listed.stale_reason
     elif row.status is Status.EXPIRING:
-        level, sentence = "warning", "It expires soon: connect another key before that."
+        level, sentence = "warning", "It expires soon: connect another key before then."
     return Health(level, sentence, row, listed.fetched_at, listed.clock_shift, listed.clock_warning)

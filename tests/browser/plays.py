@@ -49,7 +49,7 @@ def refused_sign_in(_: Stage, page: Page) -> None:
 
 def refused_token(_: Stage, page: Page) -> None:
     page.goto("/account/token/")
-    page.get_by_label("Estuary API key").fill("not a key")
+    page.get_by_label("Token of your Estuary key").fill("not a key")
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("alert")).to_be_visible()
 

@@ -137,7 +137,7 @@ def test_ten_thousand_keys_are_searched_sorted_and_paged(
     console.node.add_key(newcomer.account, "needle")
     page = open_page()
     sign_in(page, newcomer)
-    page.get_by_label("Estuary API key").fill(newcomer.token)
+    page.get_by_label("Token of your Estuary key").fill(newcomer.token)
     page.get_by_role("button", name="Connect").click()
     expect(page.locator("[data-announce]")).to_contain_text("of 10,002 keys")
     page.get_by_role("searchbox").fill("needle")

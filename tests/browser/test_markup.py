@@ -64,8 +64,16 @@ def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
         ("<b><i>crossed</b></i>", "adoption-agency"),
         ('<p id="a"></p><p id="a"></p>', "id a stands 2 times"),
         ('<input name="q">', "input q has no label"),
+        ('<table role="table"></table>', "table repeats its role table"),
+        ('<span aria-label="a">b</span>', "span has a name but no role"),
         ("a & b &copy", "named-entity-without-semicolon"),
     ],
 )
 def test_the_checker_finds_faults(html: str, fault: str) -> None:
     assert any(fault in one for one in faults_of(html, is_part=True))
+
+
+def test_the_checker_finds_a_reference_to_nothing() -> None:
+    html = "<!doctype html><title>T</title><p aria-describedby='hint'>text</p>"
+
+    assert faults_of(html, is_part=False) == ["aria-describedby names hint, which is missing"]

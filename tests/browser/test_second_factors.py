@@ -184,7 +184,7 @@ def test_the_proof_works_without_scripts_and_keeps_a_pasted_key(
     page = open_page(java_script_enabled=False, **(phone if is_phone else {}))
     sign_in(page, newcomer)
     console.age_proofs()
-    page.get_by_label("Estuary API key").fill(newcomer.token)
+    page.get_by_label("Token of your Estuary key").fill(newcomer.token)
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("heading", name="Confirm it is you")).to_be_visible()
     assert newcomer.token not in page.content() + page.url

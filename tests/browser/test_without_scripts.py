@@ -20,7 +20,7 @@ def test_the_whole_job_works_without_scripts(
 ) -> None:
     page = open_page(java_script_enabled=False)
     sign_in(page, newcomer)
-    page.get_by_label("Estuary API key").fill(newcomer.token)
+    page.get_by_label("Token of your Estuary key").fill(newcomer.token)
     page.get_by_role("button", name="Connect").click()
     page.wait_for_url("**/keys/")
 

@@ -23,11 +23,11 @@ from tests.security.spellings import assert_holds_none
 
 GENERATIONS = ["current", "legacy", "vintage"]
 SENTENCES = {
-    "revoked": "Estuary does not know this API key",
-    "expired": "This API key has expired",
-    "upload-only": "This API key is for uploads only",
+    "revoked": "Estuary does not know this key",
+    "expired": "This key has expired",
+    "upload-only": "This key is upload only",
 }
-VAGUE = "the key may only upload, or its account may not do it"  # a vintage node gives no reason
+VAGUE = "the key is upload only, or its account may not do it"  # a vintage node gives no reason
 
 
 class Estate:

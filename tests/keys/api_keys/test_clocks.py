@@ -123,7 +123,7 @@ def test_the_connected_key_is_judged_by_the_nodes_clock(
 
     page = words_of(browser.get("/account/"))
 
-    assert "It expires soon: connect another key before that." in page
+    assert "It expires soon: connect another key before then." in page
     assert "in 30 minutes" in page
 
 

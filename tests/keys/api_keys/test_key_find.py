@@ -288,7 +288,7 @@ def test_an_everyday_revocation_asks_for_no_incident(browser: Client, backup: st
 def test_an_incident_note_holds_no_token(browser: Client, node: Sandbox, backup: str) -> None:
     response = browser.post(f"/keys/{hash_of(backup)}/revoke/", {"incident": f"leaked: {backup}"})
 
-    assert "looks like an Estuary API key" in words_of(response)
+    assert "looks like the token of a key" in words_of(response)
     assert "backup" in labels_at(node)
 
 

@@ -174,7 +174,7 @@ def test_an_incomplete_export_is_recorded_as_failed(rich: Client, node: Sandbox)
     ("fault", "status", "sentence"),
     [
         ("500", 502, "Estuary failed while working on this"),
-        ("401-expired", 502, "This API key has expired"),
+        ("401-expired", 502, "This key has expired"),
         ("429", 429, "Estuary is busy"),
         ("html", 502, "not as Estuary does"),
         ("reset-before", 502, "broke off"),

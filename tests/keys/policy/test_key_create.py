@@ -52,7 +52,7 @@ def test_rules_are_on_the_page_and_only_allowed_choices_are_offered(
 
     page = browser.get(URL).content.decode()
 
-    assert "A key may live for at most 20 days." in page
+    assert "A key may last at most 20 days." in page
     assert re.findall(r'name="lifetime" value="(\w+)"', page) == [
         "1h",
         "8h",
@@ -81,7 +81,7 @@ def test_without_a_policy_the_page_has_no_rules(browser: Client) -> None:
         (
             {"LONGEST_LIFETIME": "20d"},
             {"lifetime": "custom", "custom_lifetime": "20d1h"},
-            "Custom lifetime : A key may live for at most 20 days",
+            "Custom lifetime : A key may last at most 20 days",
         ),
         ({"PERMISSIONS": "upload"}, {"permission": "all"}, "permission “Upload only”"),
         ({"PURPOSE_REQUIRED": "true"}, {"purpose": " "}, "Purpose : Say what the key is for"),
