@@ -131,7 +131,7 @@ SESSION_ENGINE = "estuary_admin.storage.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-# What keys may be like; `keys/policy/load.py` reads these values
+# The rules for keys; `keys/policy/load.py` reads these values
 POLICY = {
     "POLICY_LONGEST_LIFETIME": env.text("POLICY_LONGEST_LIFETIME", ""),
     "POLICY_NO_END": env.text("POLICY_NO_END", "").lower(),

@@ -1,4 +1,4 @@
-"""What every page shows around its content, computed only when a template uses it."""
+"""Values for the frame of every page, computed only when a template uses them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Console:
 
     @property
     def notice_count(self) -> int:
-        """How many notices the member has not dismissed."""
+        """The number of notices that the member has not dismissed."""
         return notice_count(self._request.user)  # type: ignore[arg-type]
 
 

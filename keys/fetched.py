@@ -96,7 +96,7 @@ def clock_shift(ahead: timedelta) -> timedelta:
 
 
 def clock_warning(ahead: timedelta) -> str:
-    """What to tell a member when the node's clock and ours differ; "" when they agree."""
+    """A warning for the member when the node's clock and ours differ; "" when they agree."""
     if not clock_shift(ahead):
         return ""
     unit = timedelta(minutes=1) if abs(ahead) >= timedelta(minutes=2) else timedelta(seconds=1)

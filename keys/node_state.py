@@ -1,4 +1,4 @@
-"""What `/readyz` tells of Estuary: as this process last saw it, without asking."""
+"""The state of Estuary in `/readyz`, as this process last saw it; it is not asked."""
 
 from __future__ import annotations
 

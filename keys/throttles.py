@@ -1,4 +1,4 @@
-"""How often one member may have this console change something at Estuary.
+"""Limits how often one member may change something at Estuary.
 
 Counted in the audit, which has a row for each change anyhow: exact, and the same for all machines.
 """

@@ -79,7 +79,7 @@ def trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
 
 
 def audit_handler(stream: str) -> dict[str, Any]:
-    """Where audit rows go as JSON lines: standard output or the machine's syslog."""
+    """The handler for audit rows as JSON lines: standard output or the machine's syslog."""
     handler: dict[str, Any] = {"formatter": "bare", "filters": ["tokens"]}
     if stream == "stdout":
         return handler | {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}

@@ -33,7 +33,7 @@ class NoTokenFieldsMixin(forms.Form):
             self.cleaned_data.pop(name, None)
 
     def _refusal(self, name: str) -> str:
-        """Why the text of this field is refused; "" when it is not."""
+        """The reason to refuse the text of this field; "" when it is accepted."""
         text = self.data.get(self.add_prefix(name), "")
         if not isinstance(text, str):
             return ""

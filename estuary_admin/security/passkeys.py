@@ -1,4 +1,4 @@
-"""What allauth leaves open about passkeys: their exact origin, and a sign-in without a session."""
+"""Extends allauth's passkeys: checks the exact origin, and signs in without a session."""
 
 from __future__ import annotations
 

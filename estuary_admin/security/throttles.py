@@ -1,4 +1,4 @@
-"""What happens when a limit of allauth stops an attempt: the response and the audit row."""
+"""The response and the audit row when a limit of allauth stops an attempt."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def groups_claimed(claims: Mapping[str, Any], name: str) -> frozenset[str] | Non
 
 
 def signed_in_at(claims: Mapping[str, Any], *, made_at_sign_in: bool) -> datetime | None:
-    """When the person last signed in at the source, if the assertion says so.
+    """The time when the person last signed in at the source, if the assertion has it.
 
     `iat` counts only if the assertion is made at sign-in: most proxies make a new one for each
     request, so its age says nothing about the person.

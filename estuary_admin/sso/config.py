@@ -30,7 +30,7 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class AssertionRules:
-    """Which header holds the assertion in mode `proxy-jwt`, and what it must contain."""
+    """The header with the assertion in mode `proxy-jwt`, and the requirements for it."""
 
     header: str
     jwks_url: str

@@ -1,4 +1,4 @@
-"""Why a sign-in is refused: a code, a sentence for the person, a fix for the operator."""
+"""The reasons for refused sign-ins: a code, a sentence for the person, a fix for the operator."""
 
 from __future__ import annotations
 

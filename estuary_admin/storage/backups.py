@@ -85,7 +85,7 @@ def record_backup() -> None:
 
 
 def last_backup() -> datetime | None:
-    """When this machine last made a backup."""
+    """The time of this machine's last backup."""
     try:
         at = json.loads(_record_file().read_text(encoding="utf-8"))["at"]
         return datetime.fromtimestamp(at, UTC)

@@ -96,7 +96,7 @@ def caches(data_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def queue(data_dir: Path, database: dict[str, Any]) -> dict[str, Any]:
-    """Where the worker's wake-ups wait: Redis, PostgreSQL, or a file of this machine."""
+    """The storage of the worker's wake-ups: Redis, PostgreSQL, or a file of this machine."""
     if address := env.redis("REDIS_URL"):
         limits = {"socket_connect_timeout": 0.5, "socket_timeout": 5}
         # Without retries, which take seconds: a worker goes on without its queue.

@@ -134,7 +134,7 @@ for _name in GUARDED_METHODS:
 
 
 def state() -> str:
-    """How the cache is: "ok", "degraded" (the substitute is in use) or "failed"."""
+    """The state of the cache: "ok", "degraded" (the substitute is in use) or "failed"."""
     caches["default"].set("readyz", "ok", 10)
     if caches["default"].get("readyz") != "ok":
         return "failed"

@@ -81,7 +81,9 @@ class KeyCounts(Collector):
         counts = current_counts()
         yield _gauge("keys", "Keys by status, as last seen", "status", counts.by_status)
         legacy = {"": counts.legacy}
-        yield _gauge("legacy_keys", "Keys that Estuary lists in clear, as last seen", "", legacy)
+        yield _gauge(
+            "legacy_keys", "Keys that Estuary lists in plain text, as last seen", "", legacy
+        )
         yield _gauge(
             "accounts",
             "Connected members, by whether their list was seen within a day",

@@ -34,7 +34,7 @@ UNREADABLE_LIST = "Estuary's list could not be read whole."
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What became of one submitted form. Only the answer to the first submit holds `created`."""
+    """The outcome of one submitted form. Only the answer to the first submit holds `created`."""
 
     record: KeyCreation
     created: CreatedKey | None = field(default=None, repr=False)

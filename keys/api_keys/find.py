@@ -1,4 +1,4 @@
-"""Whose token is this? Answered by hash, from Estuary's list and what this console recorded."""
+"""Finds the owner of a token by its hash, in Estuary's list and in this console's records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 
 class Standing(StrEnum):
-    """What Estuary answered to a token."""
+    """Estuary's answer to a token."""
 
     FULL = "full"
     UPLOAD = "upload"
@@ -79,7 +79,7 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of one key; `clues` only as far as the member may read them."""
+    """The facts about one key; `clues` holds only those that the member may read."""
 
     token_hash: str
     fingerprint: str
@@ -222,7 +222,7 @@ def _record_all(actor: Actor, findings: list[Finding], *, sees_all: bool) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What Estuary said to a pasted token."""
+    """Estuary's answer to a pasted token."""
 
     standing: Standing
     sentence: str = ""  # why it did not tell

@@ -1,4 +1,4 @@
-"""What the page of a new key shows beside its token: facts, snippets, QR code, links."""
+"""The page of a new key, without its token: facts, snippets, QR code, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written down when a key is revoked because its token leaked."""
+"""Records the revocation of a key whose token leaked."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Snapshot(Fetched, frozen=True, array_like=True):
 
     @property
     def doubt(self) -> str:
-        """Why a key that is missing here may exist all the same, as a sentence; or ""."""
+        """The reason why a key that is missing here may exist all the same; "" without one."""
         return self.stale_reason or (
             "Estuary's list could not be read whole." if self.unreadable else ""
         )

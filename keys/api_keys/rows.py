@@ -103,7 +103,7 @@ class KeyRow:
 
 
 class Record(NamedTuple):
-    """What a row shows of our own record of a creation."""
+    """The part of a creation's record that a row shows."""
 
     token_hash: str
     label: str

@@ -45,7 +45,7 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a walk along the chain found."""
+    """The result of a check of the chain."""
 
     rows: int
     head: str  # "sequence:hash" of the newest row
@@ -156,7 +156,7 @@ def _move_head(sequence: int, newest_hash: str) -> None:
 
 
 def _anchor() -> tuple[int, str]:
-    """Where the chain begins: behind what the newest anchor row says was removed."""
+    """The beginning of the chain: after the rows that the newest anchor row reports as removed."""
     anchors = AuditEntry.objects.filter(action=Action.AUDIT_PRUNED, detail__through__isnull=False)
     newest = anchors.order_by("-sequence").first()
     if newest is None:

@@ -19,7 +19,7 @@ COLUMNS = tuple(as_facts(AuditEntry()))
 
 
 class Line:
-    """What `csv.writer` needs of a file: `write`, which hands the line back."""
+    """A file for `csv.writer`; its `write` returns the line."""
 
     def write(self, line: str) -> str:
         return line

@@ -1,4 +1,4 @@
-"""What a member asks of the audit, as it is in the address."""
+"""A member's query of the audit, read from the address."""
 
 from __future__ import annotations
 

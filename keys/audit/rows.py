@@ -91,7 +91,7 @@ def _actor(entry: AuditEntry) -> str:
 
 
 def _sentence(entry: AuditEntry) -> str:
-    """“Key created by alice”; what is not known to be done is never told as done."""
+    """Such as “Key created by alice”. An action without a known outcome is never told as done."""
     action, actor = known_action(entry.action), _actor(entry) or "somebody not signed in"
     served = f" for {entry.on_behalf_of_name}" if entry.on_behalf_of_name else ""
     is_told_as_it_is = entry.outcome == Outcome.DONE or bool(action and action.is_refusal)

@@ -1,4 +1,4 @@
-"""Which member's data an export is about, and which export is to stop."""
+"""Forms that name the member whose data is wanted, and the export to stop."""
 
 from __future__ import annotations
 

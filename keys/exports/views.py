@@ -43,7 +43,7 @@ def exports(request: AppRequest) -> HttpResponse:
 
 
 def wanted_member(request: HttpRequest) -> int | None:
-    """Whose data; None is the member's own."""
+    """The id of the member whose data is wanted; None for the member's own data."""
     form = ExportForm(request.POST)
     wanted = form.cleaned_data["member"] if form.is_valid() else 0  # nobody has this number
     return None if wanted == request.user.pk else wanted
@@ -88,7 +88,7 @@ def export_stop(request: AppRequest) -> HttpResponse:
 
 
 def _cut_of(request: HttpRequest) -> Callable[[], None]:
-    """How to break the connection to the browser: the server is blocked while it does not read."""
+    """A function that breaks the connection: a browser that does not read blocks the server."""
     connection = request.META.get("gunicorn.socket")
 
     def cut() -> None:

@@ -154,7 +154,7 @@ def conclude(row: Claimable, *, again_at: datetime | None = None, **changes: Any
 
 
 def retry_at(failures: int) -> datetime:
-    """When to try again after so many failures before this one."""
+    """The time of the next attempt, by the number of earlier failures."""
     wait: timedelta = min(FIRST_RETRY * 2 ** min(failures, 16), LONGEST_RETRY)
     return timezone.now() + wait
 

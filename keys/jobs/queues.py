@@ -1,6 +1,6 @@
 """The two queues of wake-ups: short work, and long work that must not hold up the short.
 
-A queue holds no work, only wake-ups: the name of a task and row numbers. What there is to do stands
+A queue holds no work, only wake-ups: the name of a task and row numbers. The work itself is
 in our database, and the periodic tasks find it there when a queue was lost.
 """
 

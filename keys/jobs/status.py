@@ -1,4 +1,4 @@
-"""What operators and admins need to know of the workers: are there any, and what waits."""
+"""The state of the workers for operators and admins: how many run, and what waits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class WorkerStatus:
 
     @property
     def sentence(self) -> str:
-        """What an admin should know, or "" when there is nothing to say."""
+        """A sentence for admins, or "" when all is well."""
         if not self.is_asleep:
             return ""
         seen = "No background worker has been seen for five minutes."

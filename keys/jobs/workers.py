@@ -78,7 +78,7 @@ def holds_scheduler_lease() -> bool:
 
 
 class Watch:
-    """What one worker knows of the others: their last counter, and how often it stayed the same."""
+    """One worker's view of the others: their last counter, and how often it stayed the same."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker

@@ -9,7 +9,7 @@ from keys.account.choices import THEMES
 
 
 class Preferences(models.Model):
-    """How a member wants to see the console."""
+    """A member's preferences."""
 
     member = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="preferences"

@@ -34,7 +34,7 @@ AppendOnlyManager = models.Manager.from_queryset(AppendOnlyQuerySet)
 
 
 class AuditEntry(models.Model):
-    """Who did what, for whom, to which key, from where, and with what outcome."""
+    """One row of the audit: an action with its actor, member, key, address and outcome."""
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     # Without choices: a newer version may have written an action that this one does not know.

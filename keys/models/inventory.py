@@ -1,4 +1,4 @@
-"""What the worker last saw of each connected account. No row holds a token."""
+"""Each connected account as the worker last saw it. No row holds a token."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class SeenKey(models.Model):
 
 
 class StatsSample(models.Model):
-    """What an account stored on one day."""
+    """The amount that an account stored on one day."""
 
     account = models.ForeignKey(SyncedAccount, models.CASCADE, related_name="samples")
     epoch = models.UUIDField()

@@ -47,7 +47,7 @@ class Claimable(models.Model):
 
 
 class ScheduledRun(Claimable):
-    """When a job that has no rows of its own runs next: one row for each such job."""
+    """The next run of a job that has no rows of its own: one row for each such job."""
 
     name = models.CharField(max_length=40, unique=True)
     last_ended_at = models.DateTimeField(null=True)

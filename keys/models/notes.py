@@ -1,4 +1,4 @@
-"""What members noted about keys; Estuary gets none of it."""
+"""Members' notes about keys. They are not sent to Estuary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What members want to be told, what they were told, and the messages on their way."""
+"""Members' choices of reminders, the notices that they got, and messages to deliver."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def note_of(token_hash: str) -> KeyNote | None:
 
 
 def lines_of(token_hashes: Sequence[str]) -> dict[str, NoteText]:
-    """What a list shows of the notes of these keys, with one query; most keys have none."""
+    """The notes of these keys for a list, with one query; most keys have none."""
     if not token_hashes:
         return {}
     rows = _lines_query(len(token_hashes)).rows(*token_hashes)

@@ -63,7 +63,7 @@ def _note_of_ended_key(request: AppRequest, token_hash: str, doubt: str) -> Http
 
 
 def note_context(token_hash: str) -> dict[str, object]:
-    """What `keys/_key_note.html` shows of a note, without its form."""
+    """The context of `keys/_key_note.html`, without its form."""
     note = note_of(token_hash)
     return {
         "note": note,

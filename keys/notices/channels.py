@@ -1,4 +1,4 @@
-"""What every channel has in common: how a delivery fails."""
+"""Shared by all channels: the ways in which a delivery fails."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Content:
 
 
 def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, NoteText]) -> Content:
-    """One message about all keys that have something to tell today."""
+    """One message about all keys that are due today."""
     rows = [_row(reminder, notes) for reminder in reminders]
     ended = sum(reminder.has_ended for reminder in reminders)
     context: dict[str, object] = {
@@ -44,7 +44,7 @@ def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, Note
 
 
 def test_message(member: User) -> Content:
-    """What “Send me a test” sends."""
+    """The message of “Send me a test”."""
     context: dict[str, object] = {
         "member": member.get_username(),
         "settings_url": absolute_address(reverse("keys:reminders")),

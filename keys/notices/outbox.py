@@ -101,7 +101,7 @@ def notices_of(member: User) -> QuerySet[Message]:
 
 
 def notice_count(member: User) -> int:
-    """How many notices the member has not dismissed; the key list asks this on every visit."""
+    """The number of notices that the member has not dismissed; the key list asks on every visit."""
     return len(_undismissed().rows(member.pk, Channel.PAGE.value))
 
 

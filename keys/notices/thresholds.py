@@ -1,4 +1,4 @@
-"""Which keys a member has to be told about today: pure functions."""
+"""Finds the keys that a member must be told about today: pure functions."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def checked_address(parts: SplitResult) -> IpAddress:
 
 
 def problem_of_url(parts: SplitResult) -> str:
-    """Why an address cannot be a webhook's, as far as that can be seen without asking anybody."""
+    """The reason why an address cannot be a webhook's, found without a request."""
     try:
         parts.port  # noqa: B018 - raises ValueError
     except ValueError:

@@ -1,4 +1,4 @@
-"""What keys may be like here: pure functions, which the pages, the services and jobs share."""
+"""The rules for keys: pure functions, shared by pages, services and jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_LABEL_LENGTH = 200
 
 
 class NoEnd(StrEnum):
-    """Who may have keys that never expire."""
+    """The members who may have keys without expiry."""
 
     ALLOW = "allow"
     ADMINS = "admins"
@@ -63,7 +63,7 @@ class Field(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a key may not be made like this."""
+    """One reason why the policy refuses a new key."""
 
     field: Field
     sentence: str
@@ -81,7 +81,7 @@ class PolicyRefused(Exception):
 def problems_of(
     policy: Policy, spec: KeySpec, purpose: str, *, is_admin: bool, key_count: int = 0
 ) -> list[Problem]:
-    """Everything that the policy has against a new key, in the order of the form.
+    """The reasons why the policy refuses a new key, in the order of the form.
 
     `key_count` is how many keys the account has already; 0 leaves that out.
     """
@@ -100,7 +100,7 @@ def problems_of(
 
 
 def rules_in_words(policy: Policy, *, is_admin: bool) -> list[str]:
-    """What to know before the form is filled in; nothing when everything is allowed."""
+    """The rules as sentences above the form; none when everything is allowed."""
     sentences = [
         lifetime_sentence(policy, is_admin=is_admin),
         permission_sentence(policy),
@@ -142,7 +142,7 @@ def _keys(count: int) -> str:
 
 
 class Finding(StrEnum):
-    """What is worth a look about a key that exists."""
+    """A reason to look at an existing key."""
 
     OVER_POLICY = "over-policy"
     NO_PURPOSE = "no-purpose"
@@ -170,7 +170,7 @@ def findings_of(
     is_made_here: bool = False,
     is_admin: bool = False,
 ) -> dict[Finding, str]:
-    """What to look at about a key, each with a sentence.
+    """The findings about a key, each with a sentence.
 
     `purpose` comes from its note. `permission` is "" when nobody here knows it; Estuary does not
     say. Session keys and keys that have ended have no findings: nothing is to be done about them.

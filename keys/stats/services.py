@@ -1,4 +1,4 @@
-"""How much an account stores; the last known figures when Estuary has trouble."""
+"""The amount that an account stores; the last known figures when Estuary has trouble."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keys.upstream import EstuaryClient
 
 
 class AccountStats(Fetched, frozen=True, array_like=True):
-    """What Estuary counted for an account."""
+    """Estuary's figures for an account."""
 
     total_size: int
     pin_count: int

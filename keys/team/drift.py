@@ -1,4 +1,4 @@
-"""What changed in an account without this console: keys that appeared, keys that vanished."""
+"""Changes in an account that were not made here: keys that appeared, keys that vanished."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _facts(key: ApiKey, record: Record | None, owner: str) -> dict[str, Any]:
 def _policy_facts(
     policy: Policy, key: ApiKey, permission: str, node_now: datetime, *, is_admin: bool
 ) -> dict[str, Any]:
-    """Where a key breaks the policy; the time that is left does so until a certain moment."""
+    """The rules that a key breaks; the time that is left breaks one until a certain moment."""
     breaks = bool(permission and permission not in policy.permissions)
     breaks = breaks or not policy.allows_label(key.label)
     is_permanent = key.is_permanent_at(node_now)

@@ -31,7 +31,7 @@ KEY_CHOICES: dict[str, dict[str, str]] = {
         Status.LEGACY: "Plain text",
         Status.SESSION: "Session keys",
     },
-    "permission": {"": "All", "upload": "Upload only", "all": "Everything", "unknown": "Unknown"},
+    "permission": {"": "All", "upload": "Upload only", "all": "Full access", "unknown": "Unknown"},
     "origin": {"": "All", "here": "Made here", "elsewhere": "Made elsewhere"},
     "finding": {
         "": "All",

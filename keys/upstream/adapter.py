@@ -37,7 +37,7 @@ _LATEST_YEAR = 9000  # a later date leaves no room to add the lifetime of a key
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a node is, and the HTTP proxy on the way there ("" for none).
+    """The address of a node, and the HTTP proxy on the way there ("" for none).
 
     The proxy's address may hold a password.
     """
@@ -130,7 +130,7 @@ def _pool(origin: Origin) -> HTTPConnectionPool:
 
 
 def _proxy_headers(proxy: Url) -> dict[str, str]:
-    """What the proxy is sent with CONNECT, and the node never."""
+    """The headers for the proxy's CONNECT, which the node never gets."""
     if not proxy.auth:
         return {}
     credentials = b64encode(unquote(proxy.auth).encode()).decode()

@@ -100,7 +100,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineSocket:
-    """What `http.client` needs of a socket to read a response: `makefile`."""
+    """The part of a socket that `http.client` reads a response with: `makefile`."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock

@@ -114,7 +114,7 @@ def refusal(reply: Reply, *, is_change: bool) -> UpstreamError:
 
 
 class _Statement(NamedTuple):
-    """What Estuary said about an error; both are "" when the reply is none of its errors."""
+    """Estuary's own description of an error; both are "" when the reply is none of its errors."""
 
     word: str = ""
     details: str = ""

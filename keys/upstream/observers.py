@@ -19,7 +19,7 @@ from .types import NodeClock
 
 
 class Endpoint(StrEnum):
-    """What is asked of Estuary."""
+    """The kind of a request to Estuary."""
 
     LIST = "list"
     CREATE = "create"
@@ -39,7 +39,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """How this process last saw the node.
+    """The node as this process last saw it.
 
     `at` is our own time. `outcome` is what observers are told. The node is not reachable when no
     complete answer came. `clock` is the node's clock as last read, maybe in an earlier call.
@@ -69,7 +69,7 @@ def connect(observer: Observer) -> None:
 
 
 def last_seen() -> LastSeen | None:
-    """What this process last saw of the node; None when it has not called it yet."""
+    """The node as this process last saw it; None before the first call."""
     return _last_seen
 
 

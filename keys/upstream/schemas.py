@@ -69,7 +69,7 @@ _figures_decoder = msgspec.json.Decoder(Figures)
 
 
 def _problem_of(error: Exception) -> Problem:
-    """What is wrong with a document that raised one of _UNREADABLE."""
+    """The fault of a document that raised one of _UNREADABLE."""
     return "shape" if isinstance(error, msgspec.ValidationError) else "json"
 
 

@@ -18,7 +18,7 @@ _FINGERPRINT_LENGTH = 8
 
 
 class Permission(StrEnum):
-    """What a key may do; the values are Estuary's own words."""
+    """The permissions of a key; the values are Estuary's own words."""
 
     ALL = "all"
     UPLOAD = "upload"
@@ -85,7 +85,7 @@ class KeyList:
 
     @property
     def node_time(self) -> datetime | None:
-        """What the node's clock showed when it answered; None when it did not say."""
+        """The time of the node's clock when it answered; None when it did not say."""
         return self.clock.time if self.clock else None
 
     def find(self, token_hash: str) -> ApiKey | None:
@@ -133,7 +133,7 @@ class CreatedKey:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What the account stores: bytes in total, and how many pins."""
+    """The storage of an account: total bytes, and the number of pins."""
 
     total_size: int
     pin_count: int

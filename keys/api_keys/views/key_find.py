@@ -1,4 +1,4 @@
-"""Whose token is this?"""
+"""The page that finds the owner of a token."""
 
 from __future__ import annotations
 
