@@ -136,7 +136,7 @@ def test_the_policy_is_said_beside_the_date() -> None:
     form = KeyCreateForm(data, policy=Policy(longest_lifetime=timedelta(days=90)))
 
     assert not form.is_valid()
-    assert form.errors["ends_on"] == ["A key may live for at most 90 days, or without an end."]
+    assert form.errors["ends_on"] == ["A key may last at most 90 days, or have no expiry."]
 
 
 @pytest.mark.parametrize("label", ["x" * 200, "Ünïcödé 🔑", 'a;b%c+d&e#f"<i>', "עברית", "a\u200db"])

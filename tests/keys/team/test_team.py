@@ -73,7 +73,7 @@ def test_a_refused_token_is_trouble(admin: Client, synced: str, node: Sandbox) -
     words = words_of(admin.get("/team/?state=trouble"))
 
     assert "Token refused" in words
-    assert "Estuary does not know this API key" in words
+    assert "Estuary does not know this key" in words
     assert "With trouble 1" in words
 
 
