@@ -181,7 +181,7 @@ def test_preferences_take_no_query_on_later_pages(
     client = signed_in(alice)
     client.get("/account/token/")
 
-    with django_assert_max_num_queries(3):  # session, member, and the page's own look
+    with django_assert_max_num_queries(4):  # session, member, role, and the page's own look
         client.get("/account/token/")
 
 

@@ -75,7 +75,7 @@ def test_a_link_may_name_any_field(
     ("asked", "sentence", "usual"),
     [
         ({"label": "x" * 201}, "200 characters at the most", {"label": ""}),
-        ({"label": "a\nb"}, "no line breaks", {"label": ""}),
+        ({"label": "a\nb"}, "cannot hold line breaks", {"label": ""}),
         ({"label": "a\0b"}, "Null characters", {"label": ""}),
         ({"lifetime": "2d"}, "Select a valid choice", {"lifetime": "30d"}),
         ({"custom_lifetime": "soon"}, "not a length of time", {"custom_lifetime": ""}),
