@@ -404,7 +404,7 @@ class BulkNoteForm(BulkForm):
             if any(unicodedata.category(one) in REFUSED_CATEGORIES for one in text):
                 self.add_error(name, "Take out line breaks and control characters.")
             elif text and not shows_something(text):
-                self.add_error(name, "Nothing of this can be seen: leave it empty.")
+                self.add_error(name, "This has no visible character: leave it empty.")
         if not self.errors and not self.note_to_set:
             raise ValidationError("Fill in at least one field. Empty fields stay as they are.")
         return cleaned

@@ -334,7 +334,7 @@ def test_a_refused_token_ends_the_change(
     work_off_changes()
 
     assert set(outcomes()) == {"failed"}
-    assert "Estuary does not know this API key" in words_of(
+    assert "Estuary does not know this key" in words_of(
         browser.get(f"{URL}{BulkChange.objects.get().pk}/")
     )
 
