@@ -57,6 +57,8 @@ NOT_MEASURED = {
     "export": "needs a prepared export",
     "export_cancel": "POST only",
     "export_delete": "POST only",
+    "export_compare": "needs two prepared exports",
+    "export_compare_list": "a file",
     "export_file": "a file",
     "export_manifest": "a file",
     "export_prepare": "POST only",

@@ -18,6 +18,7 @@ from keys.api_keys.views import (
     key_rotation,
 )
 from keys.audit import views as audit
+from keys.exports import comparison_views as comparisons
 from keys.exports import file_views as export_files
 from keys.exports import prepared_views as prepared_exports
 from keys.exports import views as exports
@@ -65,6 +66,8 @@ urlpatterns = [
     path("exports/download/", exports.export_download, name="export_download"),
     path("exports/stop/", exports.export_stop, name="export_stop"),
     path("exports/prepare/", prepared_exports.export_prepare, name="export_prepare"),
+    path("exports/compare/", comparisons.export_compare, name="export_compare"),
+    path("exports/compare/list/", comparisons.export_compare_list, name="export_compare_list"),
     path("exports/<uuid:number>/", prepared_exports.export, name="export"),
     path("exports/<uuid:number>/file/", export_files.export_file, name="export_file"),
     path(

@@ -227,6 +227,7 @@ class Action(StrEnum):
         INFO,
     )
     EXPORT_DOWNLOADED = "export:downloaded", "Prepared export downloaded", NOTICE, "sensitive_read"
+    EXPORTS_COMPARED = "export:compared", "Exports compared", INFO
     EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
     EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"

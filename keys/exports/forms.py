@@ -15,3 +15,10 @@ class ExportForm(forms.Form):
 
 class ExportStopForm(forms.Form):
     export = forms.IntegerField(min_value=1, max_value=MAX_ID)
+
+
+class ComparisonForm(forms.Form):
+    """Two prepared exports, by their numbers."""
+
+    old = forms.UUIDField()
+    new = forms.UUIDField()

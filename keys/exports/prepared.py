@@ -21,7 +21,7 @@ from keys.exports.sealed_files import reseal_file_key
 from keys.jobs import workers
 from keys.jobs.queues import wake
 from keys.jobs.tasks import prepare_exports
-from keys.models import PreparedExport, StoredToken
+from keys.models import ExportComparison, PreparedExport, StoredToken
 
 State = PreparedExport.State
 SHOWN = 20  # on the exports page
@@ -112,15 +112,17 @@ def delete(actor: Actor, row: PreparedExport) -> None:
 def reseal_file_keys() -> tuple[int, int]:
     """Move the key of every file to the newest sealing key; returns (moved, unreadable)."""
     moved = unreadable = 0
-    for row in PreparedExport.objects.exclude(file_key="").iterator():
-        if is_newest(row.file_key):
-            continue
-        try:
-            resealed = reseal_file_key(str(row.number), row.file_key)
-        except SealBroken:
-            unreadable += 1
-            continue
-        # Compare and swap: a new try may be making another key right now.
-        rows = PreparedExport.objects.filter(pk=row.pk, file_key=row.file_key)
-        moved += rows.update(file_key=resealed)
+    for model in (PreparedExport, ExportComparison):
+        sealed = model._default_manager.exclude(file_key="")
+        for row in sealed.only("number", "file_key").iterator():
+            if is_newest(row.file_key):
+                continue
+            try:
+                resealed = reseal_file_key(str(row.number), row.file_key)
+            except SealBroken:
+                unreadable += 1
+                continue
+            # Compare and swap: a new try may be making another key right now.
+            rows = sealed.filter(pk=row.pk, file_key=row.file_key)
+            moved += rows.update(file_key=resealed)
     return moved, unreadable

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from estuary_admin import VERSION
@@ -44,7 +45,7 @@ from keys.exports.sealed_files import (
     new_file_key,
 )
 from keys.jobs import claims
-from keys.models import PreparedExport, StoredToken
+from keys.models import ExportComparison, PreparedExport, StoredToken
 from keys.notices.outbox import enqueue
 from keys.stats.services import current_stats
 from keys.token.stored_tokens import client_for
@@ -91,7 +92,9 @@ def expire_due() -> None:
 def delete_strays() -> int:
     """Delete files of rows that are gone, and of tries that were cut short; returns how many."""
     store, count = file_store(), 0
-    known = set(PreparedExport.objects.exclude(file_name="").values_list("file_name", flat=True))
+    known: set[str] = set()
+    for model in (PreparedExport, ExportComparison):
+        known.update(model._default_manager.values_list("file_name", flat=True))
     for name, written_at in list(store.names()):
         if name not in known and time.time() - written_at > STRAY_SECONDS:
             store.delete(name)
@@ -302,6 +305,8 @@ def _expire(row: PreparedExport) -> None:
     file_store().delete(row.file_name)
     with transaction.atomic():
         claims.conclude(row, state=State.EXPIRED, file_key="")
+        # Without its row a list cannot be opened; `delete_strays` deletes the file.
+        ExportComparison.objects.filter(Q(old=row) | Q(new=row)).delete()
         detail = {"export": str(row.number)}
         actor = Actor.for_job("export", row.member)
         record_action(actor, Action.EXPORT_EXPIRED, detail=detail)

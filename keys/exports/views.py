@@ -125,6 +125,7 @@ def _exports_page(
     request: AppRequest, status: int = 200, *, busy: bool = False, interrupted: str = ""
 ) -> HttpResponse:
     stored = StoredToken.objects.filter(member=request.user).first()
+    prepared = rows_of(request.user)
     context = {
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
@@ -132,7 +133,8 @@ def _exports_page(
         "interrupted": interrupted,
         "wait_seconds": round(settings.ESTUARY_EXPORT_TIMEOUT) + 30,
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
-        "prepared_exports": rows_of(request.user),
+        "prepared_exports": prepared,
+        "comparable": [row for row in prepared if row.state == row.State.READY],
         "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

@@ -12,7 +12,7 @@ from keys import retention
 from keys.api_keys import rotation_end
 from keys.api_keys.bulk_work import work_off_changes
 from keys.api_keys.lost_creations import reconcile_overdue
-from keys.exports import preparing
+from keys.exports import comparing, preparing
 from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
@@ -85,3 +85,9 @@ def expire_exports() -> None:
 def renew_console_keys() -> None:
     """Renew the keys that the console made for itself."""
     renew_due()
+
+
+@long.periodic_task(always)
+def compare_exports() -> None:
+    """Compare the prepared exports that members named."""
+    comparing.compare_due()

@@ -6,7 +6,7 @@ from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.bulk import BulkChange, BulkItem, KeyReminder
-from keys.models.exports import ExportLease, PreparedExport
+from keys.models.exports import ExportComparison, ExportLease, PreparedExport
 from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
@@ -23,6 +23,7 @@ __all__ = [
     "BulkItem",
     "Claimable",
     "ConsoleKey",
+    "ExportComparison",
     "ExportLease",
     "KeyCreation",
     "KeyNote",

@@ -94,3 +94,35 @@ class PreparedExport(Claimable):
     @property
     def is_final(self) -> bool:
         return self.state not in self.UNFINISHED
+
+
+class ExportComparison(Claimable):
+    """What differs between two prepared exports of a member; the worker finds it out."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    number = models.UUIDField(unique=True, default=uuid.uuid4)
+    old = models.ForeignKey(PreparedExport, models.CASCADE, related_name="+")
+    new = models.ForeignKey(PreparedExport, models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    file_name = models.CharField(max_length=80, blank=True)
+    file_key = models.TextField(blank=True)  # sealed; "" when the file is not
+    # By kind ("content", "deal") and change ("appeared", "vanished", "changed").
+    counts = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = "comparison of exports"
+        constraints = [models.UniqueConstraint(fields=["old", "new"], name="compared_once")]
+
+    def __str__(self) -> str:
+        return f"comparison {self.number}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in {self.State.DONE, self.State.FAILED}

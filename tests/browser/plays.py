@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from playwright.sync_api import Page, expect
 
 from keys.exports.rows import row_of
-from keys.models import PreparedExport
+from keys.models import ExportComparison, PreparedExport
 from keys.sandbox import Fault
 from tests.browser.stage import Stage
 
@@ -434,3 +434,15 @@ def revoke_for_a_member(stage: Stage, page: Page) -> None:
     page.get_by_role("link", name="Revoke").first.click()
     page.get_by_role("button", name="Revoke key").click()
     expect(page.get_by_label("Reason")).to_be_visible()
+
+
+def exports_compared(stage: Stage, page: Page) -> None:
+    day = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    counts = {"appeared": 1200, "vanished": 3, "changed": 410}
+    rendered(
+        "keys/export_compare.html",
+        old=PreparedExport(created_at=day - timedelta(days=7)),
+        new=PreparedExport(created_at=day),
+        row=ExportComparison(state="done", counts={"content": counts, "deal": counts}),
+        here="#",
+    )(stage, page)

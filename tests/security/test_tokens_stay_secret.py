@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
+from keys.exports.comparing import compare_due
 from keys.exports.forms_of_export import FORMS
 from keys.exports.preparing import prepare_due
 from keys.jobs import workers
@@ -150,9 +151,16 @@ class Job:
             for path in ("", "manifest.json", *(f"file/?form={form}" for form in FORMS)):
                 self.browser.get(f"{page}{path}")
             self.node.clear_faults()
+        self.browser.post("/exports/prepare/")
+        prepare_due()
+        numbers = PreparedExport.objects.filter(state="ready").values_list("number", flat=True)
+        pair = dict(zip(("old", "new"), map(str, numbers), strict=True))
+        self.browser.post("/exports/compare/", pair, follow=True)
+        compare_due()
+        self.browser.get("/exports/compare/", pair)
+        self.browser.get("/exports/compare/list/", pair)
         workers.unregister()
         self.browser.get("/exports/")
-        assert PreparedExport.objects.filter(state="ready").count() == 1
 
     def sign_in(self) -> None:
         for login, password in (

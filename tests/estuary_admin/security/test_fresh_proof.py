@@ -27,6 +27,7 @@ ASKING = {
     "bulk_change",
     "bulk_retry",
     "account_change_password",
+    "export_compare_list",
     "export_download",
     "export_file",
     "key_create",

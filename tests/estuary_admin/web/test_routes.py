@@ -64,6 +64,7 @@ GET_ONLY = {
     "team_keys",
     "team_keys_download",
     "export",
+    "export_compare_list",
     "export_file",
     "export_manifest",
 }
