@@ -14,6 +14,7 @@ from django.test import Client
 
 from estuary_admin.members import ADMINS
 from keys.actors import Actor
+from keys.api_keys import kept_lists
 from keys.exports import running
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
@@ -51,6 +52,7 @@ def node(settings: Any) -> Iterator[Sandbox]:
 def _no_kept_lists() -> None:
     """Remove kept key lists: the database is reset after each test, files are not."""
     caches["key_lists"].clear()
+    kept_lists.memory.clear()
 
 
 @pytest.fixture(autouse=True)

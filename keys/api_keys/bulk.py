@@ -59,7 +59,7 @@ def prepare(
     """
     now = timezone.now()
     if choice.query is not None:
-        keys = keys_found(listed.keys, choice.query, listed.node_now(now))
+        keys = keys_found(listed.index, choice.query, listed.node_now(now))
         absent: list[str] = []
     else:
         keys = [key for key in listed.keys if key.token_hash in choice.hashes]

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
-from django.core.cache import caches
 from django.utils import timezone
 
 from keys.actors import Actor
+from keys.api_keys import kept_lists
+from keys.api_keys.kept_lists import Head
+from keys.api_keys.key_index import KeyIndex
 from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, digest_of, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
@@ -21,13 +23,18 @@ logger = logging.getLogger("estuary_admin.keys")
 REUSE_LIST = timedelta(seconds=15)
 
 
-class Snapshot(Fetched, frozen=True, array_like=True):
+class Snapshot(Fetched, frozen=True):
     """The keys that Estuary listed. It holds no token: `keys.upstream` lets none through."""
 
-    keys: tuple[ApiKey, ...]
+    index: KeyIndex
     unreadable: int
     list_version: int
     keys_digest: str
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """In Estuary's order."""
+        return self.index.keys
 
     @property
     def digest(self) -> str:
@@ -35,12 +42,12 @@ class Snapshot(Fetched, frozen=True, array_like=True):
         return digest_of(self.keys_digest, self.unreadable, self.clock_warning)
 
     def find(self, token_hash: str) -> ApiKey | None:
-        return next((key for key in self.keys if key.token_hash == token_hash), None)
+        return self.index.by_hash.get(token_hash)
 
     def only(self, token_hashes: set[str]) -> Snapshot:
         """The snapshot with only these keys: finding hundreds among 200,000 would take seconds."""
         keys = tuple(key for key in self.keys if key.token_hash in token_hashes)
-        return msgspec.structs.replace(self, keys=keys)
+        return msgspec.structs.replace(self, index=KeyIndex(keys))
 
     @property
     def doubt(self) -> str:
@@ -48,9 +55,6 @@ class Snapshot(Fetched, frozen=True, array_like=True):
         return self.stale_reason or (
             "Estuary's list could not be read whole." if self.unreadable else ""
         )
-
-
-_packed = msgspec.msgpack.Decoder(Snapshot)
 
 
 def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
@@ -65,7 +69,7 @@ def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
     return fetch_or_keep(
         lambda: remember(stored, client.list_keys()),
         lambda: last_known(stored),
-        lambda: caches["key_lists"].delete(_name(stored)),
+        lambda: kept_lists.forget(stored),
     )
 
 
@@ -88,17 +92,23 @@ def recent_list(stored: StoredToken) -> Snapshot | None:
 
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, with the version that was current before it was fetched."""
+    digest = digest_of(listed.keys)
     snapshot = Snapshot(
-        listed.keys,
+        kept_lists.memory.put(digest, KeyIndex(listed.keys)),
         listed.unreadable,
         stored.list_version,
-        digest_of(listed.keys),
+        digest,
         fetched_at=timezone.now(),
         clock_ahead=ahead_of(listed.clock),
     )
     try:
-        caches["key_lists"].set(
-            _name(stored), msgspec.msgpack.encode(snapshot), KEEP_FETCHED.total_seconds()
+        kept_lists.write(
+            stored,
+            snapshot.index,
+            digest,
+            unreadable=snapshot.unreadable,
+            fetched_at=snapshot.fetched_at,
+            clock_ahead=snapshot.clock_ahead,
         )
     except OSError:
         # The disk is full or read-only: the list is shown all the same.
@@ -108,10 +118,12 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
 
 def last_known(stored: StoredToken) -> Snapshot | None:
     """The list as it was last fetched, at most a day ago, unless something was changed since."""
-    kept = _kept(stored)
-    if kept is None or kept.list_version != stored.list_version:
+    head = kept_lists.read_head(stored)
+    if head is None or head.list_version != stored.list_version:
         return None
-    return kept if kept.age(timezone.now()) <= KEEP_FETCHED else None
+    if abs(timezone.now() - head.fetched_at) > KEEP_FETCHED:
+        return None
+    return _opened(stored, head)
 
 
 def kept_lists_with(text: str, but: StoredToken | None) -> Iterator[tuple[StoredToken, Snapshot]]:
@@ -121,22 +133,20 @@ def kept_lists_with(text: str, but: StoredToken | None) -> Iterator[tuple[Stored
     """
     others = StoredToken.objects.select_related("member")
     for stored in others.exclude(pk=but.pk) if but else others:
-        packed = caches["key_lists"].get(_name(stored))
-        if packed and text.encode() in packed and (kept := _kept(stored)):
+        head = kept_lists.read_head(stored)
+        if head and kept_lists.holds(stored, text) and (kept := _opened(stored, head)):
             yield stored, kept
 
 
-def _kept(stored: StoredToken) -> Snapshot | None:
-    try:
-        packed = caches["key_lists"].get(_name(stored))
-        return _packed.decode(packed) if packed else None
-    except Exception:
-        # A truncated file, or a list of another version: Estuary can be asked again.
-        logger.exception("key_list_unreadable")
+def _opened(stored: StoredToken, head: Head) -> Snapshot | None:
+    index = kept_lists.read_keys(stored, head)
+    if index is None:
         return None
-
-
-def _name(stored: StoredToken) -> str:
-    # The number changes with the fields of Snapshot. The hash keeps the lists of two accounts
-    # apart, also after a backup was restored.
-    return f"key-list:5:{stored.pk}:{stored.token_hash}"
+    return Snapshot(
+        index,
+        head.unreadable,
+        head.list_version,
+        head.digest,
+        fetched_at=head.fetched_at,
+        clock_ahead=head.clock_ahead,
+    )

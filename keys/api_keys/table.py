@@ -11,7 +11,8 @@ from operator import attrgetter
 
 from django.core.paginator import Page, Paginator
 
-from estuary_admin.unicode_text import comparable, shows_something
+from estuary_admin.unicode_text import comparable
+from keys.api_keys.key_index import KeyIndex, expiry_of
 from keys.api_keys.query import KeyQuery, Sort, Status
 from keys.api_keys.rows import TERMS, KeyRow, rows_of, terms_at
 from keys.notes.services import hashes_matching
@@ -35,8 +36,6 @@ FILTERS = (
     Status.EXPIRED,
     Status.SESSION,
 )
-
-expiry_of = attrgetter("expiry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,17 @@ class KeyTable:
 
 
 def table_of(
-    keys: tuple[ApiKey, ...],
+    keys: KeyIndex,
     query: KeyQuery,
     own_hash: str,
     node_now: datetime,
     new_hash: str = "",
 ) -> KeyTable:
     """One page of rows for a query; the counts are those of what is searched."""
-    by_status = _by_status(_searched(keys, query.q), node_now, with_sessions=bool(query.q))
+    searched = _searched(keys, query.q)
+    by_status = _by_status(searched, node_now, with_sessions=bool(query.q))
     found = by_status[query.status]
-    shown = _new_first(_ordered(found, query.sort, node_now), new_hash)
+    shown = _new_first(_ordered(found, searched, query.sort, node_now), new_hash)
     part = Paginator(shown, PAGE_SIZE).get_page(query.page)
     rows = rows_of(part.object_list, own_hash, node_now, new_hash)
     page: Page[KeyRow] = Page(rows, part.number, part.paginator)  # type: ignore[arg-type]
@@ -103,41 +103,41 @@ def table_of(
     )
 
 
-def keys_found(keys: Sequence[ApiKey], query: KeyQuery, node_now: datetime) -> list[ApiKey]:
+def keys_found(keys: KeyIndex, query: KeyQuery, node_now: datetime) -> list[ApiKey]:
     """All keys that a query finds, whatever its page."""
-    by_status = _by_status(_searched(keys, query.q), node_now, with_sessions=bool(query.q))
-    return _ordered(by_status[query.status], query.sort, node_now)
+    searched = _searched(keys, query.q)
+    by_status = _by_status(searched, node_now, with_sessions=bool(query.q))
+    return _ordered(by_status[query.status], searched, query.sort, node_now)
 
 
-def _searched(keys: Sequence[ApiKey], text: str) -> list[ApiKey]:
-    """The keys whose label or note contains the text, or whose hash begins with it, by end."""
-    by_end = sorted(keys, key=expiry_of)
+def _searched(keys: KeyIndex, text: str) -> KeyIndex:
+    """The keys whose label or note contains the text, or whose hash begins with it."""
     if not text:
-        return by_end
+        return keys
     wanted, noted = comparable(text), hashes_matching(text)
-    return [
+    return KeyIndex(
         key
-        for key in by_end
-        if wanted in comparable(key.label)
+        for key in keys.keys
+        if wanted in keys.labels[key.token_hash]
         or key.token_hash.startswith(text)
         or key.token_hash in noted
-    ]
+    )
 
 
 def _by_status(
-    by_end: list[ApiKey], node_now: datetime, *, with_sessions: bool
+    keys: KeyIndex, node_now: datetime, *, with_sessions: bool
 ) -> dict[Status, list[ApiKey]]:
     """Keys by filter; a legacy key is in two.
 
     A search looks at every key, because a leaked token may belong to a session key. Without one,
     session keys are in their own filter only.
     """
-    counted = by_end if with_sessions else [key for key in by_end if not key.is_session]
+    counted = keys.by_end if with_sessions else keys.without_sessions
     return {
         Status.ALL: counted,
         **_terms(counted, node_now),
         Status.LEGACY: [key for key in counted if key.is_legacy],
-        Status.SESSION: [key for key in by_end if key.is_session],
+        Status.SESSION: keys.sessions,
     }
 
 
@@ -148,7 +148,7 @@ def _terms(by_end: list[ApiKey], node_now: datetime) -> dict[Status, list[ApiKey
     return {term: by_end[start:end] for term, (start, end) in zip(TERMS, edges, strict=True)}
 
 
-def _ordered(by_end: list[ApiKey], sort: Sort, node_now: datetime) -> list[ApiKey]:
+def _ordered(by_end: list[ApiKey], keys: KeyIndex, sort: Sort, node_now: datetime) -> list[ApiKey]:
     if sort is Sort.EXPIRY:
         return by_end
     if sort is Sort.EXPIRY_DOWN:
@@ -157,13 +157,10 @@ def _ordered(by_end: list[ApiKey], sort: Sort, node_now: datetime) -> list[ApiKe
         ended = bisect_right(by_end, node_now, key=expiry_of)
         return by_end[ended:] + by_end[:ended][::-1]
     # Keys without a label that shows come last, in either direction.
-    labelled = [key for key in by_end if _has_label(key)]
-    labelled.sort(key=lambda key: comparable(key.label), reverse=sort is Sort.LABEL_DOWN)
-    return labelled + [key for key in by_end if not _has_label(key)]
-
-
-def _has_label(key: ApiKey) -> bool:
-    return key.label[:1].isalnum() or shows_something(key.label)
+    labels = keys.labels
+    labelled = [key for key in by_end if labels[key.token_hash]]
+    labelled.sort(key=lambda key: labels[key.token_hash], reverse=sort is Sort.LABEL_DOWN)
+    return labelled + [key for key in by_end if not labels[key.token_hash]]
 
 
 def _new_first(shown: list[ApiKey], new_hash: str) -> list[ApiKey]:

@@ -35,12 +35,12 @@ def key_list(request: AppRequest) -> HttpResponse:
     if same := unchanged(request, shown, query.fresh_url()):
         return same
     listed, own_hash, now = shown.fetched, request.stored_token.token_hash, timezone.now()
-    new_hash = _new_hash(request)
-    table = table_of(listed.keys, query, own_hash, listed.node_now(now), new_hash)
+    new_hash, ended_by = _new_hash(request), listed.earlier_now(now)
+    table = table_of(listed.index, query, own_hash, listed.node_now(now), new_hash)
     context = _context(query, listed, table) | {
         "shown": shown,
         "missing": "" if shown.is_checking else _missing(new_hash, listed),
-        "expired_count": len(expired_among(listed.keys, own_hash, listed.earlier_now(now))),
+        "expired_count": len(expired_among(listed.index.ended(ended_by), own_hash, ended_by)),
     }
     return render_page(request, "keys/key_list.html", context)
 
