@@ -70,6 +70,8 @@ NOT_MEASURED = {
     "team_keys_download": "a file",
     "team_member": "the rows of team_keys",
     "team_key_revoke": "a member's key; as key_revoke",
+    "team_offboard": "the rows of team_keys",
+    "team_offboard_report": "a file",
     "team_refresh": "POST only",
     "team_view_change": "POST only",
     "export_download": "a file; `make bench PART=exports` measures it",

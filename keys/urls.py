@@ -26,7 +26,7 @@ from keys.notes import views as notes
 from keys.notices import feed_views as feeds
 from keys.notices import views as notices
 from keys.stats import views as stats
-from keys.team.views import team, team_keys, team_member
+from keys.team.views import offboard, team, team_keys, team_member
 from keys.token import views as token
 
 
@@ -83,6 +83,12 @@ urlpatterns = [
     path("team/keys/download/", team_keys.team_keys_download, name="team_keys_download"),
     path("team/keys/views/", team_keys.team_view_change, name="team_view_change"),
     path("team/<str:username>/", team_member.team_member, name="team_member"),
+    path("team/<str:username>/offboard/", offboard.team_offboard, name="team_offboard"),
+    path(
+        "team/<str:username>/offboard/report.json",
+        offboard.team_offboard_report,
+        name="team_offboard_report",
+    ),
     path(
         "team/<str:username>/keys/<token_hash:token_hash>/revoke/",
         team_member.team_key_revoke,

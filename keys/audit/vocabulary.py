@@ -113,6 +113,13 @@ class Action(StrEnum):
         NOTICE,
         "authn_password_change",
     )
+    OFF_BOARDING_STARTED = "offboard:started", "Off-boarding started", NOTICE, "user_updated"
+    OFF_BOARDING_GIVEN_UP = (
+        "offboard:given-up",
+        "Off-boarding goes on without Estuary's confirmation",
+        WARNING,
+    )
+    OFF_BOARDING_FINISHED = "offboard:finished", "Off-boarding finished", NOTICE, "user_updated"
     CONNECTION_ASKED_FOR = "member:connection-asked-for", "Member reminded to connect", INFO
     SWITCHED_OFF = Event.SWITCHED_OFF, "Member switched off", NOTICE, "user_updated"
     SWITCHED_ON = Event.SWITCHED_ON, "Member switched on", NOTICE, "user_updated"

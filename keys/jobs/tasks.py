@@ -17,6 +17,7 @@ from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
+from keys.team import offboarding
 from keys.team.sync import sync_due
 from keys.token.renewal import renew_due
 
@@ -43,6 +44,12 @@ def prune() -> None:
 def remind() -> None:
     """Look at the keys of members whose daily look is due, and write their digests."""
     remind_due()
+
+
+@long.periodic_task(always)
+def off_board() -> None:
+    """Go on with the off-boardings that are due."""
+    offboarding.run_due()
 
 
 @long.periodic_task(always)

@@ -11,6 +11,7 @@ from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
+from keys.models.off_boarding import OffBoardedKey, OffBoarding
 from keys.models.rotations import Rotation
 from keys.models.team import SavedView
 from keys.models.token import ConsoleKey, StoredToken
@@ -29,6 +30,8 @@ __all__ = [
     "KeyNote",
     "KeyReminder",
     "Message",
+    "OffBoardedKey",
+    "OffBoarding",
     "Preferences",
     "PreparedExport",
     "Reminded",

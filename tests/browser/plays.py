@@ -446,3 +446,24 @@ def exports_compared(stage: Stage, page: Page) -> None:
         row=ExportComparison(state="done", counts={"content": counts, "deal": counts}),
         here="#",
     )(stage, page)
+
+
+def dry_run(stage: Stage, page: Page) -> None:
+    stage.console.look_at_accounts()
+    page.goto("/team/varied/offboard/")
+    page.get_by_role("group", name="Keep these keys").get_by_role("checkbox").first.check()
+    page.get_by_label("Hand kept keys over to").fill("carol")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_text("Dry run: nothing was changed.")).to_be_visible()
+
+
+def off_boarded(stage: Stage, page: Page) -> None:
+    """Each look has its own page, but a member leaves once."""
+    page.goto("/team/leaver/offboard/")
+    if page.get_by_role("button", name="Off-board").is_visible():
+        page.get_by_label("Reason").fill("Left the company")
+        page.get_by_label("The member's name").fill("leaver")
+        page.get_by_role("button", name="Off-board").click()
+        stage.console.off_board()
+        page.reload()
+    expect(page.get_by_text("Download the report")).to_be_visible()

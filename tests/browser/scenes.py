@@ -171,6 +171,8 @@ SCENES = [
     Scene("team-keys", "keys/team_keys", "carol", plays.synced("/team/keys/")),
     Scene("team-keys-found", "keys/team_keys", "carol", plays.view_saved, has_scripts=False),
     Scene("team-member", "keys/team_member", "carol", plays.synced("/team/team/")),
+    Scene("off-board", "keys/team_offboard", "carol", plays.dry_run),
+    Scene("off-board-done", "keys/team_offboard", "carol", plays.off_boarded, has_scripts=False),
     Scene("team-key-revoke", "keys/team_key_revoke", "carol", plays.revoke_for_a_member),
     Scene("account", ACCOUNT, "alice", at("/account/")),
     Scene("reminders", "keys/reminders", "alice", plays.reminders_with_all),

@@ -122,6 +122,10 @@ class Console:
         """Make every kept list and all kept figures ten minutes older."""
         self._run("-m", "tests.support.age_lists", standard_input="")
 
+    def off_board(self) -> None:
+        """Have a worker do the off-boardings that wait."""
+        self._run("-m", "tests.support.look_at_accounts", "off-board", standard_input="")
+
     def answers(self) -> bool:
         try:
             urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close()

@@ -1,6 +1,8 @@
-"""Look at all accounts, as a worker does; runs in the console's environment."""
+"""Look at all accounts, or do off-boardings, as a worker; in the console's environment."""
 
 from __future__ import annotations
+
+import sys
 
 import django
 
@@ -8,10 +10,14 @@ import django
 def main() -> None:
     django.setup()
     from keys.jobs import workers
+    from keys.team.offboarding import run_due
     from keys.team.sync import sync_due
 
     workers.register()
-    sync_due()
+    if "off-board" in sys.argv:
+        run_due()
+    else:
+        sync_due()
     workers.unregister()
 
 

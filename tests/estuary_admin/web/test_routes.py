@@ -38,6 +38,8 @@ ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity
     "team_keys",
     "team_keys_download",
     "team_member",
+    "team_offboard",
+    "team_offboard_report",
     "team_refresh",
     "team_view_change",
 }
@@ -63,6 +65,7 @@ GET_ONLY = {
     "team",
     "team_keys",
     "team_keys_download",
+    "team_offboard_report",
     "export",
     "export_compare_list",
     "export_file",
