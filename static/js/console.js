@@ -20,7 +20,7 @@ function say(text) {
 
 document.addEventListener("say", (event) => say(event.detail));
 
-/* Notices: at the top of the content, or of the dialog */
+/* Notices: at the top of the content, or of the dialog. Those that come later lie over what is there: nothing moves. */
 
 const noticesPlace = () => byId(dialogOpen() ? "dialog-notices" : "notices");
 
@@ -36,6 +36,7 @@ function showNotice({ level, text, link, isPassing, isTrouble, isGuard }) {
   if (isTrouble) notice.dataset.trouble = "";
   if (isGuard) notice.dataset.guard = "";
   noticesPlace().replaceChildren(notice);
+  noticesPlace().classList.add("is-late");
   notice.scrollIntoView({ block: "nearest" });
 }
 
@@ -189,13 +190,15 @@ document.addEventListener("click", ({ target }) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const menu = event.key === "Escape" && document.querySelector("details[data-menu][open]");
-  if (!menu) return;
+  if (event.key !== "Escape" || dialogOpen()) return;
+  const menu = document.querySelector("details[data-menu][open]");
+  if (!menu) return document.querySelector("#notices.is-late > .notice")?.remove(); // it may cover what has the focus
   menu.open = false;
   menu.querySelector("summary").focus();
 });
 
-/* Dialog, for members: the same parts as on pages of their own. What is in it may object to being left: "leave" events. */
+/* Dialog, for members: the same parts as on pages of their own. Escape, a click beside it, Close and Cancel follow one
+   rule: what is in it may object to being left ("leave" events). */
 
 const dialog = byId("dialog");
 const dialogBody = byId("dialog-body");
@@ -208,10 +211,16 @@ function openDialog(title) {
 
 const mayLeave = () => dialogBody.dispatchEvent(new CustomEvent("leave", { bubbles: true, cancelable: true }));
 
-/** A click beside the dialog may be a slip: it loses neither a token nor what was typed. */
-function isWorthKeeping() {
-  return [...dialogBody.querySelectorAll("input")].some((field) => field.matches("[data-secret]") || field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+function leaveDialog() {
+  if (mayLeave()) dialog.close();
 }
+
+// Not by "cancel" alone: Chromium sends none for a second Escape without another key or click between.
+dialog?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing) return;
+  event.preventDefault();
+  leaveDialog();
+});
 
 dialog?.addEventListener("cancel", (event) => { if (!mayLeave()) event.preventDefault(); });
 
@@ -229,12 +238,14 @@ dialog?.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-dialog-close]");
   if (closer) event.preventDefault();
   const isBeside = event.target === dialog && event.detail < 2; // not the second click of a double click on the opener
-  if ((closer || (isBeside && !isWorthKeeping())) && mayLeave()) dialog.close();
+  if (closer || isBeside) leaveDialog();
 });
 
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   const title = detail.requestConfig?.elt.dataset.dialog;
   if (title && detail.target === dialogBody) openDialog(title);
+  const shown = dialogBody?.querySelector("[data-title]");
+  if (shown) byId("dialog-title").textContent = shown.dataset.title;
 });
 
 /* Keyboard shortcuts, for members who have not switched them off */

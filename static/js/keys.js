@@ -45,7 +45,9 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   // A new part ends the notices about earlier failures.
   if (detail.shouldSwap && detail.target.id !== "notices") each(document, "[data-trouble], #dialog-notices > *", (notice) => notice.remove());
   // Show notices inside an open dialog: it covers those of the page.
-  if (detail.target.id === "notices" && byId("dialog").open) detail.target = byId("dialog-notices");
+  if (detail.target.id !== "notices") return;
+  if (byId("dialog").open) detail.target = byId("dialog-notices");
+  detail.target.classList.add("is-late");
 });
 
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
@@ -193,8 +195,10 @@ document.addEventListener("visibilitychange", async () => {
 
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const leadsTo = event.detail.xhr.getResponseHeader("HX-Redirect");
+  isSentAway = Boolean(leadsTo);
   if (!leadsTo?.startsWith(document.body.dataset.signIn)) return;
   event.preventDefault();
+  isSentAway = false;
   sessionEnded(event.detail);
 });
 
@@ -418,19 +422,33 @@ function tokenCopied(element) {
   each(document, "[data-guard]", (warning) => warning.remove());
 }
 
-/* Leaving without the token: ask each time. The browser asks on a page. In the dialog a warning asks: to close while it is
-   shown is the answer, to dismiss it arms the guard again. */
+/* Leaving what would be lost, a token that was not copied or what was typed: ask each time. The browser asks on a page. In
+   the dialog a warning asks: to close while it is shown is the answer, to dismiss it arms the guard again. */
+
+const UNCOPIED = "You have not copied the token, and it will not be shown again. Close once more to leave without it.";
+const UNSENT = "What you typed is not saved. Close once more to leave without it.";
 
 const uncopied = () => document.querySelector("[data-uncopied]:not([data-leaving])");
 
+/** Whether a form has something typed or chosen, now or in what the server sent back with errors. */
+const isFilledIn = (form) => Boolean(form.querySelector("[role=alert]"))
+  || [...form.elements].some((field) => field.type !== "hidden" && !field.matches("[data-secret]") && (field.value !== field.defaultValue || field.checked !== field.defaultChecked) && field.matches("input, textarea"));
+
+const unsent = (root) => [...root.querySelectorAll("form")].find((form) => !form.dataset.sent && isFilledIn(form));
+
+let isSentAway = false; // by the server's answer to a form, which keeps what was typed
+
 window.addEventListener("beforeunload", (event) => {
-  if (uncopied()) event.preventDefault();
+  const form = document.querySelector("form[data-summary]");
+  const hasTyped = form && !form.dataset.sent && form.elements.label.value !== form.elements.label.defaultValue;
+  if (uncopied() || (hasTyped && !isSentAway)) event.preventDefault();
 });
 
 document.addEventListener("leave", (event) => {
-  if (!uncopied() || document.querySelector("[data-guard]")) return;
+  const text = uncopied() ? UNCOPIED : unsent(byId("dialog-body")) && UNSENT;
+  if (!text || document.querySelector("[data-guard]")) return;
   event.preventDefault();
-  tell("notice", { level: "warning", isGuard: true, text: "You have not copied the token, and it will not be shown again. Close once more to leave without it." });
+  tell("notice", { level: "warning", isGuard: true, text });
 });
 
 /* Wiring */
@@ -492,6 +510,15 @@ function openDialogAgain() {
   link?.click();
 }
 
+/** A key is new once: the address that is shared or kept as a bookmark does not say so. */
+function forgetNewKey() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has("new")) return;
+  address.searchParams.delete("new");
+  history.replaceState(history.state, "", address);
+}
+
+forgetNewKey();
 prepare(document);
 openDialogAgain();
 document.addEventListener("htmx:load", ({ detail }) => prepare(detail.elt));
