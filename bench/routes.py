@@ -52,6 +52,7 @@ NOT_MEASURED = {
     "bulk_retry": "POST only",
     "key_bulk": "POST only",
     "key_ends": "a file",
+    "steps": "a few words, for a page that waits",
     "key_rotation": "redirects unless the key is being replaced",
     "feed": "a file, at an address that a member creates",
     "export": "needs a prepared export",

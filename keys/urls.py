@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
+from keys import steps
 from keys.account import views as account
 from keys.api_keys.query import HASH
 from keys.api_keys.views import (
@@ -42,6 +43,13 @@ class TokenHash:
         return value
 
 
+class StepName(TokenHash):
+    """A name that a page makes up for one form that it sends."""
+
+    regex = steps.NAME
+
+
+register_converter(StepName, "step_name")
 register_converter(TokenHash, "token_hash")
 register_converter(TokenHash, "feed_secret")  # 32 random bytes are written in the same way
 
@@ -54,6 +62,7 @@ urlpatterns = [
     path("keys/bulk/<uuid:number>/", key_bulk.bulk_change, name="bulk_change"),
     path("keys/bulk/<uuid:number>/cancel/", key_bulk.bulk_cancel, name="bulk_cancel"),
     path("keys/bulk/<uuid:number>/retry/", key_bulk.bulk_retry, name="bulk_retry"),
+    path("keys/steps/<step_name:name>/", steps.steps, name="steps"),
     path("keys/revoke-expired/", key_revoke_expired.key_revoke_expired, name="key_revoke_expired"),
     path("keys/<token_hash:token_hash>/", key_detail.key_detail, name="key_detail"),
     path("keys/<token_hash:token_hash>/revoke/", key_revoke.key_revoke, name="key_revoke"),

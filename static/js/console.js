@@ -98,6 +98,31 @@ function waitOn(form) {
     each(form, "[data-wait]", (note) => { note.hidden = false; });
     say("Please wait.");
   }, MOMENT);
+  if (form.dataset.steps) tellSteps(form);
+}
+
+/* What Estuary has answered so far, for forms that take several calls: asked of the server by a name that goes with the form. */
+
+const ASK_AGAIN = 500;
+
+async function tellSteps(form) {
+  const name = crypto.getRandomValues(new Uint32Array(4)).join("-").slice(0, 40);
+  const place = form.querySelector("[data-step]");
+  form.elements.steps.value = name;
+  let told = "";
+  const FURTHEST_FIRST = ["create", "revoke", "list"]; // the list is read before and after
+  for (let key = "step"; form.dataset.sent; ) {
+    await new Promise((done) => { setTimeout(done, told ? ASK_AGAIN : MOMENT); });
+    if (!form.dataset.sent) break;
+    const words = place.dataset[key] ?? told;
+    if (told && words !== told) say(words); // at first, "Please wait." is said
+    place.textContent = told = words;
+    const answer = await fetch(`${form.dataset.steps}${name}/`).catch(() => null);
+    const answered = answer?.ok && !answer.redirected ? (await answer.text()).split(" ") : [];
+    const furthest = FURTHEST_FIRST.find((endpoint) => answered.includes(endpoint));
+    if (furthest) key = `step${furthest[0].toUpperCase()}${furthest.slice(1)}`;
+  }
+  place.textContent = "";
 }
 
 function stopWaiting(form) {

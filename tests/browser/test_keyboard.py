@@ -64,7 +64,7 @@ def test_the_tab_order_of_the_list_is_the_reading_order(page: Page) -> None:
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
 def test_every_focused_element_is_visible(page: Page, path: str) -> None:
     page.goto(path)
-    assert len(walk(page)) > 6
+    assert len(walk(page)) > 4  # after the field that has the focus from the start
 
 
 def test_the_skip_link_leads_to_the_content(page: Page) -> None:

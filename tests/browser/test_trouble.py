@@ -28,7 +28,7 @@ def page(open_page: OpenPage, member: Member) -> Page:
 
 def filled_dialog(page: Page) -> Locator:
     page.get_by_role("link", name="New key").click()
-    dialog = page.get_by_role("dialog", name="New key")
+    dialog = page.get_by_role("dialog")
     dialog.get_by_label("Label").fill("half done")
     return dialog
 

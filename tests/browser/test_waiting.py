@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -204,3 +205,46 @@ def test_reduced_motion_stops_the_waiting_animation(
         "document.getAnimations().filter((it) => it.effect.getComputedTiming().iterations > 1)"
     )
     assert page.evaluate(f"{running}.length") == 0
+
+
+def has_answered(page: Page, calls: str) -> None:
+    page.route(re.compile("/keys/steps/[0-9-]+/$"), lambda route: route.fulfill(body=calls))
+
+
+def test_a_slow_creation_tells_what_estuary_has_answered(page: Page, held: Hold) -> None:
+    page.goto("/keys/new/")
+    routes, where = held(page, r"/keys/new/$"), "document.querySelector('.steps').offsetTop"
+    page.get_by_label("Label").fill("slow")
+    place = page.evaluate(where)
+    steps = page.locator(".steps")
+    for answers, words in (
+        ("", "Asking Estuary…"),
+        ("list", "Creating the key…"),
+        ("list create", "Estuary has answered with a key. Checking its list…"),
+        ("list create list", "Estuary has answered with a key. Checking its list…"),
+    ):
+        has_answered(page, answers)
+        if not routes:
+            page.get_by_role("button", name="Create key").click()
+        expect(steps).to_have_text(words)
+        assert page.evaluate(where) == place
+    assert re.search(r"name=\"steps\"\s+\d+-|steps=\d+-", routes[0].request.post_data or "")
+    routes[0].continue_()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def test_steps_that_cannot_be_asked_for_claim_nothing(
+    open_page: OpenPage, member: Member, held: Hold
+) -> None:
+    page = open_page(ignored="502|ERR_FAILED|htmx:")
+    sign_in(page, member)
+    page.goto("/keys/new/")
+    routes = held(page, r"/keys/new/$")
+    page.route(re.compile("/keys/steps/"), lambda route: route.fulfill(status=502, body="list"))
+    page.get_by_label("Label").fill("slow")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.locator(".steps")).to_have_text("Asking Estuary…")
+    page.wait_for_timeout(1200)
+    expect(page.locator(".steps")).to_have_text("Asking Estuary…")
+    routes[0].abort()
+    expect(page.locator(".steps")).to_be_empty()

@@ -25,6 +25,7 @@ from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.policy.load import current_policy
 from keys.policy.rules import PolicyRefused
+from keys.steps import steps_told
 from keys.throttles import TooOften
 from keys.upstream import CreatedKey, UpstreamError
 
@@ -45,6 +46,7 @@ FORM_TOO_OLD = "This form was too old, so no key was created. Press Create key a
 @connected
 @fresh_proof(keep=(*FIELDS, "nonce"))
 @upstream_errors_shown
+@steps_told
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":

@@ -21,6 +21,7 @@ from keys.api_keys.query import KeyQuery, list_url
 from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation
 from keys.api_keys.rows import name_of, rows_of
 from keys.http import AppRequest, render_page
+from keys.steps import steps_told
 
 SENTENCES = {
     Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
@@ -35,6 +36,7 @@ SENTENCES = {
 @connected
 @fresh_proof(keep=("incident",))
 @upstream_errors_shown
+@steps_told
 def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
     form = _form(request, token_hash)
     if form.is_valid():

@@ -30,6 +30,7 @@ from keys.models import KeyCreation
 from keys.notes.services import note_of, text_of
 from keys.policy.load import current_policy
 from keys.policy.rules import PolicyRefused
+from keys.steps import steps_told
 from keys.throttles import TooOften
 from keys.upstream import UpstreamError
 
@@ -40,6 +41,7 @@ FORM_TOO_OLD = "This form was too old, so no key was created. Press the button a
 @connected
 @fresh_proof(keep=(*FIELDS, "nonce", "overlap", "custom_overlap"))
 @upstream_errors_shown
+@steps_told
 @sensitive_variables("rotated")
 def key_rotate(request: AppRequest, token_hash: str) -> HttpResponse:
     actor, stored = actor_of(request), request.stored_token
