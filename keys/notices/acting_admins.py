@@ -22,7 +22,7 @@ def key_revoked(member: User, admin: str, name: str, reason: str, *, is_certain:
 def asked_to_connect(member: User, admin: str) -> Content:
     sentence = (
         f"The admin {admin} asks you to connect your Estuary account to this console: create a key "
-        "with all permissions at Estuary, then connect it here."
+        "with full access at Estuary, then connect it here."
     )
     path = reverse("keys:token_connect")
     return _content(member, "member.connect", "Connect your Estuary account", sentence, path)

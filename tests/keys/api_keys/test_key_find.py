@@ -196,7 +196,7 @@ def test_without_a_list_the_answer_is_marked_as_uncertain(
     response = browser.post(URL, {"text": backup})
 
     assert kinds(response) == ["unknown"]
-    assert "Whether a key is yours may be answered wrong now." in words_of(response)
+    assert "This page cannot say for certain now whether a key is yours." in words_of(response)
 
 
 @pytest.mark.parametrize(
