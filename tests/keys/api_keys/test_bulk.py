@@ -224,7 +224,7 @@ def test_without_a_worker_the_page_says_so(browser: Client, many: list[str]) -> 
     url = preview(browser, key=hashes(many))
     browser.post(url)
 
-    assert "It waits for the background worker" in words_of(browser.get(url))
+    assert "This waits for the background worker" in words_of(browser.get(url))
 
 
 def test_a_cancelled_change_begins_no_more_keys(
