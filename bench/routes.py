@@ -63,6 +63,7 @@ NOT_MEASURED = {
     "export_file": "a file",
     "export_manifest": "a file",
     "export_prepare": "POST only",
+    "export_schedule": "POST only",
     "export_stop": "POST only",
     "healthz": "for monitors",
     "readyz": "for monitors",

@@ -75,6 +75,7 @@ urlpatterns = [
     path("exports/download/", exports.export_download, name="export_download"),
     path("exports/stop/", exports.export_stop, name="export_stop"),
     path("exports/prepare/", prepared_exports.export_prepare, name="export_prepare"),
+    path("exports/schedule/", prepared_exports.export_schedule, name="export_schedule"),
     path("exports/compare/", comparisons.export_compare, name="export_compare"),
     path("exports/compare/list/", comparisons.export_compare_list, name="export_compare_list"),
     path("exports/<uuid:number>/", prepared_exports.export, name="export"),

@@ -234,6 +234,7 @@ class Action(StrEnum):
         INFO,
     )
     EXPORT_DOWNLOADED = "export:downloaded", "Prepared export downloaded", NOTICE, "sensitive_read"
+    EXPORT_SCHEDULED = "export:scheduled", "Schedule of exports changed", INFO
     EXPORTS_COMPARED = "export:compared", "Exports compared", INFO
     EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
     EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"

@@ -22,3 +22,13 @@ class ComparisonForm(forms.Form):
 
     old = forms.UUIDField()
     new = forms.UUIDField()
+
+
+class ScheduleForm(forms.Form):
+    """How often an export is prepared; "" for never."""
+
+    every = forms.ChoiceField(
+        required=False,
+        choices=[("", "Never"), ("week", "Every Monday"), ("month", "On the first of each month")],
+        label="Prepare an export",
+    )

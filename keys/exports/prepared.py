@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -16,7 +15,7 @@ from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports.file_store import file_store
-from keys.exports.room import Room
+from keys.exports.queueing import queue_export
 from keys.exports.sealed_files import reseal_file_key
 from keys.jobs import workers
 from keys.jobs.queues import wake
@@ -27,37 +26,15 @@ State = PreparedExport.State
 SHOWN = 20  # on the exports page
 
 
-class AlreadyPreparing(Exception):
-    """An export of this account is queued or running; `row` is None if it is another member's."""
-
-    def __init__(self, row: PreparedExport | None) -> None:
-        self.row = row
-        super().__init__()
-
-
 class StillRunning(Exception):
     """It must be cancelled before it can be deleted."""
 
 
 def prepare(actor: Actor, stored: StoredToken) -> PreparedExport:
-    """Have the worker prepare an export; raises AlreadyPreparing, NoRoom or TooOften."""
+    """Have the worker prepare an export now; raises AlreadyPreparing, NoRoom or TooOften."""
     throttles.check(actor, Action.EXPORT_PREPARE_REQUESTED)
-    Room(file_store(), stored.token_hash)
-    try:
-        with transaction.atomic():
-            row = PreparedExport.objects.create(
-                member=stored.member,
-                token_hash=stored.token_hash,
-                node=settings.ESTUARY_API_URL.netloc[:253],
-            )
-            detail = {"export": str(row.number)}
-            record_action(actor, Action.EXPORT_PREPARE_REQUESTED, Outcome.STARTED, detail=detail)
-            wake(prepare_exports)
-    except IntegrityError:
-        unfinished = PreparedExport.objects.filter(
-            token_hash=stored.token_hash, state__in=PreparedExport.UNFINISHED
-        )
-        raise AlreadyPreparing(unfinished.filter(member=stored.member).first()) from None
+    row = queue_export(actor, stored)
+    wake(prepare_exports)
     return row
 
 

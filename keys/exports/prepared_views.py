@@ -13,8 +13,11 @@ from estuary_admin.web.redirects import go_to
 from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.exports import prepared
+from keys.exports.forms import ScheduleForm
+from keys.exports.queueing import AlreadyPreparing
 from keys.exports.room import NoRoom
 from keys.exports.rows import row_of
+from keys.exports.schedules import set_schedule
 from keys.http import AppRequest, render_page
 from keys.models import PreparedExport
 from keys.token.stored_tokens import of_member
@@ -27,7 +30,7 @@ def export_prepare(request: AppRequest) -> HttpResponse:
     stored = of_member(request.user)
     try:
         row = prepared.prepare(actor_of(request), stored)
-    except prepared.AlreadyPreparing as error:
+    except AlreadyPreparing as error:
         if error.row is None:
             messages.warning(request, "Another member prepares an export of this account now.")
             return go_to(request, "keys:exports")
@@ -37,6 +40,18 @@ def export_prepare(request: AppRequest) -> HttpResponse:
         messages.error(request, error.sentence)
         return go_to(request, "keys:exports")
     return go_to(request, _page_of(row))
+
+
+@require_POST
+@signed_in
+def export_schedule(request: AppRequest) -> HttpResponse:
+    form = ScheduleForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, "Choose how often the export is to be prepared.")
+        return go_to(request, "keys:exports")
+    set_schedule(actor_of(request), form.cleaned_data["every"])
+    messages.success(request, "Schedule saved.")
+    return go_to(request, "keys:exports")
 
 
 @require_safe

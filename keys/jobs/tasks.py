@@ -12,7 +12,7 @@ from keys import retention
 from keys.api_keys import rotation_end
 from keys.api_keys.bulk_work import work_off_changes
 from keys.api_keys.lost_creations import reconcile_overdue
-from keys.exports import comparing, preparing
+from keys.exports import comparing, preparing, schedules
 from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
@@ -98,3 +98,9 @@ def renew_console_keys() -> None:
 def compare_exports() -> None:
     """Compare the prepared exports that members named."""
     comparing.compare_due()
+
+
+@short.periodic_task(always)
+def schedule_exports() -> None:
+    """Queue the exports that members want every week or month."""
+    schedules.run_due()

@@ -6,7 +6,12 @@ from keys.models.account import Preferences
 from keys.models.api_keys import KeyCreation
 from keys.models.audit import AppendOnly, AuditEntry, AuditHead
 from keys.models.bulk import BulkChange, BulkItem, KeyReminder
-from keys.models.exports import ExportComparison, ExportLease, PreparedExport
+from keys.models.exports import (
+    ExportComparison,
+    ExportLease,
+    ExportSchedule,
+    PreparedExport,
+)
 from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
@@ -26,6 +31,7 @@ __all__ = [
     "ConsoleKey",
     "ExportComparison",
     "ExportLease",
+    "ExportSchedule",
     "KeyCreation",
     "KeyNote",
     "KeyReminder",

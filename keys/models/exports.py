@@ -126,3 +126,20 @@ class ExportComparison(Claimable):
     @property
     def is_final(self) -> bool:
         return self.state in {self.State.DONE, self.State.FAILED}
+
+
+class ExportSchedule(Claimable):
+    """An export that is prepared again and again; `due_at` is when the next one is."""
+
+    class Every(models.TextChoices):
+        WEEK = "week", "Every Monday"
+        MONTH = "month", "On the first of each month"
+
+    member = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    every = models.CharField(max_length=10, choices=Every)
+
+    class Meta:
+        verbose_name = "schedule of exports"
+
+    def __str__(self) -> str:
+        return f"export of member {self.member_id} every {self.every}"

@@ -79,6 +79,7 @@ POST_ONLY = {
     "key_bulk",
     "export_download",
     "export_prepare",
+    "export_schedule",
     "export_stop",
     "session_end",
     "sessions_end_others",
