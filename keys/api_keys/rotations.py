@@ -17,6 +17,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.fetched import ahead_of, clock_shift
+from keys.jobs.workers import nobody_holds
 from keys.models import KeyCreation, Rotation, StoredToken
 from keys.notes.services import copy_note
 from keys.upstream import ApiKey, KeyList, fingerprint_of
@@ -256,6 +257,8 @@ def successors_of(token_hash: str) -> list[Rotation]:
 
 
 def old_keys_ended(token_hashes: Sequence[str]) -> None:
-    """Conclude the rotations of keys that were revoked in another way, or by the worker itself."""
+    """Conclude the rotations of keys that were revoked, unless a worker is about to: it also tells
+    the member."""
     found = Rotation.objects.filter(old_hash__in=token_hashes, state=State.OVERLAP)
+    found = found.filter(nobody_holds("claimed_by"))
     found.update(state=State.ENDED, ended_at=timezone.now(), due_at=None, need="")
