@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
@@ -22,6 +24,14 @@ from keys.upstream import KeySpec, UpstreamError
 
 logger = logging.getLogger("estuary_admin.keys")
 
+#: With less time than this, no call to Estuary is begun.
+SHORTEST_CALL_SECONDS = 0.5
+
+
+class OutOfTime(Exception):
+    """The calls before took all the time that a page may take."""
+
+
 #: What may go wrong once the new key exists; the worker tries again.
 TROUBLE = (
     UpstreamError,
@@ -30,6 +40,7 @@ TROUBLE = (
     NotConnected,
     DatabaseError,
     rotation_end.BeingEnded,
+    OutOfTime,
 )
 
 
@@ -54,6 +65,7 @@ def rotate_key(
 
     Raises what `create_key` raises, when it is certain that no key was made.
     """
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT
     creation = create_key(actor, stored, spec, nonce, purpose, replaces=replaces)
     rotation = _rotation_of(creation)
     if creation.is_repeated or rotation is None:
@@ -62,7 +74,7 @@ def rotate_key(
     if rotation.state is not Rotation.State.OVERLAP:
         return Rotated(creation, rotation)
     try:
-        ended = _go_on(actor, stored, rotation, creation)
+        ended = _go_on(actor, stored, rotation, creation, end)
     except TROUBLE as error:
         # The new token must reach the member in any case.
         logger.warning("rotation_left_to_worker", extra={"reason": type(error).__name__})
@@ -86,15 +98,25 @@ def _rotation_of(creation: Creation) -> Rotation | None:
 
 
 def _go_on(
-    actor: Actor, stored: StoredToken, rotation: Rotation, creation: Creation
+    actor: Actor, stored: StoredToken, rotation: Rotation, creation: Creation, end: float
 ) -> Revocation | None:
-    """Take over the console's own token, and end the old key if that is due."""
+    """Take over the console's own token, and end the old key if that is due.
+
+    The member waits for the new token meanwhile: after `end` the worker goes on.
+    """
     if rotation.old_hash == stored.token_hash and creation.created:
         keep_candidate(stored, rotation, creation.created.token)
-        stored = adopt(actor, stored, rotation)
+        stored = adopt(actor, stored, rotation, timeout=_time_until(end))
     if rotation.keeps_old:
         return None
     # Without a doubt about the new key: the worker looks again before it ends the old one.
     if rotation.ends_at > timezone.now() or creation.sentence:
         return None
-    return rotation_end.end_now(actor, stored, rotation)
+    return rotation_end.end_now(actor, stored, rotation, timeout=_time_until(end))
+
+
+def _time_until(end: float) -> float:
+    left = end - time.monotonic()
+    if left < SHORTEST_CALL_SECONDS:
+        raise OutOfTime
+    return left

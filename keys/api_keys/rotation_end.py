@@ -47,14 +47,16 @@ class NotLater(Exception):
     )
 
 
-def end_now(actor: Actor, stored: StoredToken, rotation: Rotation) -> Revocation:
+def end_now(
+    actor: Actor, stored: StoredToken, rotation: Rotation, *, timeout: float | None = None
+) -> Revocation:
     """End the old key at once, for its member; what is not confirmed is left to the worker.
 
     Raises BeingEnded, and UpstreamError or TooOften when nothing was done yet.
     """
     now = timezone.now()
     _change(rotation, ends_at=min(rotation.ends_at, now), due_at=now + attempt_time())
-    result = revoke.revoke_key(actor, stored, rotation.old_hash)
+    result = revoke.revoke_key(actor, stored, rotation.old_hash, timeout=timeout)
     if result.outcome in ENDED:
         rows = Rotation.objects.filter(pk=rotation.pk, state__in=[State.OVERLAP, State.ENDED])
         rows.update(state=State.ENDED, ended_at=timezone.now(), due_at=None, need=Need.NONE)

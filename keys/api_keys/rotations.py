@@ -157,6 +157,10 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
         copy_note(actor, rotation.old_hash, record.token_hash)
 
 
+def is_rotation(record: KeyCreation) -> bool:
+    return Rotation.objects.filter(creation=record).exists()
+
+
 def _facts(rotation: Rotation, record: KeyCreation, *, is_open: bool) -> dict[str, str]:
     facts = {"replaced_by": fingerprint_of(record.token_hash)} if record.token_hash else {}
     if is_open:

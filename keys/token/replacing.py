@@ -33,7 +33,9 @@ def keep_candidate(stored: StoredToken, rotation: Rotation, token: str) -> None:
     rotation.sealed_candidate = sealed
 
 
-def adopt(actor: Actor, stored: StoredToken, rotation: Rotation) -> StoredToken:
+def adopt(
+    actor: Actor, stored: StoredToken, rotation: Rotation, *, timeout: float | None = None
+) -> StoredToken:
     """Prove the new token, then make it the stored one; returns the stored token afterwards.
 
     It is another one than the new token when the member connected one meanwhile. Raises
@@ -41,7 +43,7 @@ def adopt(actor: Actor, stored: StoredToken, rotation: Rotation) -> StoredToken:
     the old one. Raises NotConnected when the member has disconnected.
     """
     if stored.token_hash == rotation.old_hash:
-        prove_candidate(actor, stored.member, rotation.sealed_candidate)
+        prove_candidate(actor, stored.member, rotation.sealed_candidate, timeout)
     write_with_retries(lambda: _swap(actor, rotation), "token_not_swapped")
     rotation.sealed_candidate = ""
     return of_member(stored.member)

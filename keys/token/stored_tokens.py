@@ -24,6 +24,7 @@ from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.models import Rotation, StoredToken
+from keys.notices.telling import tell
 from keys.upstream import (
     CreatedKey,
     EstuaryClient,
@@ -32,6 +33,7 @@ from keys.upstream import (
     Revoker,
     Stats,
     UpstreamError,
+    fingerprint_of,
     hash_of,
 )
 
@@ -136,6 +138,7 @@ def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
         )
         forget_list(stored)
         record_action(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
+        tell(actor, actor.known_member, "token.connected", fingerprint_of(token_hash))
         # What waits for a token of this member can be tried at once.
         waiting = Rotation.objects.exclude(need=Rotation.Need.NONE)
         waiting.filter(member=actor.member, state=Rotation.State.OVERLAP).update(due_at=Now())
@@ -148,10 +151,10 @@ def sealed_candidate(member: User, token: str) -> str:
     return sealing.seal(token, member.pk)
 
 
-def prove_candidate(actor: Actor, member: User, sealed: str) -> None:
+def prove_candidate(actor: Actor, member: User, sealed: str, timeout: float | None = None) -> None:
     """Ask Estuary whether a sealed token could be the stored one; raises UpstreamError."""
     token = sealing.unseal(sealed, member.pk)
-    _client(token, actor, settings.ESTUARY_TIMEOUT).stats()
+    _client(token, actor, timeout or settings.ESTUARY_TIMEOUT).stats()
 
 
 def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
