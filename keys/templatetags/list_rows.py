@@ -1,0 +1,74 @@
+"""Rows of long lists that only admins see whole: each is filled into one pattern for its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django import template
+from django.template import Context
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from estuary_admin.rendering.fragments import NoVariant, render_fragment
+from keys.audit.rows import AuditRow
+from keys.templatetags.formats import exact_moment
+from keys.token.stored_tokens import ConnectedMember
+
+register = template.Library()
+
+
+class KindOfMember(NamedTuple):
+    action: str
+    limit: int
+
+
+class KindOfEvent(NamedTuple):
+    has_key: bool
+    has_address: bool
+
+
+@register.simple_tag(takes_context=True)
+def export_members(
+    context: Context, members: Iterable[ConnectedMember], wait_seconds: int
+) -> SafeString:
+    """The `<li>` of each member whose data an admin can download."""
+    kind = KindOfMember(reverse("keys:export_download"), wait_seconds)
+    csrf_token = str(context["csrf_token"])
+    return SafeString("".join([_member(member, kind, csrf_token) for member in members]))
+
+
+def _member(member: ConnectedMember, kind: KindOfMember, csrf_token: str) -> SafeString:
+    values = {
+        "id": str(member.id),
+        "username": member.username,
+        "search_text": member.username.lower(),
+        "connected": exact_moment(member.connected_at),
+        "csrf_token": csrf_token,
+    }
+    return render_fragment("keys/_export_member.html", "member", kind, values)
+
+
+@register.simple_tag
+def audit_events(rows: Iterable[AuditRow]) -> SafeString:
+    """The `<li>` of each row of the audit, with its facts."""
+    return SafeString("".join(map(_event, rows)))
+
+
+def _event(row: AuditRow) -> SafeString:
+    values = {
+        "at": row.at.isoformat(),
+        "exact_moment": exact_moment(row.at),
+        "sentence": row.sentence,
+        "token_hash": row.token_hash,
+        "fingerprint": row.fingerprint,
+        "address": row.address,
+        "facts": SafeString("".join([_fact(name, value) for name, value in row.facts])),
+    }
+    kind = KindOfEvent(bool(row.token_hash), bool(row.address))
+    return render_fragment("keys/_audit_event.html", "row", kind, values)
+
+
+def _fact(name: str, value: str) -> SafeString:
+    values = {"name": name, "value": value}
+    return render_fragment("keys/_audit_fact.html", "fact", NoVariant(), values)
