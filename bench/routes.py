@@ -23,6 +23,7 @@ ROUTES = {
     "key_list": "/keys/",
     "key_create": "/keys/new/",
     "key_revoke": "/keys/{hash}/revoke/",
+    "key_create_many": "/keys/new/many/",
     "key_find": "/keys/find/",
     "key_rotate": "/keys/{hash}/rotate/",
     "key_note": "/keys/{hash}/note/",

@@ -10,6 +10,7 @@ from keys.api_keys.query import HASH
 from keys.api_keys.views import (
     key_bulk,
     key_create,
+    key_create_many,
     key_detail,
     key_find,
     key_list,
@@ -57,6 +58,7 @@ app_name = "keys"
 urlpatterns = [
     path("keys/", key_list.key_list, name="key_list"),
     path("keys/new/", key_create.key_create, name="key_create"),
+    path("keys/new/many/", key_create_many.key_create_many, name="key_create_many"),
     path("keys/find/", key_find.key_find, name="key_find"),
     path("keys/bulk/", key_bulk.key_bulk, name="key_bulk"),
     path("keys/bulk/<uuid:number>/", key_bulk.bulk_change, name="bulk_change"),

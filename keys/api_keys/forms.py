@@ -15,8 +15,10 @@ from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.unicode_text import shows_something
 from keys.api_keys.pasted import MAX_TEXT_LENGTH, PastedKeys, keys_in
 from keys.policy.rules import (
+    MAX_LABEL_LENGTH,
     Field,
     Policy,
+    label_sentence,
     lifetime_sentence,
     permission_sentence,
     problems_of,
@@ -54,6 +56,7 @@ OVERLAPS = [
 PERMISSIONS = [(Permission.UPLOAD.value, "Upload only"), (Permission.ALL.value, "Full access")]
 
 MAX_INCIDENT_LENGTH = 500
+MAX_KEYS_AT_ONCE = 50
 REMINDER_DAYS = [("30", "30 days"), ("14", "14 days"), ("7", "7 days"), ("1", "1 day")]
 
 EVERYTHING_ALLOWED = Policy()
@@ -130,14 +133,8 @@ class KeyCreateForm(NoTokenFieldsMixin):
 
     def clean_label(self) -> str:
         label: str = self.cleaned_data["label"]
-        if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in label):
-            raise ValidationError(
-                "A label cannot hold line breaks or control characters: remove them."
-            )
-        if not shows_something(label):
-            raise ValidationError(
-                "This label has no visible character. Write something that you will recognise."
-            )
+        if problem := problem_of_label(label):
+            raise ValidationError(problem)
         return label
 
     def clean_purpose(self) -> str:
@@ -199,6 +196,15 @@ class KeyCreateForm(NoTokenFieldsMixin):
         return _preset(choice)
 
 
+def problem_of_label(label: str) -> str:
+    """What is wrong with a label, as a sentence; "" when nothing is."""
+    if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in label):
+        return "A label cannot hold line breaks or control characters: remove them."
+    if not shows_something(label):
+        return "This label has no visible character. Write something that you will recognise."
+    return ""
+
+
 def _preset(choice: str) -> timedelta | None:
     """The lifetime of a preset; None for `never` and for choices that a field completes."""
     return None if choice in ("never", *COMPLETED_BY) else parse_lifetime(choice)
@@ -250,6 +256,51 @@ def proposal(
     if permission in policy.permissions:
         found["permission"] = permission
     return found
+
+
+class KeyCreateManyForm(KeyCreateForm):
+    """Several keys with the same lifetime and permission; the labels are one a line."""
+
+    label = None  # type: ignore[assignment]
+    labels = forms.CharField(
+        label="Labels, one a line",
+        help_text=f"At most {MAX_KEYS_AT_ONCE}, each for one program. Estuary stores them.",
+        widget=forms.Textarea(attrs={"rows": 8, "autofocus": True, "spellcheck": "false"}),
+        error_messages={"required": "Write a label for each key, one a line."},
+    )
+    field_order = ("labels",)
+
+    def clean_labels(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["labels"].splitlines()]
+        labels = [line for line in lines if line]
+        if len(labels) > MAX_KEYS_AT_ONCE:
+            raise ValidationError(
+                f"These are {len(labels)} labels: at most {MAX_KEYS_AT_ONCE} keys at once."
+            )
+        problems = [
+            f"Line {lines.index(label) + 1}: {problem}"
+            for label in dict.fromkeys(labels)
+            if (problem := self._problem_of(label, labels))
+        ]
+        if problems:
+            raise ValidationError(problems)
+        return labels
+
+    def _problem_of(self, label: str, labels: list[str]) -> str:
+        if len(label) > MAX_LABEL_LENGTH:
+            return f"A label has {MAX_LABEL_LENGTH} characters at the most."
+        if labels.count(label) > 1:
+            return "This label is there twice. Each key needs its own."
+        if not self.policy.allows_label(label):
+            return label_sentence(self.policy)
+        return problem_of_label(label)
+
+    def to_specs(self) -> list[KeySpec]:
+        """The keys to create; call this on a valid form."""
+        permission = Permission(self.cleaned_data["permission"])
+        return [
+            KeySpec(label, self._lifetime(), permission) for label in self.cleaned_data["labels"]
+        ]
 
 
 class OverlapFields(forms.Form):

@@ -351,12 +351,12 @@ document.addEventListener("htmx:configRequest", (event) => {
 const masksByStyle = CSS.supports("-webkit-text-security", "disc");
 
 function mask(field) {
-  if (field.readOnly || !masksByStyle) field.type = "password";
+  if (field.matches("input") && (field.readOnly || !masksByStyle)) field.type = "password";
   field.classList.remove("is-shown");
 }
 
 function reveal(field) {
-  field.type = "text";
+  if (field.matches("input")) field.type = "text";
   field.classList.add("is-shown");
 }
 
@@ -405,7 +405,8 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(textOf(button));
     confirmCopied(button);
-    tokenCopied(button);
+    if ("keepAsking" in button.dataset) tell("say", "Copied"); // one token of several
+    else tokenCopied(button);
   } catch {
     offerByHand(button);
   }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
@@ -137,6 +137,17 @@ def asked_about_found(stage: Stage, page: Page) -> None:
 def leaked_key(stage: Stage, page: Page) -> None:
     found(tokens_of(stage, "alice", 1))(stage, page)
     page.goto(str(page.get_by_role("link", name="Revoke now").get_attribute("href")))
+
+
+def many_created(labels: str, told: Literal["heading", "alert"] = "heading") -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto("/keys/new/many/")
+        page.get_by_label("Labels, one a line").fill(labels)
+        page.get_by_role("button", name="Create keys").click()
+        expect(page.locator("#created-title, [role=alert]").first).to_be_visible()
+        expect(page.get_by_role(told).first).to_be_visible()
+
+    return play
 
 
 def bulk_preview(action: str, query: str) -> Play:

@@ -34,6 +34,7 @@ LIST, KEY, CREATE, CREATED = (
     "keys/key_created",
 )
 REVOKE, EXPIRED, OUTCOME = "keys/key_revoke", "keys/key_revoke_expired", "keys/key_create_outcome"
+MANY = "keys/key_create_many"
 FIND, BULK = "keys/key_find", "keys/bulk_change"
 ROTATE = "keys/key_rotate"
 STATS, EXPORTS, ACCOUNT = "keys/stats", "keys/exports", "keys/account"
@@ -143,6 +144,17 @@ SCENES = [
     Scene("rotated-unscripted", CREATED, "alice", plays.rotated, has_scripts=False),
     Scene("rotation", "keys/key_rotation", "alice", plays.rotation),
     Scene("key-rotated", KEY, "alice", plays.rotated_key),
+    Scene("create-many", MANY, "alice", at("/keys/new/many/")),
+    Scene("create-many-unscripted", MANY, "alice", at("/keys/new/many/"), has_scripts=False),
+    Scene("create-many-errors", MANY, "alice", plays.many_created("a\na", told="alert")),
+    Scene("created-many", "keys/key_created_many", "alice", plays.many_created("web\nci")),
+    Scene(
+        "created-many-unscripted",
+        "keys/key_created_many",
+        "alice",
+        plays.many_created("web\nci"),
+        has_scripts=False,
+    ),
     Scene("bulk-preview", BULK, "team", plays.bulk_preview("revoke", "uploader")),
     Scene("bulk-notes", BULK, "team", plays.bulk_preview("note", "uploader")),
     Scene("bulk-reminders", BULK, "team", plays.bulk_preview("remind", "uploader")),

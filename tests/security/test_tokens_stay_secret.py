@@ -14,12 +14,13 @@ from django.contrib.auth.models import Group, User
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
+from keys.api_keys.bulk_work import work_off_changes
 from keys.exports.comparing import compare_due
 from keys.exports.forms_of_export import FORMS
 from keys.exports.preparing import prepare_due
 from keys.jobs import workers
 from keys.jobs.queues import long, wake
-from keys.models import Message, PreparedExport, Reminders
+from keys.models import BulkItem, Message, PreparedExport, Reminders
 from keys.notices.choices import feed_secret_of
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
@@ -79,6 +80,8 @@ class Job:
         self.prepare_export()
         self.annotate()
         self.find()
+        self.create_many()
+        self.change_many()
         self.be_reminded()
         self.suffer()
         self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
@@ -110,6 +113,35 @@ class Job:
             self.node.clear_faults()
         revoke = f"/keys/{hash_of(self.token)}/revoke/"
         self.browser.post(revoke, {"incident": f"in a log: {self.token}"})
+
+    def create_many(self) -> None:
+        page = self.browser.get("/keys/new/many/").content.decode()
+        nonce = page.split('name="nonce" value="')[1].split('"')[0]
+        data = {"lifetime": "30d", "permission": "all", "nonce": nonce}
+        self.browser.post("/keys/new/many/", data | {"labels": f"one\n{self.token}"})
+        self.browser.post("/keys/new/many/", data | {"labels": "one of many\ntwo of many"})
+        self._take_created_page(2)
+        self.tokens |= set(self.node.state.keys)
+        self.browser.post("/keys/new/many/", data | {"labels": "one of many\ntwo of many"})
+
+    def change_many(self) -> None:
+        """A change that the worker carries out, of keys whose labels hold tokens."""
+        tokens = [
+            self.node.add_key(self.account, label=f"bulk {self.token if number % 2 else number}")
+            for number in range(12)
+        ]
+        self.tokens |= set(tokens)
+        for action in ("note", "revoke"):
+            chosen = {"action": action, "key": [hash_of(token) for token in tokens]}
+            page = self.browser.post("/keys/bulk/", chosen).content.decode()
+            url = page.split('action="/keys/bulk/')[1].split('"')[0]
+            self.browser.post(f"/keys/bulk/{url}", {"purpose": f"see {self.token}"})
+            self.browser.post(f"/keys/bulk/{url}", {"purpose": "kept"})
+            workers.register()
+            work_off_changes()
+            workers.unregister()
+            self.browser.get(f"/keys/bulk/{url}")
+        assert BulkItem.objects.filter(outcome="revoked").count() == 12
 
     def be_reminded(self) -> None:
         """The worker's look, its messages, the feed and the queue, with a token as a label."""
@@ -198,11 +230,11 @@ class Job:
         self.browser.post("/keys/new/", data)
         return response
 
-    def _take_created_page(self) -> None:
-        """The one response that may hold a token: its own, and no other one."""
+    def _take_created_page(self, most: int = 1) -> None:
+        """The one response that may hold tokens: its own, and no other ones."""
         where, page = self.seen.pop()
         own = set(re.findall(r"EST[0-9a-f-]{36}ARY", page))
-        assert len(own) <= 1
+        assert len(own) <= most
         assert not own & self.tokens
         self.tokens |= own
         self.seen.append((where, re.sub(r"EST[0-9a-f-]{36}ARY", "", page)))

@@ -31,6 +31,7 @@ ASKING = {
     "export_download",
     "export_file",
     "key_create",
+    "key_create_many",
     "key_revoke",
     "key_revoke_expired",
     "key_rotate",
