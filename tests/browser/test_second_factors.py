@@ -211,3 +211,21 @@ def test_one_browser_ends_the_session_of_another(open_page: OpenPage, member: Me
     there.get_by_role("link", name="Stats").click()
 
     there.wait_for_url("**/accounts/login/**")
+
+
+def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page()
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill(member.name)
+    field = page.locator("[name=password]")
+    field.fill(PASSWORD)
+    page.get_by_role("button", name="Show Password").click()
+    expect(field).to_have_attribute("type", "text")
+    page.evaluate(
+        "addEventListener('submit', (event) => { event.preventDefault();"
+        " window.sent = document.querySelector('[name=password]').type; })"
+    )
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    assert page.evaluate("window.sent") == "password"
