@@ -37,8 +37,22 @@ class Counts:
     no_purpose: int = 0
 
     @property
-    def findings(self) -> int:
-        return self.over_policy + self.no_purpose
+    def words(self) -> list[str]:
+        """What there is besides working keys."""
+        return _counted(
+            (self.soon, "end soon"),
+            (self.endless, "no expiry"),
+            (self.plain, "plain text"),
+            (self.ended, "ended"),
+        )
+
+    @property
+    def finding_words(self) -> list[str]:
+        return _counted((self.over_policy, "over policy"), (self.no_purpose, "without purpose"))
+
+
+def _counted(*counts: tuple[int, str]) -> list[str]:
+    return [f"{count:,} {words}" for count, words in counts if count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,11 @@ class MemberRow:
     @property
     def url(self) -> str:
         return reverse("keys:team_member", args=[address_of(self.member)])
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the worker has read this account's list, so that its counts say something."""
+        return self.account is not None and self.account.as_of is not None
 
     @property
     def health(self) -> str:

@@ -62,7 +62,7 @@ def test_members_without_connection_role_and_factor_are_named(
 
     words = words_of(admin.get("/team/?role=admin"))
 
-    assert "carol Admin Second factor Not connected" in words
+    assert "carol Admin Second factor Not connected Unknown Unknown Unknown" in words
     assert "alice" not in words
 
 
