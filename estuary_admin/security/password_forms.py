@@ -19,6 +19,7 @@ class SignInForm(NoTokenFieldsMixin, LoginForm):
         self.fields["login"].label = "Username"
         self.fields.pop("remember", None)
         drop_placeholders(self)
+        focus_first(self)
 
 
 class PasswordChangeForm(ChangePasswordForm):
@@ -50,6 +51,12 @@ class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = ""
         drop_placeholders(self)
+
+
+def focus_first(form: forms.Form) -> None:
+    """Focus the first field; after an error, its notice has the focus."""
+    if not form.is_bound:
+        next(iter(form.fields.values())).widget.attrs["autofocus"] = True
 
 
 def drop_placeholders(form: forms.Form) -> None:

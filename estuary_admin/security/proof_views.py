@@ -19,7 +19,7 @@ from estuary_admin.security.factor_forms import CodeForm, PasskeyForm
 from estuary_admin.security.fresh_proof import is_fresh, proof_given
 from estuary_admin.security.interrupted_forms import tell_of_interruption
 from estuary_admin.security.passkeys import passkey_options
-from estuary_admin.security.password_forms import PasswordForm
+from estuary_admin.security.password_forms import PasswordForm, focus_first
 from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
 from estuary_admin.web.redirects import can_visit, go_to
 
@@ -80,6 +80,9 @@ def _context(
     next_page: str,
 ) -> dict[str, Any]:
     has_passkey = "passkey" in proof_forms
+    typed = [proof_forms[way] for way in ("password", "code") if way in proof_forms]
+    if typed and not any(form.is_bound for form in typed):
+        focus_first(typed[0])
     options = passkey_options(auth.begin_authentication(request.user)) if has_passkey else ""
     return {
         "methods": methods,

@@ -69,7 +69,6 @@ class KeyCreateForm(NoTokenFieldsMixin):
     label = forms.CharField(
         label="Label",
         max_length=200,
-        widget=forms.TextInput(attrs={"autofocus": True}),
         error_messages={
             "required": "Give the key a label, so that you can tell later what it is for.",
             "max_length": "A label has 200 characters at the most; this one has %(show_value)s.",
@@ -103,6 +102,8 @@ class KeyCreateForm(NoTokenFieldsMixin):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        if not self.is_bound:  # after an error, its notice has the focus
+            self.fields["label"].widget.attrs["autofocus"] = True
         self.policy, self.is_admin = policy, is_admin
         self.rules = rules_in_words(policy, is_admin=is_admin)
         self._offer("lifetime", self._lifetimes(), "30d")

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Member, sign_in
+from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +65,8 @@ def test_the_tab_order_of_the_list_is_the_reading_order(page: Page) -> None:
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
 def test_every_focused_element_is_visible(page: Page, path: str) -> None:
     page.goto(path)
-    assert len(walk(page)) > 4  # after the field that has the focus from the start
+    page.get_by_role("link", name="Skip to content").focus()  # the first field has the focus
+    assert len(walk(page)) > 6
 
 
 def test_the_skip_link_leads_to_the_content(page: Page) -> None:
@@ -125,3 +127,20 @@ def test_the_account_menu_closes_by_escape_and_gives_the_focus_back(page: Page) 
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
     expect(summary).to_be_focused()
+
+
+def test_the_first_field_has_the_focus(
+    console: Console, open_page: Callable[..., Page], member: Member, newcomer: Member
+) -> None:
+    page = open_page()
+    page.goto("/accounts/login/")
+    expect(page.get_by_label("Username")).to_be_focused()
+    sign_in(page, member)
+    page.goto("/keys/new/")
+    expect(page.get_by_label("Label")).to_be_focused()
+    console.age_proofs()
+    page.goto("/keys/new/")
+    expect(page.get_by_label("Password")).to_be_focused()
+    other = open_page()
+    sign_in(other, newcomer)
+    expect(other.locator("#id_token")).to_be_focused()
