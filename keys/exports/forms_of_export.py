@@ -34,6 +34,7 @@ DEAL_COLUMNS = _names(
     "deal_protocol_version miner_version"
 )
 _FORMULA_STARTS = frozenset(FORMULA_STARTS)
+_BOOLEANS = {True: "true", False: "false"}
 
 Pieces = Iterable[bytes]
 
@@ -90,7 +91,9 @@ def _csv(pieces: Pieces, wanted: str, decode: Decode, columns: list[str]) -> Ite
         if name == wanted:
             lines = StringIO(newline="")
             csv.writer(lines, lineterminator="\r\n").writerows(
-                [_cell(value) for value in as_tuple(record)] for record in block
+                # Numbers need no look: a call for each cell would take half of the time.
+                [value if value.__class__ is int else _cell(value) for value in as_tuple(record)]
+                for record in block
             )
             yield lines.getvalue().encode()
 
@@ -99,7 +102,7 @@ def _cell(value: Any) -> Any:
     if value.__class__ is str:
         return f"'{value}" if value[:1] in _FORMULA_STARTS else value
     if value.__class__ is bool:
-        return "true" if value else "false"
+        return _BOOLEANS[value]
     if value.__class__ in {dict, list}:  # of a later Estuary
         return msgspec.json.encode(value).decode()
     return value
