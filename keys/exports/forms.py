@@ -30,5 +30,5 @@ class ScheduleForm(forms.Form):
     every = forms.ChoiceField(
         required=False,
         choices=[("", "Never"), ("week", "Every Monday"), ("month", "On the first of each month")],
-        label="Prepare an export",
+        label="Prepare exports automatically",
     )

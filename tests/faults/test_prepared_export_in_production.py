@@ -76,7 +76,7 @@ def test_a_broken_download_goes_on_where_it_stopped(
     assert state_at(browser, page) == "ready"
     assert peak(worker.pid) - before < MOST_GROWTH_KIB
     with browser.open(page) as answer:
-        line = answer.read().decode().split('id="checksum" class="hash">')[1].split("<")[0]
+        line = answer.read().decode().split('id="checksum" class="hash checksum">')[1].split("<")[0]
     file = tmp_path / line.split()[1]
     cookie = "; ".join(f"{one.name}={one.value}" for one in cookies)
     resident_before = resident(console)

@@ -216,7 +216,7 @@ def test_the_pages_line_is_one_for_sha256sum(
     prepared: PreparedExport, owner: Client, url: str, document: bytes, tmp_path: Path
 ) -> None:
     page = owner.get(f"/exports/{prepared.number}/").content.decode()
-    line = page.split('id="checksum" class="hash">')[1].split("<")[0]
+    line = page.split('id="checksum" class="hash checksum">')[1].split("<")[0]
     name = owner.head(url)["Content-Disposition"].split('"')[1]
     (tmp_path / name).write_bytes(document)
 
