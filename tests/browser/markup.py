@@ -50,7 +50,7 @@ def faults_of(html: str, *, is_part: bool) -> list[str]:
 
 def _doubled_ids(tree: Element) -> Iterator[str]:
     counts = Counter(element.get("id") for element in tree.iter() if element.get("id"))
-    yield from (f"id {name} stands {count} times" for name, count in counts.items() if count > 1)
+    yield from (f"id {name} occurs {count} times" for name, count in counts.items() if count > 1)
 
 
 def _unlabelled(tree: Element) -> Iterator[str]:

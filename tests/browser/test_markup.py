@@ -64,7 +64,7 @@ def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
     [
         ("<p>one<div></p></div>", "unexpected-end-tag"),
         ("<b><i>crossed</b></i>", "adoption-agency"),
-        ('<p id="a"></p><p id="a"></p>', "id a stands 2 times"),
+        ('<p id="a"></p><p id="a"></p>', "id a occurs 2 times"),
         ('<input name="q">', "input q has no label"),
         ('<table role="table"></table>', "table repeats its role table"),
         ('<span aria-label="a">b</span>', "span has a name but no role"),
