@@ -27,6 +27,12 @@ from tests.keys.evidence import asked, audited, labels_at, last_row, words_of
 MINUTE = timedelta(minutes=1)
 
 
+@pytest.fixture(autouse=True)
+def _time_enough(node: Sandbox, settings: Any) -> None:
+    """On a busy machine too, the request does everything itself."""
+    settings.ESTUARY_TIMEOUT = 30
+
+
 def url_of(token: str) -> str:
     return f"/keys/{hash_of(token)}/rotate/"
 
