@@ -28,7 +28,7 @@ from keys.notes import views as notes
 from keys.notices import feed_views as feeds
 from keys.notices import views as notices
 from keys.stats import views as stats
-from keys.team.views import offboard, team, team_keys, team_member
+from keys.team.views import offboard, overview, team, team_keys, team_member
 from keys.token import views as token
 
 
@@ -73,6 +73,7 @@ urlpatterns = [
     path("keys/<token_hash:token_hash>/note/", notes.key_note, name="key_note"),
     path("keys/<token_hash:token_hash>/ends.ics", feeds.key_ends, name="key_ends"),
     path("stats/", stats.stats, name="stats"),
+    path("stats/download/", stats.stats_download, name="stats_download"),
     path("exports/", exports.exports, name="exports"),
     path("exports/download/", exports.export_download, name="export_download"),
     path("exports/stop/", exports.export_stop, name="export_stop"),
@@ -89,6 +90,7 @@ urlpatterns = [
     path("exports/<uuid:number>/delete/", prepared_exports.export_delete, name="export_delete"),
     path("audit/", audit.audit, name="audit"),
     path("audit/download/", audit.audit_download, name="audit_download"),
+    path("overview/", overview.overview, name="overview"),
     path("team/", team.team, name="team"),
     path("team/refresh/", team.team_refresh, name="team_refresh"),
     path("team/keys/", team_keys.team_keys, name="team_keys"),

@@ -240,6 +240,8 @@ class Action(StrEnum):
     EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
     TEAM_DOWNLOADED = "team:downloaded", "Credential report downloaded", NOTICE, "sensitive_read"
+    AUDIT_VERIFIED = "audit:verified", "Audit chain verified", INFO
+    STATS_DOWNLOADED = "stats:downloaded", "Stats downloaded", INFO, "sensitive_read"
     AUDIT_ADOPTED = "audit:adopted", "Entries of an older version chained", NOTICE
     AUDIT_PRUNED = "audit:pruned", "Old entries removed", NOTICE, "sensitive_delete"
 

@@ -17,7 +17,7 @@ from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
-from keys.team import offboarding
+from keys.team import offboarding, overview
 from keys.team.sync import sync_due
 from keys.token.renewal import renew_due
 
@@ -44,6 +44,18 @@ def prune() -> None:
 def remind() -> None:
     """Look at the keys of members whose daily look is due, and write their digests."""
     remind_due()
+
+
+@long.periodic_task(always)
+def sample_team() -> None:
+    """Keep what all accounts together store today."""
+    run_when_due("sample_team", timedelta(hours=1), overview.keep_sample)
+
+
+@long.periodic_task(always)
+def verify_audit() -> None:
+    """Walk the chain of the audit once a day."""
+    run_when_due("verify_audit", DAY, overview.verify_chain)
 
 
 @long.periodic_task(always)

@@ -12,7 +12,7 @@ from keys.models.exports import (
     ExportSchedule,
     PreparedExport,
 )
-from keys.models.inventory import SeenKey, StatsSample, SyncedAccount
+from keys.models.inventory import SeenKey, StatsSample, SyncedAccount, TeamSample
 from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
@@ -50,5 +50,6 @@ __all__ = [
     "StatsSample",
     "StoredToken",
     "SyncedAccount",
+    "TeamSample",
     "Worker",
 ]

@@ -97,3 +97,16 @@ class StatsSample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.total_size} bytes"
+
+
+class TeamSample(models.Model):
+    """What all accounts together stored on one day, as the worker had last seen them."""
+
+    day = models.DateField(unique=True)
+    total_size = models.BigIntegerField()
+    pin_count = models.BigIntegerField()
+    members = models.PositiveIntegerField()
+    keys = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.total_size} bytes of {self.members} members"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from estuary_admin.members import ADMINS
 from estuary_admin.sso.models import Identity
 from keys.models import SeenKey, StoredToken, SyncedAccount
-from keys.team.query import ENDS_SOON, TeamQuery, has_purpose, number, over_policy
+from keys.team.query import ENDS_SOON, MEMBER_CHOICES, TeamQuery, has_purpose, number, over_policy
 from keys.upstream import PERMANENT_FROM
 
 #: Routes below `/team/` that a member's name would hide.
@@ -113,6 +113,7 @@ def _state(state: str) -> Q:
         "connected": Q(stored_token__isnull=False),
         "unconnected": Q(stored_token__isnull=True, is_active=True),
         "trouble": Q(stored_token__isnull=False) & ~Q(synced_account__trouble=""),
+        "token-ends": token_ends(timezone.now()),
         "disabled": Q(is_active=False),
         "to-off-board": to_off_board(),
     }
@@ -130,13 +131,23 @@ def to_off_board() -> Q:
     return gone & Q(connected)
 
 
+def token_ends(now: datetime) -> Q:
+    """Members whose stored token ends within 14 days, has ended, or is refused by Estuary."""
+    own = SeenKey.objects.filter(
+        account__member=OuterRef("pk"),
+        token_hash=OuterRef("stored_token__token_hash"),
+        expiry__lte=now + ENDS_SOON,
+    )
+    return Q(stored_token__isnull=False) & (Q(synced_account__is_refused=True) | Q(Exists(own)))
+
+
 def admins() -> QuerySet[User, int]:
     return User.objects.filter(groups__name=ADMINS).values_list("pk", flat=True)
 
 
 def counts_by_state() -> dict[str, int]:
     """How many members there are in each state."""
-    states = ("connected", "unconnected", "trouble", "to-off-board", "disabled")
+    states = [state for state in MEMBER_CHOICES["state"] if state]
     found = {state: User.objects.filter(_state(state)).count() for state in states}
     return {"": User.objects.count(), **found}
 

@@ -165,6 +165,7 @@ MEMBER_CHOICES: dict[str, dict[str, str]] = {
         "connected": "Connected",
         "unconnected": "Not connected",
         "trouble": "With trouble",
+        "token-ends": "Token ends",
         "to-off-board": "To off-board",
         "disabled": "Disabled",
     },

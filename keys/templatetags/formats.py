@@ -118,6 +118,12 @@ def decimal_size(size: int) -> str:
 
 
 @register.filter
+def distance(number: int) -> int:
+    """A change without its sign, for a sentence that says the direction."""
+    return abs(number)
+
+
+@register.filter
 def grouped(number: int) -> str:
     return f"{number:,}"
 

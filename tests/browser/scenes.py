@@ -178,6 +178,8 @@ SCENES = [
     Scene("export-compare", "keys/export_compare", "", plays.exports_compared),
     Scene("audit", "keys/audit", "alice", at("/audit/")),
     Scene("audit-wrong-filter", "keys/audit", "alice", at("/audit/?from=yesterday&key=%3C")),
+    Scene("overview", "keys/overview", "carol", plays.synced("/overview/")),
+    Scene("stats-history", STATS, "alice", plays.synced("/stats/?days=90")),
     Scene("team", "keys/team", "carol", plays.synced("/team/")),
     Scene("team-nobody", "keys/team", "carol", at("/team/?q=zebra"), has_scripts=False),
     Scene("team-keys", "keys/team_keys", "carol", plays.synced("/team/keys/")),

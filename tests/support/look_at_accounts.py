@@ -10,6 +10,7 @@ import django
 def main() -> None:
     django.setup()
     from keys.jobs import workers
+    from keys.team import overview
     from keys.team.offboarding import run_due
     from keys.team.sync import sync_due
 
@@ -18,6 +19,7 @@ def main() -> None:
         run_due()
     else:
         sync_due()
+        overview.keep_sample()
     workers.unregister()
 
 

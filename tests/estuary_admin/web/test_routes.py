@@ -34,6 +34,7 @@ PUBLIC = {
 OIDC_ONLY = {"oidc_login", "oidc_callback"}
 ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"} | {
     "team",
+    "overview",
     "team_key_revoke",
     "team_keys",
     "team_keys_download",
@@ -62,6 +63,8 @@ GET_ONLY = {
     "key_detail",
     "stats",
     "exports",
+    "overview",
+    "stats_download",
     "team",
     "team_keys",
     "team_keys_download",
