@@ -24,7 +24,7 @@ from keys.api_keys.rows import KeyRow, rows_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
-from keys.models import AuditEntry, KeyCreation, KeyNote, StoredToken
+from keys.models import AuditEntry, KeyCreation, KeyNote, SeenKey, StoredToken
 from keys.token.stored_tokens import client_of_pasted
 from keys.upstream import (
     NotPermitted,
@@ -109,7 +109,7 @@ def find_keys(
     throttles.check(actor, Action.KEY_LOOKED_UP)
     listed, doubt = _own_list(actor, stored, pasted)
     hashes = pasted.hashes or tuple(_hashes_like(pasted.fingerprint, stored, listed))
-    clues = list(_clues(hashes, stored))
+    clues = [*_clues_of_records(hashes), *_clues_of_lists(hashes, stored)]
     own = [key for key in listed.keys if key.token_hash in hashes] if listed else []
     own_hash = stored.token_hash if stored else ""
     now = listed.node_now(timezone.now()) if listed else timezone.now()
@@ -145,7 +145,7 @@ def _hashes_like(
 ) -> Iterable[str]:
     """The hashes that begin like this, in the lists and records of everybody."""
     found = {key.token_hash for key in listed.keys} if listed else set()
-    for model in (StoredToken, KeyCreation, KeyNote, AuditEntry):
+    for model in (StoredToken, KeyCreation, KeyNote, SeenKey, AuditEntry):
         rows = model._default_manager.filter(token_hash__startswith=beginning)
         found.update(
             rows.order_by().values_list("token_hash", flat=True).distinct()[:MAX_KEYS_PER_TEXT]
@@ -156,13 +156,13 @@ def _hashes_like(
     return sorted(one for one in found if one.startswith(beginning))[:MAX_KEYS_PER_TEXT]
 
 
-def _clues(hashes: tuple[str, ...], stored: StoredToken | None) -> Iterator[Clue]:
-    """All that this console knows of these keys, its own records first."""
+def _clues_of_records(hashes: tuple[str, ...]) -> Iterator[Clue]:
+    """What this console recorded of these keys."""
     wanted = Q(token_hash__in=hashes)
-    for row in StoredToken.objects.filter(wanted).select_related("member"):
-        name = row.member.get_username()
+    for stored_now in StoredToken.objects.filter(wanted).select_related("member"):
+        name, at = stored_now.member.get_username(), stored_now.connected_at
         words = f"Connected to this console by {name}"
-        yield Clue(row.token_hash, row.member_id, name, words, row.connected_at, is_current=True)
+        yield Clue(stored_now.token_hash, stored_now.member_id, name, words, at, is_current=True)
     for made in KeyCreation.objects.filter(wanted).order_by("pk"):
         words = f"Created here by {made.member_name}"
         yield Clue(made.token_hash, made.member_id, made.member_name, words, made.requested_at)
@@ -178,11 +178,21 @@ def _clues(hashes: tuple[str, ...], stored: StoredToken | None) -> Iterator[Clue
         words = f"Revoked here by {entry.actor_name or entry.job}"
         whose = entry.on_behalf_of_id or entry.actor_id
         yield Clue(entry.token_hash, whose, name, words, entry.at)
+
+
+def _clues_of_lists(hashes: tuple[str, ...], stored: StoredToken | None) -> Iterator[Clue]:
+    """In whose list each key was, as the worker saw it or as the list is kept."""
+    seen = SeenKey.objects.filter(token_hash__in=hashes).select_related("account")
+    listed_by = {(row.token_hash, row.account.member_id): row for row in seen}
+    for row in listed_by.values():
+        words = f"In the list of keys of {row.owner}, as read"
+        member_id, as_of = row.account.member_id, row.account.as_of
+        yield Clue(row.token_hash, member_id, row.owner, words, as_of, is_current=True)
     for token_hash in hashes:
         for other, kept in key_lists.kept_lists_with(token_hash, stored):
             name = other.member.get_username()
             words = f"In the list of keys of {name}, as read"
-            if kept.find(token_hash):
+            if kept.find(token_hash) and (token_hash, other.member_id) not in listed_by:
                 at = kept.fetched_at
                 yield Clue(token_hash, other.member_id, name, words, at, is_current=True)
 

@@ -10,9 +10,17 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, KeyCreation, KeyNote, StoredToken
+from keys.models import (
+    AuditEntry,
+    KeyCreation,
+    KeyNote,
+    SeenKey,
+    StoredToken,
+    SyncedAccount,
+)
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
@@ -137,7 +145,7 @@ def test_an_admin_sees_whose_a_key_in_a_kept_list_is(
     assert last_row(Action.KEY_LOOKED_UP).token_hash == hash_of(web)
 
 
-@pytest.mark.parametrize("what", ["creation", "note", "revocation"])
+@pytest.mark.parametrize("what", ["creation", "note", "inventory", "revocation"])
 def test_an_admin_sees_whose_a_recorded_key_is(
     carol: User, bob: tuple[User, str], what: str
 ) -> None:
@@ -151,6 +159,13 @@ def test_an_admin_sees_whose_a_recorded_key_is(
             permission="all",
             outcome="created",
             token_hash=hash_of(web),
+        )
+    elif what == "inventory":
+        SeenKey.objects.create(
+            account=SyncedAccount.objects.create(member=member, as_of=timezone.now()),
+            token_hash=hash_of(web),
+            owner="bob",
+            expiry=timezone.now(),
         )
     elif what == "note":
         KeyNote.objects.create(token_hash=hash_of(web)).members.add(member)
