@@ -32,6 +32,7 @@ function showNotice({ level, text, link, isPassing, isTrouble, isGuard }) {
   const place = notice.querySelector("[data-notice-text]");
   place.textContent = text;
   if (link) place.append(" ", Object.assign(document.createElement("a"), link));
+  if (isGuard) place.lastElementChild.dataset.dialogClose = ""; // the notice may cover the dialog's own button
   if (isPassing) notice.dataset.passing = "";
   if (isTrouble) notice.dataset.trouble = "";
   if (isGuard) notice.dataset.guard = "";

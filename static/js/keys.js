@@ -426,8 +426,8 @@ function tokenCopied(element) {
 /* Leaving what would be lost, a token that was not copied or what was typed: ask each time. The browser asks on a page. In
    the dialog a warning asks: to close while it is shown is the answer, to dismiss it arms the guard again. */
 
-const UNCOPIED = "You have not copied the token, and it will not be shown again. Close once more to leave without it.";
-const UNSENT = "What you typed is not saved. Close once more to leave without it.";
+const UNCOPIED = "You have not copied the token, and it will not be shown again.";
+const UNSENT = "What you typed is not saved.";
 
 const uncopied = () => document.querySelector("[data-uncopied]:not([data-leaving])");
 
@@ -449,7 +449,7 @@ document.addEventListener("leave", (event) => {
   const text = uncopied() ? UNCOPIED : unsent(byId("dialog-body")) && UNSENT;
   if (!text || document.querySelector("[data-guard]")) return;
   event.preventDefault();
-  tell("notice", { level: "warning", isGuard: true, text });
+  tell("notice", { level: "warning", isGuard: true, text, link: { href: "#", textContent: "Leave without it" } });
 });
 
 /* Wiring */

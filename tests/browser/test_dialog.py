@@ -187,6 +187,13 @@ def test_closing_on_an_uncopied_token_asks_each_time(
     assert token not in page.content()
 
 
+def test_the_warning_offers_to_leave(page: Page, dialog: Locator) -> None:
+    dialog.get_by_label("Label").fill("half typed")
+    click_beside(page)
+    dialog.get_by_role("link", name="Leave without it").click()
+    expect(dialog).to_be_hidden()
+
+
 def test_copying_takes_back_the_warning(page: Page, dialog: Locator) -> None:
     create(dialog, "warned")
     page.keyboard.press("Escape")
