@@ -39,9 +39,9 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
         messages.info(request, "This key is not being replaced.")
         return go_to(request, reverse("keys:key_detail", args=[token_hash]))
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
-    form = RotationForm(request.POST if request.method == "POST" else None)
-    is_sent = request.method == "POST" and form.is_valid()
-    if is_sent and (response := _changed(request, rotation, form)):
+    is_posted = request.method == "POST"
+    form = RotationForm(request.POST if is_posted else None, initial={"overlap": "7d"})
+    if is_posted and form.is_valid() and (response := _changed(request, rotation, form)):
         return response
     context = {"form": form, "row": row, "rotation": rotation, "clock_ahead": listed.clock_shift}
     return render_page(request, "keys/key_rotation.html", context)
