@@ -94,6 +94,8 @@ class KeyCreateForm(NoTokenFieldsMixin):
     purpose = forms.CharField(label="Purpose", required=False, max_length=500)
     nonce = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
 
+    first_field = "label"
+
     def __init__(
         self,
         *args: Any,
@@ -103,7 +105,7 @@ class KeyCreateForm(NoTokenFieldsMixin):
     ) -> None:
         super().__init__(*args, **kwargs)
         if not self.is_bound:  # after an error, its notice has the focus
-            self.fields["label"].widget.attrs["autofocus"] = True
+            self.fields[self.first_field].widget.attrs["autofocus"] = True
         self.policy, self.is_admin = policy, is_admin
         self.rules = rules_in_words(policy, is_admin=is_admin)
         self._offer("lifetime", self._lifetimes(), "30d")
@@ -266,10 +268,11 @@ class KeyCreateManyForm(KeyCreateForm):
     labels = forms.CharField(
         label="Labels, one a line",
         help_text=f"At most {MAX_KEYS_AT_ONCE}, each for one program. Estuary stores them.",
-        widget=forms.Textarea(attrs={"rows": 8, "autofocus": True, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
         error_messages={"required": "Write a label for each key, one a line."},
     )
     field_order = ("labels",)
+    first_field = "labels"
 
     def clean_labels(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["labels"].splitlines()]
