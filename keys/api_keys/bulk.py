@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Case, Count, When
 from django.utils import timezone
 
+from estuary_admin.members import is_admin
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys import bulk_work
@@ -59,7 +60,12 @@ def prepare(
     """
     now = timezone.now()
     if choice.query is not None:
-        keys = keys_found(listed.index, choice.query, listed.node_now(now))
+        keys = keys_found(
+            listed.index,
+            choice.query,
+            listed.node_now(now),
+            is_admin=is_admin(actor.known_member),
+        )
         absent: list[str] = []
     else:
         keys = [key for key in listed.keys if key.token_hash in choice.hashes]

@@ -12,9 +12,11 @@ from operator import attrgetter
 from django.core.paginator import Page, Paginator
 
 from estuary_admin.unicode_text import comparable
+from keys.api_keys.expiry_strip import ExpiryStrip, ending_in_week, strip_of
+from keys.api_keys.findings import FINDINGS, MAX_KEYS_EXAMINED, has_policy, with_findings
 from keys.api_keys.key_index import KeyIndex, expiry_of
 from keys.api_keys.query import KeyQuery, Sort, Status
-from keys.api_keys.rows import TERMS, KeyRow, rows_of, terms_at
+from keys.api_keys.rows import TERMS, Facts, KeyRow, facts_of, rows_of, terms_at
 from keys.notes.services import hashes_matching
 from keys.upstream import ApiKey
 
@@ -35,6 +37,9 @@ FILTERS = (
     Status.LEGACY,
     Status.EXPIRED,
     Status.SESSION,
+    Status.OVER_POLICY,
+    Status.NO_PURPOSE,
+    Status.NOT_MADE_HERE,
 )
 
 
@@ -43,7 +48,7 @@ class Chip:
     """A filter with its count; `next_end` is when the first of the keys ends."""
 
     status: Status
-    count: int
+    count: int | None  # None when counting would cost too much on each page
     url: str
     is_current: bool
     next_end: datetime | None = None
@@ -70,6 +75,7 @@ class KeyTable:
     page: Page[KeyRow]
     groups: list[RowGroup]
     chips: list[Chip]
+    strip: ExpiryStrip
     previous_url: str
     next_url: str
     label_sort: SortLink
@@ -82,20 +88,23 @@ def table_of(
     own_hash: str,
     node_now: datetime,
     new_hash: str = "",
+    *,
+    is_admin: bool = False,
 ) -> KeyTable:
     """One page of rows for a query; the counts are those of what is searched."""
     searched = _searched(keys, query.q)
-    by_status = _by_status(searched, node_now, with_sessions=bool(query.q))
-    found = by_status[query.status]
+    by_status, facts = _filtered(searched, query, node_now, is_admin=is_admin)
+    found = _found(by_status, query, node_now)
     shown = _new_first(_ordered(found, searched, query.sort, node_now), new_hash)
     part = Paginator(shown, PAGE_SIZE).get_page(query.page)
-    rows = rows_of(part.object_list, own_hash, node_now, new_hash)
+    rows = rows_of(part.object_list, own_hash, node_now, new_hash, facts)
     page: Page[KeyRow] = Page(rows, part.number, part.paginator)  # type: ignore[arg-type]
     is_grouped = query.sort is Sort.NEXT
     return KeyTable(
         page=page,
         groups=_groups(rows, _terms(found, node_now)) if is_grouped else [RowGroup(rows=rows)],
         chips=_chips(by_status, query),
+        strip=strip_of(keys.without_sessions, query, node_now),
         previous_url=query.url(page=page.number - 1) if page.has_previous() else "",
         next_url=query.url(page=page.number + 1) if page.has_next() else "",
         label_sort=_label_sort(query),
@@ -103,11 +112,33 @@ def table_of(
     )
 
 
-def keys_found(keys: KeyIndex, query: KeyQuery, node_now: datetime) -> list[ApiKey]:
+def keys_found(
+    keys: KeyIndex, query: KeyQuery, node_now: datetime, *, is_admin: bool
+) -> list[ApiKey]:
     """All keys that a query finds, whatever its page."""
     searched = _searched(keys, query.q)
+    by_status, _ = _filtered(searched, query, node_now, is_admin=is_admin)
+    return _ordered(_found(by_status, query, node_now), searched, query.sort, node_now)
+
+
+def _found(
+    by_status: Mapping[Status, list[ApiKey]], query: KeyQuery, node_now: datetime
+) -> list[ApiKey]:
+    found = by_status[query.status]
+    return ending_in_week(found, query.week, node_now) if query.week else found
+
+
+def _filtered(
+    searched: KeyIndex, query: KeyQuery, node_now: datetime, *, is_admin: bool
+) -> tuple[dict[Status, list[ApiKey]], Facts | None]:
+    """Keys by filter, and what we recorded about those of the page if it is known by then."""
     by_status = _by_status(searched, node_now, with_sessions=bool(query.q))
-    return _ordered(by_status[query.status], searched, query.sort, node_now)
+    counted = by_status[Status.ALL]
+    is_counted = len(counted) <= MAX_KEYS_EXAMINED
+    facts = facts_of([key.token_hash for key in counted]) if is_counted else None
+    if is_counted or query.status in FINDINGS:
+        by_status |= with_findings(counted, node_now, facts, is_admin=is_admin)
+    return by_status, None if query.status is Status.SESSION else facts
 
 
 def _searched(keys: KeyIndex, text: str) -> KeyIndex:
@@ -183,18 +214,20 @@ def _groups(rows: list[KeyRow], terms: Mapping[Status, Sequence[ApiKey]]) -> lis
 
 def _chips(by_status: Mapping[Status, Sequence[ApiKey]], query: KeyQuery) -> list[Chip]:
     """The filters that find something, and the current one."""
-    return [
-        Chip(
-            status,
-            len(found),
-            query.url(status=status),
-            is_current,
-            found[0].expiry if found and status is Status.EXPIRING else None,
-        )
-        for status in FILTERS
-        for found in [by_status[status]]
-        if (is_current := status is query.status) or found or status is Status.ALL
-    ]
+    chips = []
+    for status in FILTERS:
+        found = by_status.get(status)
+        is_current = status is query.status and not query.week
+        if found is None:
+            is_worth_naming = status is not Status.OVER_POLICY or has_policy()
+        else:
+            is_worth_naming = bool(found) or is_current or status is Status.ALL
+        if not is_worth_naming:
+            continue
+        next_end = found[0].expiry if found and status is Status.EXPIRING else None
+        count = None if found is None else len(found)
+        chips.append(Chip(status, count, query.url(status=status, week=""), is_current, next_end))
+    return chips
 
 
 def _label_sort(query: KeyQuery) -> SortLink:

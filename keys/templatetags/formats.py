@@ -5,7 +5,7 @@ Moments are relative in words, exact with the zone in the title; sizes are exact
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal
 
 from django import template
@@ -92,7 +92,12 @@ def _exact(value: datetime, zone: tzinfo) -> str:
 
 
 def _date(local: datetime) -> str:
-    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+    return f"{short_date(local)} {local.year}"
+
+
+@register.filter
+def short_date(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]}"
 
 
 def relative(value: datetime, now: datetime, *, to_the_second: bool = False) -> str:

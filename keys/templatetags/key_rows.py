@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from estuary_admin.rendering.fragments import render_fragment
+from keys.api_keys.expiry_strip import StripWeek
 from keys.api_keys.query import Status
 from keys.api_keys.rows import KeyRow, permission_text
 from keys.api_keys.table import Chip, RowGroup
-from keys.templatetags.formats import end_from, grouped, moment_from
+from keys.templatetags.formats import end_from, grouped, moment_from, short_date
 
 register = template.Library()
 
@@ -44,6 +45,11 @@ class KindOfGroup(NamedTuple):
 
 class KindOfChip(NamedTuple):
     status: Status
+    is_one: bool
+    is_current: bool
+
+
+class KindOfWeek(NamedTuple):
     is_one: bool
     is_current: bool
 
@@ -98,12 +104,18 @@ def _row(
         "token_hash": row.token_hash,
         "url": row.url,
         "revoke_url": row.revoke_url,
+        "rotate_url": row.rotate_url,
         "ends": end_of(row.expiry),
     }
     if row.label:
         values["label"] = row.label
     if row.note:
         values["note"] = row.note
+    for tie in row.ties:
+        values["replaced_by" if tie.is_replaced else "replaces"] = tie.other_fingerprint
+        if tie.is_replaced:
+            now, zone = timezone.now(), timezone.get_current_timezone()
+            values["tie_end"] = moment_from(now, zone, tie.ends_at)
     return render_fragment("keys/_key_row.html", "row", kind, values)
 
 
@@ -115,8 +127,26 @@ def key_chips(chips: Iterable[Chip], clock_ahead: timedelta | None = None) -> Sa
 
 def _chip(chip: Chip, clock_ahead: timedelta) -> SafeString:
     kind = KindOfChip(chip.status, chip.count == 1, chip.is_current)
-    values = {"url": chip.url, "count": grouped(chip.count)}
+    values = {"url": chip.url}
+    if chip.count is not None:
+        values["count"] = grouped(chip.count)
     if chip.next_end:
         now, zone = timezone.now(), timezone.get_current_timezone()
         values["next"] = moment_from(now, zone, chip.next_end, clock_ahead=clock_ahead)
     return render_fragment("keys/_key_chip.html", "chip", kind, values)
+
+
+@register.simple_tag
+def strip_weeks(weeks: Iterable[StripWeek]) -> SafeString:
+    """The `<li>` of each week of the strip."""
+    return SafeString("".join(map(_week, weeks)))
+
+
+def _week(week: StripWeek) -> SafeString:
+    kind = KindOfWeek(week.count == 1, week.is_current)
+    values = {
+        "start": short_date(week.start),
+        "count": grouped(week.count),
+        "url": week.url,
+    }
+    return render_fragment("keys/_key_list_week.html", "week", kind, values)

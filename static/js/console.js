@@ -75,13 +75,14 @@ function refreshMoments() {
     const reached = time.dataset.relative ? Math.max(now, moment) : now;
     const text = relativeText(moment, reached, time.dataset.relative === "seconds");
     if (time.textContent !== text) time.textContent = text;
-    if (moment <= now && time.closest("[data-expires]")) expire(time.closest("[data-expires]"));
+    const end = time.closest("[data-expires]");
+    if (moment <= now && end) expire(end);
   });
 }
 
 function expire(place) {
   delete place.dataset.expires;
-  place.querySelector(".key-end").className = "key-end is-expired";
+  place.className = "key-end is-expired";
 }
 
 /* Forms that may be sent only once. A waiting button shows it after a moment (console.css), keeps the focus, and is not
@@ -282,10 +283,21 @@ function showShortcuts() {
   openDialog("Keyboard shortcuts");
 }
 
+function focusKey(step) {
+  const labels = [...document.querySelectorAll(".keys .key-label")];
+  const at = labels.indexOf(document.activeElement.closest(".keys tr")?.querySelector(".key-label"));
+  labels.at(at < 0 ? 0 : Math.min(Math.max(at + step, 0), labels.length - 1))?.focus();
+}
+
 const SHORTCUTS = {
   "/": () => { if (byId("key-q")) byId("key-q").select(); else location.assign(byId("nav-keys").href); },
   n: () => { if (byId("new-key")) byId("new-key").click(); else location.assign(`${byId("nav-keys").href}new/`); },
   f: () => location.assign(byId("nav-find").href),
+  "[": () => document.querySelector(".pages [rel=prev]")?.click(),
+  "]": () => document.querySelector(".pages [rel=next]")?.click(),
+  j: () => focusKey(1),
+  k: () => focusKey(-1),
+  r: () => document.activeElement.closest(".keys tr")?.querySelector("[data-dialog='Revoke key']")?.click(),
   "?": showShortcuts,
 };
 

@@ -41,7 +41,7 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   // htmx cleans up each element that it removes; for forty rows without htmx attributes that blocks the page.
-  if (detail.shouldSwap && detail.target.id === "key-list") detail.target.querySelector("tbody")?.replaceChildren();
+  if (detail.shouldSwap && detail.target.id === "key-list") each(detail.target, "tbody", (rows) => rows.replaceChildren());
   // A new part ends the notices about earlier failures.
   if (detail.shouldSwap && detail.target.id !== "notices") each(document, "[data-trouble], #dialog-notices > *", (notice) => notice.remove());
   // Show notices inside an open dialog: it covers those of the page.
@@ -489,7 +489,7 @@ window.addEventListener("pageshow", ({ persisted }) => {
 /* Filters: on a narrow screen they scroll sideways; bring the chosen one into view without moving the page. */
 
 function showChosenChip(root) {
-  each(root, ".chip[aria-current]", (chip) => { chip.closest(".list-line").scrollLeft = chip.offsetLeft - 64; });
+  each(root, ".chip[aria-current]", (chip) => { chip.closest(".list-line").scrollLeft = chip.offsetLeft - 128; });
 }
 
 /* Start, and again for each part that htmx brings */

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -54,12 +56,14 @@ def test_the_tab_order_of_the_list_is_the_reading_order(page: Page) -> None:
     assert "Estuary Admin" in brand
     assert stops[2:7] == ["Keys", "Find", "Stats", "Exports", "Audit"]
     assert account.startswith("Account menu,")
-    assert stops[8:13] == ["Search keys", "New key", "1 key", "1 later", "Refresh"]
-    assert stops[13:15] == ["Label", "Ends"]
-    assert stops[15].startswith("Select console, ")
-    assert stops[16] == "console"
-    assert stops[17].startswith("Revoke console, ")
-    assert stops[18:] == ["With the selected keys", "Preview"]
+    assert stops[8:12] == ["Search keys", "New key", "1 key", "1 later"]
+    assert stops[12:15] == ["1 no purpose", "1 not made here", "Refresh"]
+    assert all(re.fullmatch(r"\d+ \w{3}: \d keys?", stop) for stop in stops[15:28])
+    assert stops[28:30] == ["Label", "Ends"]
+    assert stops[30].startswith("Select console, ")
+    assert stops[31:33] == ["console", "Rotate"]
+    assert stops[33].startswith("Revoke console, ")
+    assert stops[34:] == ["With the selected keys", "Preview"]
 
 
 @pytest.mark.parametrize("path", ["/keys/new/", "/account/", "/exports/", "/account/token/"])
@@ -144,3 +148,34 @@ def test_the_first_field_has_the_focus(
     other = open_page()
     sign_in(other, newcomer)
     expect(other.locator("#id_token")).to_be_focused()
+
+
+def test_the_list_is_worked_through_by_keyboard(
+    console: Console, member: Member, open_page: Callable[..., Page]
+) -> None:
+    for number in range(50):
+        console.node.add_key(member.account, f"robot {number:02}", timedelta(days=5 + number / 9))
+    page = open_page()
+    sign_in(page, member)
+    labels = page.locator(".key-label")
+
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+        page.keyboard.press(key)
+        expect(labels.nth(row)).to_be_focused()
+    page.keyboard.press("r")
+    expect(page.get_by_role("dialog", name="Revoke key")).to_contain_text("robot 01")
+    page.keyboard.press("Escape")
+    page.keyboard.press("]")
+    expect(page.get_by_text("Page 2 of 2").first).to_be_visible()
+    page.keyboard.press("[")
+    expect(page.get_by_text("Page 1 of 2").first).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="robot 00")).to_be_visible()
+
+
+def test_help_lists_the_keys_of_the_list(page: Page) -> None:
+    page.keyboard.press("?")
+    help_text = page.get_by_role("dialog", name="Keyboard shortcuts")
+    for key in ("[", "]", "j", "k", "Enter", "r", "?"):
+        expect(help_text.locator("kbd").get_by_text(key, exact=True)).to_have_count(1)

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from estuary_admin.members import is_admin
 from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
@@ -36,7 +37,8 @@ def key_list(request: AppRequest) -> HttpResponse:
         return same
     listed, own_hash, now = shown.fetched, request.stored_token.token_hash, timezone.now()
     new_hash, ended_by = _new_hash(request), listed.earlier_now(now)
-    table = table_of(listed.index, query, own_hash, listed.node_now(now), new_hash)
+    node_now, admin = listed.node_now(now), is_admin(request.user)
+    table = table_of(listed.index, query, own_hash, node_now, new_hash, is_admin=admin)
     context = _context(query, listed, table) | {
         "shown": shown,
         "missing": "" if shown.is_checking else _missing(new_hash, listed),

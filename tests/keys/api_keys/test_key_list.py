@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from keys.models import KeyCreation
+from keys.models import KeyCreation, Rotation
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
@@ -37,7 +37,7 @@ def test_a_row_says_label_fingerprint_and_end(
     row = row_of(browser.get("/keys/"), "backup")
 
     end = (datetime.now(UTC) + timedelta(days=45, hours=1)).astimezone(UTC)
-    assert f"backup {hash_of(token)[:8]} {end.day} {end:%b} {end.year} in 45 days Revoke" in row
+    assert f"backup {hash_of(token)[:8]} {end.day} {end:%b} {end.year} in 45 days Rotate" in row
 
 
 def test_the_exact_expiry_is_in_the_title(browser: Client, node: Sandbox, account: Account) -> None:
@@ -68,7 +68,7 @@ def test_a_key_is_in_the_group_of_its_end(
 
     page = browser.get("/keys/")
 
-    assert f"{ends} Revoke" in row_of(page, "backup")
+    assert f"{ends} R" in row_of(page, "backup")
     assert group in words_of(browser.get("/keys/"))
 
 
@@ -287,3 +287,38 @@ def test_a_refused_token_offers_to_connect_another(
     assert "Estuary refuses your key" in words_of(response)
     assert "Connect" in words_of(response)
     assert "Used by this console" not in words_of(response)
+
+
+def test_a_key_that_works_can_be_rotated_from_its_row(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    token, ended = node.add_key(account, "backup"), node.add_key(account, "x", timedelta(days=-1))
+
+    page = browser.get("/keys/").content.decode()
+
+    assert f'href="/keys/{hash_of(token)}/rotate/"' in page
+    assert f"/keys/{hash_of(ended)}/rotate/" not in page
+    assert f'href="/keys/{hash_of(ended)}/revoke/"' in page
+
+
+def test_the_row_says_which_key_replaces_it(
+    browser: Client, alice: User, node: Sandbox, account: Account
+) -> None:
+    old, new = node.add_key(account, "old"), node.add_key(account, "new")
+    now = datetime.now(UTC)
+    creation = KeyCreation.objects.create(nonce="n", member=alice, token_hash=hash_of(new))
+    Rotation.objects.create(
+        member=alice,
+        creation=creation,
+        old_hash=hash_of(old),
+        old_expiry=now + timedelta(days=30),
+        ends_at=now + timedelta(hours=23, minutes=10),
+        latest_end=now + timedelta(days=30),
+        due_at=now + timedelta(hours=23),
+        state=Rotation.State.OVERLAP,
+    )
+
+    page = browser.get("/keys/")
+
+    assert f"Replaces {hash_of(old)[:8]}" in words_of(page)
+    assert f"Replaced by {hash_of(new)[:8]}, ends in 23 hours" in row_of(page, "old")

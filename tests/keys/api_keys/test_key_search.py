@@ -41,6 +41,9 @@ def test_all_shows_everything_but_sessions(browser: Client, several: dict[str, s
         ("permanent", ["forever"]),
         ("session", ["sign-in"]),
         ("legacy", ["old"]),
+        ("over-policy", []),
+        ("no-purpose", ["alpha", "gamma", "console", "old", "Beta", "forever"]),
+        ("not-made-here", ["alpha", "gamma", "console", "old", "Beta", "forever"]),
         ("nonsense", ["alpha", "gamma", "console", "old", "Beta", "forever", "ended"]),
     ],
 )
@@ -55,7 +58,7 @@ def test_the_line_says_the_state_of_the_account(browser: Client, several: dict[s
 
     assert (
         "7 keys 1 ends this week, in 5 days 4 later 1 no expiry 1 in plain text 1 ended 1 session "
-        "Revoke all 1 expired read just now Refresh" in page
+        "6 no purpose 6 not made here Revoke all 1 expired Refresh read just now" in page
     )
 
 
@@ -66,7 +69,10 @@ def test_counts_follow_the_search(
 
     page = words_of(browser.get("/keys/?q=alpha"))
 
-    assert "2 keys 2 end this week, the next in 3 hours Revoke all 1 expired" in page
+    assert (
+        "2 keys 2 end this week, the next in 3 hours 2 no purpose 2 not made here "
+        "Revoke all 1 expired" in page
+    )
     assert "Ends within 7 days · 2" in page
     assert "2 later" not in page
 
@@ -86,7 +92,7 @@ def test_the_action_says_how_many_keys_it_revokes(
 def test_filters_without_keys_are_left_out(browser: Client) -> None:
     page = words_of(browser.get("/keys/"))
 
-    assert "1 key 1 later read" in page
+    assert "1 key 1 later 1 no purpose 1 not made here Refresh" in page
     assert "ended" not in page
 
 

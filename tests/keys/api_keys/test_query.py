@@ -25,6 +25,10 @@ def test_an_address_holds_the_query() -> None:
         {"page": "²"},
         {"page": "9999999"},
         {"page": ""},
+        {"week": "tomorrow"},
+        {"week": "2026-02-30"},
+        {"week": "9999-12-31"},
+        {"week": "20261130"},
     ],
 )
 def test_unknown_values_fall_back_to_the_defaults(parameters: dict[str, str]) -> None:
@@ -58,3 +62,10 @@ def test_the_search_form_keeps_filter_and_order() -> None:
     query = KeyQuery("x", Status.EXPIRED, Sort.LABEL, 3)
 
     assert query.search_fields() == [("status", "expired"), ("sort", "label")]
+
+
+def test_a_week_is_part_of_the_address() -> None:
+    query = KeyQuery.from_params({"week": "2026-11-30", "page": "2"})
+
+    assert query.url(page=3) == "/keys/?week=2026-11-30&page=3"
+    assert query.url(week="") == "/keys/"

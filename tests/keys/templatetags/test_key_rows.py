@@ -21,7 +21,7 @@ from keys.upstream import ApiKey
 
 SOON = datetime.now(UTC) + timedelta(days=3, hours=1)
 FACTS = ("status", "permission", "is_new", "is_own", "is_session", "is_legacy", "is_permanent")
-TEXTS = ("token_hash", "label", "fingerprint", "url", "revoke_url", "permission_text")
+TEXTS = ("token_hash", "label", "fingerprint", "url", "revoke_url", "rotate_url", "permission_text")
 
 
 def row(
