@@ -76,11 +76,11 @@ def _week(number: int, today: date, counts: Sequence[int], query: KeyQuery) -> S
 
 
 def _marks(counts: Sequence[int]) -> str:
-    """One square for each key, stacked by day from the bottom up."""
-    squares = []
+    """A line for each day, as high as its keys are many; its dashes are the marks."""
+    lines = []
     for day, count in enumerate(counts):
-        if count > MARKS_PER_DAY:
-            squares.append(f"M{day}.1 0h.8v{MARKS_PER_DAY}h-.8z")
-        else:
-            squares += [f"M{day}.1 {MARKS_PER_DAY - key - 1}h.8v.8h-.8z" for key in range(count)]
-    return "".join(squares)
+        if count:
+            lines.append(f"M{day}.5 {MARKS_PER_DAY}v-{min(count, MARKS_PER_DAY)}")
+        if count > MARKS_PER_DAY:  # a second line fills the gaps
+            lines.append(f"M{day}.5 4.8v-4.8")
+    return "".join(lines)

@@ -46,7 +46,7 @@ def test_there_is_a_mark_for_each_key_that_ends_in_91_days(browser: Client) -> N
     marks = re.search(' d="([^"]*)"', strip_of(browser))
 
     assert marks
-    assert [float(x) for x in re.findall(r"M(\d+\.1) ", marks[1])] == [0.1, 6.1, 7.1, 30.1, 90.1]
+    assert [float(x) for x in re.findall(r"M(\d+\.5) ", marks[1])] == [0.5, 6.5, 7.5, 30.5, 90.5]
 
 
 @pytest.mark.usefixtures("several")
@@ -105,5 +105,5 @@ def test_many_keys_on_one_day_are_one_column(
 
     strip = strip_of(browser)
 
-    assert "M3.1 0h.8v5h-.8z" in strip
+    assert "M3.5 5v-5M3.5 4.8v-4.8" in strip
     assert "28 Nov: 60 keys" in texts_of(strip)
