@@ -489,7 +489,7 @@ window.addEventListener("pageshow", ({ persisted }) => {
 /* Filters: on a narrow screen they scroll sideways; bring the chosen one into view without moving the page. */
 
 function showChosenChip(root) {
-  each(root, ".chip[aria-current]", (chip) => { chip.closest(".list-line").scrollLeft = chip.offsetLeft - 128; });
+  each(root, ".chip[aria-current]", (chip) => { (chip.closest(".list-line") ?? chip.closest("ul")).scrollLeft = chip.offsetLeft - 128; });
 }
 
 /* Start, and again for each part that htmx brings */
