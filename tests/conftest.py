@@ -59,7 +59,7 @@ def _no_kept_lists() -> None:
 def _no_export_left_open() -> Iterator[None]:
     """An export that a test leaves open is watched on into other tests and their database."""
     yield
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while running.watch._running and time.monotonic() < end:
         time.sleep(0.01)  # its reader has just gone
     left, running.watch._running = running.watch._running, {}

@@ -21,6 +21,8 @@ from tests.keys.jobs.conftest import Workers, until, workers
 
 __all__ = ["workers"]
 
+pytestmark = pytest.mark.timeout(300)  # workers start slowly on a busy machine
+
 
 @pytest.fixture
 def rotating(workers: Workers, alice: User, token: str) -> Client:
@@ -57,14 +59,14 @@ def test_a_worker_killed_while_it_ends_a_key_is_followed_by_the_next_one(
     node.set_fault(endpoint, Fault(kind, seconds=20))
     killed = start(workers, node)
     method = "DELETE" if endpoint == "revoke" else "GET"
-    until(lambda: [one for one in node.requests if one.method == method], 120)
+    until(lambda: [one for one in node.requests if one.method == method])
 
     killed.kill()
     killed.wait()
     node.clear_faults()
     start(workers, node)
 
-    until(is_over, 120)
+    until(is_over)
     assert Rotation.objects.get().state == "ended"
     assert backup not in node.state.keys
     assert new in node.state.keys
@@ -82,7 +84,7 @@ def test_two_workers_end_each_key_once(
     start(workers, node)
     start(workers, node)
 
-    until(is_over, 120)
+    until(is_over)
     assert sorted(deletes(node)) == sorted(f"/user/api-keys/{hash_of(token)}" for token in old)
     assert Message.objects.filter(kind="rotation.ended").count() == 6
 
@@ -98,6 +100,6 @@ def test_the_console_renews_its_own_key_once_with_two_workers(
     start(workers, node)
     start(workers, node)
 
-    until(lambda: StoredToken.objects.get().token_hash != own and is_over(), 120)
+    until(lambda: StoredToken.objects.get().token_hash != own and is_over())
     assert [one.method for one in node.requests].count("POST") == 1
     assert sorted(key.label for key in node.state.keys.values()) == ["Estuary Admin", "console"]

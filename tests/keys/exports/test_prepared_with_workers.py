@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 
 from keys.models import PreparedExport
@@ -14,6 +15,8 @@ from tests.keys.exports.conftest import PREPARE
 from tests.keys.jobs.conftest import Workers, until, workers
 
 __all__ = ["workers"]
+
+pytestmark = pytest.mark.timeout(300)  # workers start slowly on a busy machine
 
 EXPORT = "GET /user/export"
 
@@ -41,7 +44,7 @@ def kill_and_start_two(workers: Workers, killed: Any, node: Sandbox, folder: Pat
     node.clear_faults()
     start(workers, node, folder)
     start(workers, node, folder)
-    until(lambda: only().state == "ready", 120)
+    until(lambda: only().state == "ready")
 
 
 def test_a_worker_killed_while_estuary_builds_the_file_is_followed_by_the_next_one(
@@ -82,6 +85,6 @@ def test_two_workers_prepare_each_export_once(
     start(workers, node, folder)
     start(workers, node, folder)
 
-    until(lambda: PreparedExport.objects.filter(state="ready").count() == 6, 60)
+    until(lambda: PreparedExport.objects.filter(state="ready").count() == 6)
     assert exports_asked(node) == 6
     assert set(PreparedExport.objects.values_list("tries", flat=True)) == {1}
