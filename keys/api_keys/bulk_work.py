@@ -115,6 +115,8 @@ def _next_part(actor: Actor, change: BulkChange, confirm: Callable[[], None]) ->
     if change.action == BulkChange.Action.REMIND:
         _each(items, lambda item: _set_reminders(actor, change, item))
         return ""
+    if change.action != BulkChange.Action.REVOKE:
+        raise LookupError("This version does not know the change.")
     return RevokingPart(actor, change, confirm).work(items) if items else ""
 
 
@@ -236,8 +238,8 @@ class RevokingPart:
         return False
 
     def _absent(self, item: BulkItem, stored: StoredToken, listed: Snapshot) -> tuple[Outcome, str]:
-        if listed.unreadable:
-            return Outcome.UNKNOWN, listed.doubt
+        if doubt := listed.doubt_about(item.token_hash):
+            return Outcome.UNKNOWN, doubt
         if stored.token_hash != self._change.account_hash:
             return Outcome.UNKNOWN, OTHER_ACCOUNT
         # Sent before a process died: the answer is lost, but the key is gone.

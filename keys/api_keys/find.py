@@ -137,7 +137,7 @@ def _own_list(
         return None, error.sentence
     except SealBroken:
         return None, SEAL_BROKEN
-    return listed, listed.doubt
+    return listed, listed.doubt_about("")
 
 
 def _hashes_like(

@@ -23,11 +23,17 @@ logger = logging.getLogger("estuary_admin.keys")
 REUSE_LIST = timedelta(seconds=15)
 
 
+NO_OWN_KEY = (
+    "Estuary's list does not hold the key of your stored token, so other keys may be missing too."
+)
+
+
 class Snapshot(Fetched, frozen=True):
     """The keys that Estuary listed. It holds no token: `keys.upstream` lets none through."""
 
     index: KeyIndex
     unreadable: int
+    missing_own: str  # the hash of the stored token, which asked, if the list lacks it
     list_version: int
     keys_digest: str
 
@@ -49,12 +55,14 @@ class Snapshot(Fetched, frozen=True):
         keys = tuple(key for key in self.keys if key.token_hash in token_hashes)
         return msgspec.structs.replace(self, index=KeyIndex(keys))
 
-    @property
-    def doubt(self) -> str:
+    def doubt_about(self, token_hash: str) -> str:
         """The reason why a key that is missing here may exist all the same; "" without one."""
-        return self.stale_reason or (
-            "Estuary's list could not be read whole." if self.unreadable else ""
-        )
+        if self.stale_reason:
+            return self.stale_reason
+        if self.unreadable:
+            return "Estuary's list could not be read whole."
+        # For 10 seconds after its own end a token may still list, and is told of no keys at all.
+        return NO_OWN_KEY if self.missing_own not in {"", token_hash} else ""
 
 
 def current_list(stored: StoredToken, actor: Actor, *, reuse: bool) -> Snapshot:
@@ -93,9 +101,11 @@ def recent_list(stored: StoredToken) -> Snapshot | None:
 def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
     """Keep a list for all processes, with the version that was current before it was fetched."""
     digest = digest_of(listed.keys)
+    index = kept_lists.memory.put(digest, KeyIndex(listed.keys))
     snapshot = Snapshot(
-        kept_lists.memory.put(digest, KeyIndex(listed.keys)),
+        index,
         listed.unreadable,
+        "" if stored.token_hash in index.by_hash else stored.token_hash,
         stored.list_version,
         digest,
         fetched_at=timezone.now(),
@@ -145,6 +155,7 @@ def _opened(stored: StoredToken, head: Head) -> Snapshot | None:
     return Snapshot(
         index,
         head.unreadable,
+        "" if stored.token_hash in index.by_hash else stored.token_hash,
         head.list_version,
         head.digest,
         fetched_at=head.fetched_at,

@@ -153,10 +153,7 @@ def _end(actor: Actor, stored: StoredToken, row: Rotation) -> None:
     old = listed.find(row.old_hash)
     if row.old_hash == stored.token_hash:
         _keep_old(row, "used-by-console")
-    elif listed.find(stored.token_hash) is None:
-        # For 10 seconds after its own end a token may still list, and is told of no keys at all.
-        raise NotEnded
-    elif old is None and listed.doubt:
+    elif listed.missing_own or (old is None and listed.doubt_about(row.old_hash)):
         raise NotEnded
     elif old is None and not _is_same_account(row, stored, listed):
         _wait(row, Need.SAME_ACCOUNT)

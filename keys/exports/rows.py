@@ -55,14 +55,15 @@ def _sentence(export: PreparedExport) -> str:
         return "It is being cancelled."
     if export.state == State.RUNNING and not export.first_byte_at:
         return "Estuary is building the file, which can take minutes."
-    return {
+    sentences: dict[str, str] = {
         State.QUEUED: "It waits for a background worker, or for another export of this account.",
         State.RUNNING: "Estuary's answer is being stored.",
         State.VERIFYING: "All bytes are here. The file is being checked.",
         State.READY: "The file is complete: it was read back and checked to its end.",
         State.CANCELLED: "The export was cancelled. Nothing was kept.",
         State.EXPIRED: "The file was deleted when its time was over.",
-    }.get(State(export.state), export.sentence)
+    }
+    return sentences.get(export.state, export.sentence)
 
 
 def _rate(export: PreparedExport, now: datetime) -> int:

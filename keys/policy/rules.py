@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from estuary_admin.unicode_text import shows_something
-from keys.upstream import ApiKey, KeySpec, Permission
+from keys.upstream import PERMANENT_FROM, ApiKey, KeySpec, Permission
 from keys.upstream.durations import describe
 
 PERMISSION_WORDS = {Permission.UPLOAD: "Upload only", Permission.ALL: "Full access"}
@@ -41,7 +41,7 @@ class Policy:
         return self.no_end is NoEnd.ALLOW or (is_admin and self.no_end is NoEnd.ADMINS)
 
     def allows_lifetime(self, lifetime: timedelta | None, *, is_admin: bool) -> bool:
-        if lifetime is None:
+        if lifetime is None or lifetime > PERMANENT_FROM:  # pages call both “No expiry”
             return self.allows_no_end(is_admin=is_admin)
         return self.longest_lifetime is None or lifetime <= self.longest_lifetime
 

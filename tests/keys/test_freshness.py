@@ -68,7 +68,7 @@ def test_a_check_that_finds_the_same_brings_the_time_alone(
     response = browser.get(check_url, headers=HTMX)
 
     assert asked(node) == [STATS if page == "stats" else LIST]
-    assert words_of(response) == "read just now Refresh"
+    assert words_of(response) == "Refresh read just now"
     assert response.content.decode().lstrip().startswith('<span id="freshness"')
     assert "HX-Retarget" not in response
     assert check_url_of(response) == ""
@@ -116,7 +116,9 @@ def test_a_check_while_estuary_is_away_brings_todays_notice(
 
     response = checked(browser, paths[page])
 
-    assert "Nothing can be changed until it answers." in words_of(response)
+    assert 'role="alert"' in response.content.decode()
+    can_change = page != "stats"
+    assert ("Nothing can be changed until it answers." in words_of(response)) is can_change
     assert "checking" not in words_of(response)
     assert "/revoke/" not in response.content.decode()
     assert '"/keys/new/"' not in response.content.decode()

@@ -28,7 +28,7 @@ FORMS: dict[str, type[BulkForm]] = {
     BulkChange.Action.NOTE: BulkNoteForm,
     BulkChange.Action.REMIND: BulkRemindForm,
 }
-VERBS = {
+VERBS: dict[str, str] = {
     BulkChange.Action.REVOKE: "Revoke",
     BulkChange.Action.NOTE: "Set the notes of",
     BulkChange.Action.REMIND: "Set the reminders of",
@@ -75,7 +75,7 @@ def _is_post(request: HttpRequest) -> bool:
 @upstream_errors_shown
 def bulk_change(request: AppRequest, number: UUID) -> HttpResponse:
     change = _change(request, number)
-    form = FORMS[change.action](request.POST if _is_post(request) else None)
+    form = FORMS.get(change.action, BulkForm)(request.POST if _is_post(request) else None)
     if not _is_post(request) or not form.is_valid():
         return _page(request, change, form)
     try:
@@ -109,7 +109,7 @@ def _page(request: AppRequest, change: BulkChange, form: BulkForm) -> HttpRespon
         "change": change,
         "progress": progress,
         "form": form,
-        "verb": VERBS[BulkChange.Action(change.action)],
+        "verb": VERBS.get(change.action, "Change"),
         "items": progress.items(),
         "logged": change.items.filter(needs_token=True).count(),
         "is_waiting_for_worker": is_waiting_for_worker,

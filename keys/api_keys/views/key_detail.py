@@ -33,7 +33,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
     listed = shown.fetched
     key = listed.find(token_hash)
     if key is None:
-        return _not_listed(request, token_hash, listed.doubt)
+        return _not_listed(request, token_hash, listed.doubt_about(token_hash))
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     context = {
         "shown": shown,

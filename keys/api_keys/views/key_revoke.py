@@ -44,7 +44,7 @@ def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
     listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
     if key is None:
-        return tell_absence(request, token_hash, listed.doubt)
+        return tell_absence(request, token_hash, listed.doubt_about(token_hash))
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     context = {
         "row": row,

@@ -51,7 +51,7 @@ def key_rotate(request: AppRequest, token_hash: str) -> HttpResponse:
     listed = key_lists.list_for(stored, actor, token_hash)
     key = listed.find(token_hash)
     if key is None:
-        return tell_absence(request, token_hash, listed.doubt)
+        return tell_absence(request, token_hash, listed.doubt_about(token_hash))
     [row] = rows_of([key], stored.token_hash, listed.node_now(timezone.now()))
     form = _form(request, row)
     is_sent = request.method == "POST" and form.is_valid()

@@ -33,7 +33,7 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
     listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
     if key is None:
-        return tell_absence(request, token_hash, listed.doubt)
+        return tell_absence(request, token_hash, listed.doubt_about(token_hash))
     rotation = open_rotation_of(token_hash)
     if rotation is None:
         messages.info(request, "This key is not being replaced.")

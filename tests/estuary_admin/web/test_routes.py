@@ -65,6 +65,7 @@ GET_ONLY = {
     "exports",
     "overview",
     "stats_download",
+    "steps",
     "team",
     "team_keys",
     "team_keys_download",
@@ -110,6 +111,8 @@ def path_of(route: URLPattern) -> str:
         arguments = {"secret": HASH}
     if "<uuid:number>" in str(route.pattern):
         arguments = {"number": "00000000-0000-4000-8000-000000000000"}
+    if "<step_name:name>" in str(route.pattern):
+        arguments = {"name": "0123456789abcdef"}
     if "<int:pk>" in str(route.pattern):
         arguments = {"pk": "1"}
     return reverse(f"{namespace}{name}", kwargs=arguments)
