@@ -348,7 +348,7 @@ class KeyRotateForm(OverlapFields, KeyCreateForm):
             del self.fields["overlap"], self.fields["custom_overlap"]
 
 
-class RotationForm(OverlapFields):
+class RotationForm(NoTokenFieldsMixin, OverlapFields):
     """A change of the overlap; “now” is a button of its own, the other choices extend it."""
 
     @property

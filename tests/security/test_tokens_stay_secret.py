@@ -11,16 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
 from keys.api_keys.bulk_work import work_off_changes
+from keys.api_keys.rotation_end import end_due
 from keys.exports.comparing import compare_due
 from keys.exports.forms_of_export import FORMS
 from keys.exports.preparing import prepare_due
 from keys.jobs import workers
 from keys.jobs.queues import long, wake
-from keys.models import BulkItem, Message, PreparedExport, Reminders
+from keys.models import BulkItem, Message, PreparedExport, Reminders, Rotation
 from keys.notices.choices import feed_secret_of
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
@@ -82,6 +84,7 @@ class Job:
         self.find()
         self.create_many()
         self.change_many()
+        self.rotate()
         self.be_reminded()
         self.suffer()
         self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
@@ -142,6 +145,54 @@ class Job:
             workers.unregister()
             self.browser.get(f"/keys/bulk/{url}")
         assert BulkItem.objects.filter(outcome="revoked").count() == 12
+
+    def rotate(self) -> None:
+        """One key for another; the worker ends the old one, or the member does."""
+        for label in ("by the worker", "by its member"):
+            old = self.node.add_key(self.account, label=label)
+            self.tokens.add(old)
+            url = f"/keys/{hash_of(old)}"
+            self.rotate_key(old, label=self.token, purpose=self.token)
+            assert self.rotate_key(old).status_code == 200
+            self._take_created_page()
+            self.tokens |= set(self.node.state.keys)
+            for path in ("", "/rotate", "/rotation"):
+                self.browser.get(f"{url}{path}/")
+            data = {"overlap": "custom", "custom_overlap": self.token}
+            self.browser.post(f"{url}/rotation/", data)
+            if label == "by the worker":
+                Rotation.objects.update(ends_at=timezone.now(), due_at=timezone.now())
+                workers.register()
+                end_due()
+                workers.unregister()
+            else:
+                self.browser.post(f"{url}/rotation/", {"overlap": "now"})
+            assert old not in self.node.state.keys
+            self.browser.get(f"/keys/{Rotation.objects.latest('pk').new_hash}/")
+
+    def rotate_key(self, old: str, **changes: str) -> Any:
+        url = f"/keys/{hash_of(old)}/rotate/"
+        page = self.browser.get(url).content.decode()
+        nonce = page.split('name="nonce" value="')[1].split('"')[0]
+        data = {"label": "rotated", "lifetime": "30d", "permission": "all", "overlap": "24h"}
+        return self.browser.post(url, data | {"nonce": nonce} | changes)
+
+    def leave_candidate(self) -> None:
+        """The console's own key is rotated, and Estuary does not say whether the new one works."""
+        own = self.node.add_key(self.account, label="own")
+        self.tokens.add(own)
+        self.browser.post("/account/token/", {"token": own})
+        self.node.set_fault("stats", Fault("500"))
+        self.rotate_key(own)
+        self._take_created_page()
+        self.tokens |= set(self.node.state.keys)
+        for path in ("", "/rotation"):
+            self.browser.get(f"/keys/{hash_of(own)}{path}/")
+        workers.register()
+        end_due()
+        workers.unregister()
+        self.node.clear_faults()
+        assert Rotation.objects.exclude(sealed_candidate="").exists()
 
     def be_reminded(self) -> None:
         """The worker's look, its messages, the feed and the queue, with a token as a label."""
@@ -276,6 +327,7 @@ def test_no_token_is_found_anywhere(
         job = Job(node, seen)
         job.do()
         job.sign_in()
+        job.leave_candidate()
         with monkeypatch.context() as broken:
             broken.setattr("keys.token.stored_tokens.forget_list", crash)
             again = node.add_key(job.account, label="again")
