@@ -53,6 +53,7 @@ function dismiss(button) {
 
 const serverTime = document.querySelector('meta[name="server-time"]');
 const clockSkew = serverTime ? Number(serverTime.content) * 1000 - Date.now() : 0;
+if (serverTime) serverTime.dataset.skew = clockSkew; // for forms.js, which may be loaded much later
 const UNITS = [["year", 31557600, 63115200], ["month", 2629800, 5184000], ["day", 86400, 172800], ["hour", 3600, 3600], ["minute", 60, 60], ["second", 1, 2]];
 
 function relativeText(moment, now, toTheSecond) {
@@ -100,31 +101,6 @@ function waitOn(form) {
     each(form, "[data-wait]", (note) => { note.hidden = false; });
     say("Please wait.");
   }, MOMENT);
-  if (form.dataset.steps) tellSteps(form);
-}
-
-/* What Estuary has answered so far, for forms that take several calls: asked of the server by a name that goes with the form. */
-
-const ASK_AGAIN = 500;
-
-async function tellSteps(form) {
-  const name = crypto.getRandomValues(new Uint32Array(4)).join("-").slice(0, 40);
-  const place = form.querySelector("[data-step]");
-  form.elements.steps.value = name;
-  let told = "";
-  const FURTHEST_FIRST = ["create", "revoke", "list"]; // the list is read before and after
-  for (let key = "step"; form.dataset.sent; ) {
-    await new Promise((done) => { setTimeout(done, told ? ASK_AGAIN : MOMENT); });
-    if (!form.dataset.sent) break;
-    const words = place.dataset[key] ?? told;
-    if (told && words !== told) say(words); // at first, "Please wait." is said
-    place.textContent = told = words;
-    const answer = await fetch(`${form.dataset.steps}${name}/`).catch(() => null);
-    const answered = answer?.ok && !answer.redirected ? (await answer.text()).split(" ") : [];
-    const furthest = FURTHEST_FIRST.find((endpoint) => answered.includes(endpoint));
-    if (furthest) key = `step${furthest[0].toUpperCase()}${furthest.slice(1)}`;
-  }
-  place.textContent = "";
 }
 
 function stopWaiting(form) {
@@ -137,39 +113,6 @@ function stopWaiting(form) {
   });
 }
 
-// A download leaves the page in place. A cookie with this form's mark says that it began. Waiting also
-// ends when the browser gives up (the Stop button) and at a time limit: the server gives up then, too.
-const LOOK = 500;
-
-function awaitDownload(form) {
-  const mark = Math.random().toString(36).slice(2);
-  form.elements.mark.value = mark;
-  each(form, "[data-begun], [data-gave-up]", (note) => { note.hidden = true; });
-  let limit = performance.now() + Number(form.dataset.limit) * 1000;
-  const end = (note, text) => {
-    clearInterval(watch);
-    stopWaiting(form);
-    each(form, note, (place) => { place.hidden = false; });
-    say(text);
-  };
-  const watch = setInterval(() => {
-    if (document.cookie.split("; ").includes(`download=${mark}`)) {
-      end("[data-begun]", "The download has started.");
-      showRunningExport();
-    }
-    else if (performance.now() > limit) end("[data-gave-up]", "No download started. Try again.");
-  }, LOOK);
-  // A navigation that becomes a download is aborted too; its cookie arrives a moment later.
-  const abort = () => { limit = Math.min(limit, performance.now() + 2 * LOOK); };
-  window.navigation?.addEventListener("navigate", ({ signal }) => signal.addEventListener("abort", abort), { once: true });
-}
-
-/** Show the export that runs now; that part then asks for itself until the export has ended. */
-function showRunningExport() {
-  const source = byId("own-export");
-  if (source) window.htmx?.ajax("GET", location.pathname, { source, target: source, swap: "outerHTML" });
-}
-
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-once]")) return;
@@ -178,9 +121,11 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   } else {
     waitOn(form);
-    if (form.dataset.once === "download") awaitDownload(form);
+    form.dispatchEvent(new CustomEvent("sending", { bubbles: true }));
   }
 }, true);
+
+document.addEventListener("answered", ({ target }) => stopWaiting(target));
 
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) each(document, "form[data-once]", stopWaiting);
@@ -277,9 +222,27 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 
 /* Keyboard shortcuts, for members who have not switched them off */
 
+// Here and not in the page, which is not cached.
+const HELP = [
+  ["/", "Search your keys"], ["n", "Make a new key"], ["f", "Find whose key a token is"], ["[ ]", "Previous or next page"],
+  ["j k", "Next or previous key"], ["Enter", "Open the key"], ["r", "Revoke the key"], ["?", "Show this list"], ["Esc", "Close a dialog or a menu"],
+];
+
+const element = (name, ...content) => {
+  const made = document.createElement(name);
+  made.append(...content);
+  return made;
+};
+
+function helpRow([keys, words]) {
+  const names = keys.split(" ").flatMap((name) => [" ", element("kbd", name)]).slice(1);
+  return element("div", element("dt", ...names), element("dd", words));
+}
+
 function showShortcuts() {
   if (dialog.open) return;
   dialogBody.replaceChildren(byId("shortcuts-template").content.cloneNode(true));
+  dialogBody.querySelector("dl").append(...HELP.map(helpRow));
   openDialog("Keyboard shortcuts");
 }
 

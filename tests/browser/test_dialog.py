@@ -43,6 +43,10 @@ def labels(member: Member) -> list[str]:
     return [key.label for key in member.account.keys.values()]
 
 
+def revoke_link(page: Page, label: str) -> Locator:
+    return page.get_by_role("row").filter(has_text=label).get_by_role("link", name="Revoke")
+
+
 def click_beside(page: Page) -> None:
     page.mouse.click(5, 400)
 
@@ -236,16 +240,16 @@ def test_revoking_asks_in_a_dialog_and_never_preselects_the_danger(
 ) -> None:
     console.node.add_key(member.account, "doomed")
     page.reload()
-    page.get_by_role("row").filter(has_text="doomed").get_by_role("link", name="Revoke").click()
+    revoke_link(page, "doomed").click()
     dialog = page.get_by_role("dialog", name="Revoke key")
     expect(dialog.get_by_role("heading", name="Revoke key")).to_be_focused()
     expect(dialog).to_contain_text("doomed")
     dialog.get_by_role("link", name="Cancel").click()
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("link", name="Revoke doomed")).to_be_focused()
+    expect(revoke_link(page, "doomed")).to_be_focused()
     assert labels(member) == ["console", "doomed"]
 
-    page.get_by_role("link", name="Revoke doomed").click()
+    revoke_link(page, "doomed").click()
     dialog.get_by_role("button", name="Revoke key").click()
     expect(page.locator("#notices")).to_contain_text("Revoked “doomed”")
     assert labels(member) == ["console"]
@@ -259,7 +263,7 @@ def test_revoking_twice_in_the_dialog_revokes_once(
     page.reload()
     console.node.set_fault("revoke", Fault("delay", seconds=latency, times=1))
     console.node.forget_requests()
-    page.get_by_role("link", name="Revoke doomed").click()
+    revoke_link(page, "doomed").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke key").dblclick()
     expect(page.locator("#notices")).to_contain_text("Revoked “doomed”")
     assert [one.method for one in console.node.requests].count("DELETE") == 1
@@ -271,7 +275,7 @@ def test_two_tabs_may_revoke_the_same_key(console: Console, page: Page, member: 
     other = page.context.new_page()
     other.goto("/keys/")
     for tab in (page, other):
-        tab.get_by_role("link", name="Revoke shared").click()
+        revoke_link(tab, "shared").click()
     for tab, news in ((page, "Revoked “shared”"), (other, "was already gone")):
         tab.get_by_role("dialog").get_by_role("button", name="Revoke key").click()
         expect(tab.locator("#notices")).to_contain_text(news)

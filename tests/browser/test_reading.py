@@ -40,7 +40,10 @@ CUT_OFF = """() => {
 IN_ONE_LINE = "(links) => links.every((it) => it.offsetHeight <= 44)"
 SMALL = """(least) => {
   const isSmall = (it) => {
-    const box = (it.closest("label") ?? it).getBoundingClientRect();
+    // The target of a field that is clipped away is its label.
+    const isClipped = getComputedStyle(it).clipPath !== "none";
+    const target = it.closest("label") ?? (isClipped ? it.labels?.[0] : null) ?? it;
+    const box = target.getBoundingClientRect();
     const isInline = getComputedStyle(it).display === "inline";
     const isShown = it.checkVisibility() && box.width > 1 && !it.matches(".skip-link");
     return isShown && !isInline && (box.width < least || box.height < least);
