@@ -285,7 +285,7 @@ def revoked_expired(stage: Stage, page: Page) -> None:
 
 def menu_open(_: Stage, page: Page) -> None:
     page.goto("/stats/")
-    page.locator("summary").click()
+    page.locator("header summary").click()
 
 
 def exported(_: Stage, page: Page) -> None:
