@@ -156,8 +156,9 @@ def open_download(
 
 def request_stop(actor: Actor, lease: ExportLease) -> None:
     """Ask the process that holds the lease to stop its export."""
-    leases.ask_to_stop(lease)
+    # The record first: the export may end, and be recorded, as soon as it is asked to.
     record_action(actor, Action.EXPORT_STOP_REQUESTED, Outcome.STARTED, token_hash=lease.token_hash)
+    leases.ask_to_stop(lease)
 
 
 def is_running(stored: StoredToken) -> bool:
