@@ -1,7 +1,6 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 PORT ?= 8000
-BENCH_PYTHON ?= /usr/bin/python3.11
 BIN = $(VENV)/bin
 SERVER_SIDE = tests/keys tests/estuary_admin tests/faults tests/security
 # Neither knows a database.
@@ -49,10 +48,8 @@ screenshots: $(VENV)/development
 	$(BIN)/python -m tests.browser.screenshots $(ONLY)
 
 # The whole takes 10 minutes and rewrites bench/results; QUICK=1 takes 2 minutes.
-# In an environment of its own: the Python must be an optimised one, as distributions build it.
-bench:
-	$(MAKE) --no-print-directory VENV=.venv-bench PYTHON=$(BENCH_PYTHON) .venv-bench/development
-	.venv-bench/bin/python -m bench $(if $(QUICK),--quick) $(PART)
+bench: $(VENV)/development
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(PART)
 
 bench-profile: $(VENV)/development
 	$(BIN)/python -m bench.profile $(KEYS)
@@ -78,4 +75,4 @@ $(VENV)/development: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	touch $@ $(VENV)/runtime
 
 clean:
-	rm -rf $(VENV) .venv-bench var
+	rm -rf $(VENV) var

@@ -9,8 +9,6 @@ from bench.node import Account
 MIB = 1 << 20
 #: The admin whose pages `bench/routes.py` asks for.
 ROUTES_MEMBER = "routes"
-#: The member whose list the plain page shows, and the name of the cookie for it.
-PLAIN_MEMBER, PLAIN_SESSION = "keys-10", "plain"
 CONTENT_BYTES = 1231  # of an export, for each content with its deal, roughly
 
 
@@ -28,7 +26,7 @@ class Plan:
     export_rounds: int
     members: int
     bursts: int
-    slow: float = 0.5  # latency in seconds of the slow node
+    slow: float = 0.5  # latency in seconds of the node for members at once
 
     @property
     def smallest(self) -> int:

@@ -49,11 +49,7 @@ def renew(numbers: Collection[int]) -> set[int]:
 
 def release(lease: ExportLease) -> None:
     """Give it back; one that was taken over after it expired stays with its new holder."""
-    release_number(lease.pk)
-
-
-def release_number(number: int) -> None:
-    ExportLease.objects.filter(pk=number).delete()
+    ExportLease.objects.filter(pk=lease.pk).delete()
 
 
 def is_taken(token_hash: str) -> bool:

@@ -12,21 +12,19 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from estuary_admin.rendering.fragments import render_fragment
-from keys.api_keys.expiry_strip import StripWeek
 from keys.api_keys.query import Status
-from keys.api_keys.rows import KeyRow, permission_text
-from keys.api_keys.table import Chip, RowGroup
-from keys.templatetags.formats import end_from, grouped, moment_from, short_date
+from keys.api_keys.rows import STATUS_TEXT, KeyRow, permission_text
+from keys.api_keys.table import Chip
+from keys.templatetags.formats import grouped, moment_from
 
 register = template.Library()
-
-EndOf = Callable[[datetime], SafeString]
 
 
 class KindOfRow(NamedTuple):
     """Everything that decides how a row looks, except for the values in it."""
 
     status: Status
+    status_text: str
     permission: str
     permission_text: str
     is_permanent: bool
@@ -38,57 +36,35 @@ class KindOfRow(NamedTuple):
     is_stale: bool
 
 
-class KindOfGroup(NamedTuple):
-    name: str
-    head: str
-
-
 class KindOfChip(NamedTuple):
     status: Status
-    is_one: bool
-    is_current: bool
-
-
-class KindOfWeek(NamedTuple):
-    is_one: bool
+    text: str
     is_current: bool
 
 
 @register.simple_tag
-def key_groups(
-    groups: Iterable[RowGroup], *, is_stale: bool, clock_ahead: timedelta | None = None
+def key_rows(
+    rows: Iterable[KeyRow], *, is_stale: bool, clock_ahead: timedelta | None = None
 ) -> SafeString:
-    """The `<tbody>` of each group; `is_stale` when nothing can be done to the keys now."""
-    end_of = partial(
-        end_from,
+    """The `<tr>` of each row; `is_stale` when nothing can be done to the keys now."""
+    moment = partial(
+        moment_from,
         timezone.now(),
         timezone.get_current_timezone(),
         clock_ahead=clock_ahead or timedelta(),
     )
-    return SafeString("".join([_group(group, bool(is_stale), end_of) for group in groups]))
-
-
-def _group(
-    group: RowGroup,
-    is_stale: bool,  # noqa: FBT001
-    end_of: EndOf,
-) -> SafeString:
-    values = {
-        "count": grouped(group.count),
-        "rows": SafeString("".join([_row(row, is_stale, end_of) for row in group.rows])),
-    }
-    kind = KindOfGroup(group.name, group.head)
-    return render_fragment("keys/_key_row_group.html", "group", kind, values)
+    return SafeString("".join([_row(row, bool(is_stale), moment) for row in rows]))
 
 
 def _row(
     row: KeyRow,
     is_stale: bool,  # noqa: FBT001
-    end_of: EndOf,
+    moment: Callable[[datetime], SafeString],
 ) -> SafeString:
-    status = row.status
+    status, url = row.status, row.url
     kind = KindOfRow(
         status,
+        STATUS_TEXT[status],
         row.permission,
         permission_text(row.permission),
         status is Status.PERMANENT,
@@ -101,52 +77,24 @@ def _row(
     )
     values = {
         "fingerprint": row.fingerprint,
-        "token_hash": row.token_hash,
-        "url": row.url,
+        "url": url,
         "revoke_url": row.revoke_url,
-        "rotate_url": row.rotate_url,
-        "ends": end_of(row.expiry),
+        "expires": moment(row.expiry),
     }
     if row.label:
         values["label"] = row.label
     if row.note:
         values["note"] = row.note
-    for tie in row.ties:
-        values["replaced_by" if tie.is_replaced else "replaces"] = tie.other_fingerprint
-        if tie.is_replaced:
-            now, zone = timezone.now(), timezone.get_current_timezone()
-            values["tie_end"] = moment_from(now, zone, tie.ends_at)
     return render_fragment("keys/_key_row.html", "row", kind, values)
 
 
 @register.simple_tag
-def key_chips(chips: Iterable[Chip], clock_ahead: timedelta | None = None) -> SafeString:
+def key_chips(chips: Iterable[Chip]) -> SafeString:
     """The `<li>` of each filter."""
-    return SafeString("".join([_chip(chip, clock_ahead or timedelta()) for chip in chips]))
+    return SafeString("".join(map(_chip, chips)))
 
 
-def _chip(chip: Chip, clock_ahead: timedelta) -> SafeString:
-    kind = KindOfChip(chip.status, chip.count == 1, chip.is_current)
-    values = {"url": chip.url}
-    if chip.count is not None:
-        values["count"] = grouped(chip.count)
-    if chip.next_end:
-        now, zone = timezone.now(), timezone.get_current_timezone()
-        values["next"] = moment_from(now, zone, chip.next_end, clock_ahead=clock_ahead)
+def _chip(chip: Chip) -> SafeString:
+    kind = KindOfChip(chip.status, chip.text, chip.is_current)
+    values = {"url": chip.url, "count": grouped(chip.count)}
     return render_fragment("keys/_key_chip.html", "chip", kind, values)
-
-
-@register.simple_tag
-def strip_weeks(weeks: Iterable[StripWeek]) -> SafeString:
-    """The `<li>` of each week of the strip."""
-    return SafeString("".join(map(_week, weeks)))
-
-
-def _week(week: StripWeek) -> SafeString:
-    kind = KindOfWeek(week.count == 1, week.is_current)
-    values = {
-        "start": short_date(week.start),
-        "count": grouped(week.count),
-        "url": week.url,
-    }
-    return render_fragment("keys/_key_list_week.html", "week", kind, values)
