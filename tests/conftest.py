@@ -60,7 +60,11 @@ def _no_export_left_open() -> Iterator[None]:
     end = time.monotonic() + 10
     while running.watch._running and time.monotonic() < end:
         time.sleep(0.01)  # its reader has just gone
-    left, running.watch._running = running.watch._running, {}
+    left = dict(running.watch._running)
+    for export in left.values():
+        running.watch.remove(export)
+    while running.watch._thread and time.monotonic() < end:
+        time.sleep(0.001)  # its last look asks the database
     assert not left, "the test leaves an export open: close the response"
 
 

@@ -61,25 +61,25 @@ class Watch:
     """All running exports of this process; its thread lives while there are any."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._running: dict[int, RunningExport] = {}
         self._thread: threading.Thread | None = None
 
     def add(self, export: RunningExport) -> None:
-        with self._lock:
+        with self._changed:
             self._running[export.lease.pk] = export
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="exports", daemon=True)
                 self._thread.start()
 
     def remove(self, export: RunningExport) -> None:
-        with self._lock:
+        with self._changed:
             self._running.pop(export.lease.pk, None)
+            self._changed.notify()
 
     def _run(self) -> None:
         renewed_at = time.monotonic()
-        while exports := self._current():
-            time.sleep(LOOK_SECONDS)
+        while exports := self._next_look():
             try:
                 if time.monotonic() - renewed_at >= RENEW_SECONDS:
                     self._renew(exports)
@@ -90,8 +90,10 @@ class Watch:
             finally:
                 connection.close()
 
-    def _current(self) -> list[RunningExport]:
-        with self._lock:
+    def _next_look(self) -> list[RunningExport]:
+        """The exports that still run after a second; none, and at once, when the last has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, LOOK_SECONDS)
             if not self._running:
                 self._thread = None
             return list(self._running.values())

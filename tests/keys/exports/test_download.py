@@ -44,8 +44,6 @@ def stored(alice: User, node: Sandbox) -> StoredToken:
 @pytest.fixture
 def watched(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The watching thread looks often, and leases are short; it shares the database."""
-    running.watch._running.clear()  # what an earlier test left open is not this test's
-    until(lambda: running.watch._thread is None)
     monkeypatch.setattr(running, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(running, "RENEW_SECONDS", 0.1)
     monkeypatch.setattr(leases, "LEASE_SECONDS", 1.0)
