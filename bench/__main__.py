@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import exports, members, pages, paint, profile, routes
 from bench.curves import draw
-from bench.machine import this_machine
+from bench.machine import python_build, this_machine
 from bench.plan import FULL, QUICK, Plan
 from bench.report import told, write_into
 from bench.results import Results, write
@@ -28,6 +28,10 @@ PARTS = {
     "profile": profile.measure,
     "routes": routes.measure,
 }
+NOT_OPTIMISED = (
+    "This Python is not optimised, so its figures would not be comparable. Run "
+    "`make bench BENCH_PYTHON=/usr/bin/python3.11` with Debian's, or say --any-python."
+)
 PROGRAMS = {"wrk": "wrk", "curl": "curl"}  # program: Debian package
 
 
@@ -37,12 +41,20 @@ def main() -> int:
         print(f"Install {' and '.join(lacking)}: apt-get install {' '.join(lacking)}")
         return 1
     plan = QUICK if options.quick else FULL
+    if plan is FULL and python_build() != "optimised" and not options.any_python:
+        print(NOT_OPTIMISED)
+        return 1
     began = time.monotonic()
     results = Results(this_machine())
     with staged(plan.accounts()) as stage:
         failed = measure(results, stage, plan, options.part)
     results.minutes = (time.monotonic() - began) / 60
-    is_whole = plan is FULL and set(options.part) == set(PARTS) and not failed
+    is_whole = (
+        plan is FULL
+        and set(options.part) == set(PARTS)
+        and not failed
+        and results.machine.build == "optimised"
+    )
     keep(results, HERE / "results" if is_whole else ELSEWHERE)
     if is_whole:
         write_into(HERE / "README.md", told(results))
@@ -55,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument("--any-python", action="store_true", help="also without optimisation")
     options = parser.parse_args()
     if unknown := set(options.part) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}")

@@ -6,6 +6,8 @@ import os
 import platform
 import sqlite3
 import subprocess
+import sys
+import sysconfig
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,6 +27,7 @@ class Machine:
     load_before: float  # of the last minute: near 0 on an idle machine
     at: str
     commit: str
+    build: str = "not known"  # of Python: "optimised" or "not optimised"
 
     @property
     def sentence(self) -> str:
@@ -47,7 +50,27 @@ def this_machine() -> Machine:
         load_before=os.getloadavg()[0],
         at=datetime.now(UTC).isoformat(timespec="minutes"),
         commit=_git("describe", "--always", "--dirty"),
+        build=python_build(),
     )
+
+
+def python_build() -> str:
+    """Whether this Python was built with profile-guided optimisation, as distributions build it.
+
+    A Python without it makes pages a sixth slower: figures of the two are not comparable.
+    """
+    arguments = str(sysconfig.get_config_var("CONFIG_ARGS"))
+    is_optimised = "--enable-optimizations" in arguments or sys.base_prefix == "/usr"
+    return "optimised" if is_optimised else "not optimised"
+
+
+def refuse_other_python(one: Machine, other: Machine) -> None:
+    """Raises SystemExit for figures of two different Pythons."""
+    if (one.python, one.build) != (other.python, other.build):
+        raise SystemExit(
+            f"Python {one.python} ({one.build}) and Python {other.python} ({other.build}) are not "
+            "compared: run both with the same Python."
+        )
 
 
 def _value(file: str, name: str) -> str:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, fields
 from statistics import median
 
 from bench.load import Load, body_of, load
-from bench.plan import Plan, of_keys
+from bench.plan import PLAIN_SESSION, Plan, of_keys
 from bench.processes import memory
 from bench.stage import Console, Node, Stage
 
 LIST = "/user/api-keys"
-READ = "/keys/"  # always asks the node
-KEPT = "/keys/?page=1"  # uses the list that is kept for 15 seconds
+READ = "/keys/?fresh=1"  # asks the node
+KEPT = "/keys/"  # shows the kept list at once
+PLAIN = "/plain/"
 MOST_ROWS = 40  # on a page
 ROW = '<tr id="key-'
+MOST_COMPARED = 32  # connections
 WARM_UP = 8  # connections: warms up all processes and many threads
 
 
@@ -46,6 +48,8 @@ class Memory:
 class Pages:
     figures: list[PageFigures]
     memory: list[Memory]
+    plain: Load | None = None  # the plain page: the smallest account, the most connections
+    slow: PageFigures | None = None  # the smallest account, 1 connection, before a slow node
 
     def at(self, keys: int, connections: int) -> PageFigures:
         return next(
@@ -68,7 +72,29 @@ def measure(stage: Stage, plan: Plan) -> Pages:
                     now = memory(console.pid), memory(console.pid, "Pss")
                     kept.append(Memory(keys, connections, before, *now))
                 page.check()
-    return Pages(figures, kept)
+        plain = _plain(stage, node, plan)
+    with stage.node(latency=plan.slow) as node, stage.console(node) as console:
+        page = _Page(stage, node, console, plan.smallest)
+        page.check()
+        print(f"  {plan.smallest:,} keys, node at {1000 * plan.slow:.0f} ms", flush=True)
+        slow = page.figures_with(1, plan)
+    return Pages(figures, kept, plain, slow)
+
+
+def _plain(stage: Stage, node: Node, plan: Plan) -> Load:
+    """With the connections at which the targets compare it with the key page."""
+    connections = min(MOST_COMPARED, max(plan.connections))
+    cookie = f"Cookie: {stage.cookies[PLAIN_SESSION]}"
+    with stage.plain_page(node) as server:
+        url = server.url + PLAIN
+        if body_of(url, cookie).count(ROW) != plan.smallest:
+            raise RuntimeError("the plain page does not show its rows")
+        print(f"  plain page, {connections} connections", flush=True)
+        load(url, [cookie], WARM_UP, plan.seconds, server.pid)
+        rounds = [
+            load(url, [cookie], connections, plan.seconds, server.pid) for _ in range(plan.rounds)
+        ]
+    return _median(rounds)
 
 
 class _Page:
@@ -87,13 +113,16 @@ class _Page:
                 raise RuntimeError(f"{path} shows {rows} rows of {self._keys}")
 
     def figures(self, plan: Plan) -> Iterator[tuple[int, PageFigures]]:
-        seconds = plan.seconds_for(self._keys)
-        self._ask(READ, WARM_UP, seconds)
+        self._ask(READ, WARM_UP, plan.seconds_for(self._keys))
         for connections in plan.connections_for(self._keys):
-            rounds = [self._round(connections, seconds) for _ in range(plan.rounds)]
-            node, read, kept = (_median(list(loads)) for loads in zip(*rounds, strict=True))
-            over = median(page.p50 - direct.p50 for direct, page, _ in rounds)
-            yield connections, PageFigures(self._keys, connections, node, read, kept, over)
+            yield connections, self.figures_with(connections, plan)
+
+    def figures_with(self, connections: int, plan: Plan) -> PageFigures:
+        seconds = plan.seconds_for(self._keys)
+        rounds = [self._round(connections, seconds) for _ in range(plan.rounds)]
+        node, read, kept = (_median(list(loads)) for loads in zip(*rounds, strict=True))
+        over = median(page.p50 - direct.p50 for direct, page, _ in rounds)
+        return PageFigures(self._keys, connections, node, read, kept, over)
 
     def _round(self, connections: int, seconds: int) -> tuple[Load, Load, Load]:
         return (

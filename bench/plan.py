@@ -9,6 +9,8 @@ from bench.node import Account
 MIB = 1 << 20
 #: The admin whose pages `bench/routes.py` asks for.
 ROUTES_MEMBER = "routes"
+#: The member whose list the plain page shows, and the name of the cookie for it.
+PLAIN_MEMBER, PLAIN_SESSION = "keys-10", "plain"
 CONTENT_BYTES = 1231  # of an export, for each content with its deal, roughly
 
 
@@ -26,7 +28,7 @@ class Plan:
     export_rounds: int
     members: int
     bursts: int
-    slow: float = 0.5  # latency in seconds of the node for members at once
+    slow: float = 0.5  # latency in seconds of the slow node
 
     @property
     def smallest(self) -> int:

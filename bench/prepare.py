@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 def main() -> None:
@@ -20,7 +24,7 @@ def main() -> None:
     from django.test import Client
     from django.utils.crypto import get_random_string
 
-    from bench.plan import ROUTES_MEMBER
+    from bench.plan import PLAIN_MEMBER, PLAIN_SESSION, ROUTES_MEMBER
     from estuary_admin.members import ADMINS
     from keys.account.preferences import TIME_ZONE_COOKIE
     from keys.actors import Actor
@@ -44,7 +48,22 @@ def main() -> None:
                 f"{TIME_ZONE_COOKIE}=Europe%2FBerlin",
             ]
         )
+        if name == PLAIN_MEMBER:
+            cookies[PLAIN_SESSION] = f"sessionid={_plain_session(member)}"
     print(json.dumps(cookies))
+
+
+def _plain_session(member: User) -> str:
+    """A session as Django makes it, for the plain page."""
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(member.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = member.get_session_auth_hash()
+    session.create()
+    return str(session.session_key)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def told(results: Results) -> str:
     parts = [
         [
             f"Machine: {machine.cpu}, {machine.cores} cores, {machine.memory_gib:.0f} GiB.",
-            f"Linux {machine.kernel}, Python {machine.python}, Django {machine.django},",
-            f"gunicorn {machine.gunicorn}, SQLite {machine.sqlite}.",
+            f"Linux {machine.kernel}, Python {machine.python} ({machine.build}),",
+            f"Django {machine.django}, gunicorn {machine.gunicorn}, SQLite {machine.sqlite}.",
             f"Measured {machine.at} at commit {machine.commit} in {results.minutes:.0f} minutes;",
             f"load of the machine before: {machine.load_before:.2f}.",
         ],

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.node import Account, order
+from bench.plan import PLAIN_MEMBER
 from tests.support.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,9 +84,21 @@ class Stage:
     @contextmanager
     def console(self, node: Node) -> Iterator[Console]:
         """gunicorn with the repository's configuration, in the environment of an installation."""
+        with self._served(node, "estuary_admin.wsgi", {}) as console:
+            yield console
+
+    @contextmanager
+    def plain_page(self, node: Node) -> Iterator[Console]:
+        """The yardstick: `bench/plain_page.py` with the same gunicorn configuration."""
+        more = {"PLAIN_PAGE_TOKEN": node.tokens[PLAIN_MEMBER]}
+        with self._served(node, "bench.plain_page:application", more) as server:
+            yield server
+
+    @contextmanager
+    def _served(self, node: Node, application: str, more: dict[str, str]) -> Iterator[Console]:
         port = free_port()
         url = f"http://localhost:{port}"
-        environment = {
+        environment = more | {
             "PUBLIC_URL": url,
             "BIND": f"127.0.0.1:{port}",
             "ESTUARY_API_URL": node.url,
@@ -94,7 +107,7 @@ class Stage:
         with (
             log.open("ab") as file,
             subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "estuary_admin.wsgi"],
+                [sys.executable, "-m", "gunicorn", application],
                 cwd=ROOT,
                 env=self._environment | environment,
                 stderr=file,

@@ -44,6 +44,10 @@ ESTUARY_HTTP_PROXY = env.http_proxy("ESTUARY_HTTP_PROXY", node=ESTUARY_API_URL)
 ESTUARY_TIMEOUT = env.seconds("ESTUARY_TIMEOUT", 15)
 ESTUARY_EXPORT_TIMEOUT = env.seconds("ESTUARY_EXPORT_TIMEOUT", 900)
 EXPORT_IDLE = env.seconds("EXPORT_IDLE", 60)
+EXPORT_STORAGE = env.folder("EXPORT_STORAGE", DATA_DIR / "exports")
+EXPORT_DAYS = env.count("EXPORT_DAYS", 7, most=365)
+EXPORT_QUOTA_GIB = env.count("EXPORT_QUOTA_GIB", 20)
+EXPORT_SEALED = env.flag("EXPORT_SEALED", default=True)
 ESTUARY_FORWARD_CLIENT_IP = env.flag("ESTUARY_FORWARD_CLIENT_IP", default=False)
 TOKEN_SEALING_KEYS = env.words("TOKEN_SEALING_KEYS")
 
@@ -149,6 +153,7 @@ EXPIRY_FALLBACK_EMAILS = env.words("EXPIRY_FALLBACK_EMAILS")
 WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
 
 # Background work
+SYNC_MINUTES = env.count("SYNC_MINUTES", 60)
 WORKER_THREADS = env.count("WORKER_THREADS", 4)
 WORKER_LONG_THREADS = env.count("WORKER_LONG_THREADS", 2)
 WORKER_GRACEFUL_TIMEOUT = env.count("WORKER_GRACEFUL_TIMEOUT", 30)
@@ -186,13 +191,14 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a fingerprint or PIN, not just the key
 MFA_TOTP_TOLERANCE = 1  # clocks differ; security/factor_forms.py accepts each code once
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # e-mail addresses grant nothing here
+MIN_PASSWORD_LENGTH = 12
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
+        "OPTIONS": {"min_length": MIN_PASSWORD_LENGTH},
     },
 ]
 

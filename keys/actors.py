@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -22,11 +22,17 @@ class Actor:
     address: str
     request_id: str
     job: str = ""  # the job's name; "" when a person acts
+    served: User | None = None  # the member that an admin acts for
+    given_reason: str = ""  # why the admin does
 
     @classmethod
     def for_job(cls, name: str, member: User | None = None) -> Self:
         """A job of the worker, which serves one member or (None) nobody in particular."""
         return cls(member, "", "", name)
+
+    def for_member(self, member: User, reason: str) -> Self:
+        """The same actor, who acts for another member: audited for both, with the reason."""
+        return replace(self, served=member, given_reason=reason)
 
     @property
     def known_member(self) -> User:

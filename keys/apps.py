@@ -24,6 +24,7 @@ class KeysConfig(AppConfig):
         from keys.metrics import upstream_called
         from keys.node_state import node_state
         from keys.policy.load import current_policy
+        from keys.steps import call_answered
         from keys.upstream import EstuaryClient, observers
 
         try:
@@ -32,6 +33,7 @@ class KeysConfig(AppConfig):
         except ValueError as error:
             raise ImproperlyConfigured(f"ESTUARY_API_URL is wrong. {error}") from None
         observers.connect(upstream_called)
+        observers.connect(call_answered)
         register_dependency("estuary", node_state, is_required=False)
         LIVE_COLLECTORS.extend(
             [KeyCounts(), UnfinishedCreations(), AuditHeadMetric(), worker_status.WorkerNumbers()]

@@ -5,6 +5,7 @@ Lists, stats and background jobs share this; nothing here needs a request.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -59,19 +60,30 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 F = TypeVar("F", bound=Fetched)
 
 
-def fetch_or_keep(fetch: Callable[[], F], last_known: Callable[[], F | None]) -> F:
+def fetch_or_keep(
+    fetch: Callable[[], F], last_known: Callable[[], F | None], forget: Callable[[], object]
+) -> F:
     """Ask Estuary; when it has trouble, answer with what was last known, marked as stale.
 
     Raises UpstreamError when nothing is known, and when Estuary refuses the token: what it told
-    to a token that is no longer valid is not shown.
+    to a token that is no longer valid is not shown, now or on the next page.
     """
     try:
         return fetch()
     except UpstreamError as error:
-        known = None if error.is_about_token else last_known()
+        if error.is_about_token:
+            forget()
+            raise
+        known = last_known()
         if known is None:
             raise
         return msgspec.structs.replace(known, stale_reason=error.sentence)
+
+
+def digest_of(*facts: object) -> str:
+    """A short name for these facts, the same in every process."""
+    packed = msgspec.msgpack.encode(facts)
+    return hashlib.blake2b(packed, digest_size=12).hexdigest()
 
 
 def ahead_of(clock: NodeClock | None) -> timedelta:

@@ -15,11 +15,14 @@ from keys.actors import Actor
 from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, ExportLease, Worker
+from keys.exports.preparing import delete_strays
+from keys.models import AuditEntry, BulkChange, ExportLease, Worker
 
 logger = logging.getLogger("estuary_admin.keys")
 
 WORKERS_KEPT_FOR = timedelta(days=1)
+PREVIEWS_KEPT_FOR = timedelta(days=1)
+CHANGES_KEPT_FOR = timedelta(days=30)
 
 
 def prune_audit() -> int:
@@ -73,12 +76,25 @@ def prune_workers() -> int:
     return Worker.objects.filter(ended_at__lt=timezone.now() - WORKERS_KEPT_FOR).delete()[0]
 
 
+def prune_changes() -> int:
+    """Delete old changes to many keys with their items; returns the number of rows.
+
+    Previews that were not confirmed go after a day. The audit keeps what was done.
+    """
+    now = timezone.now()
+    previews = BulkChange.objects.filter(started_at=None, created_at__lt=now - PREVIEWS_KEPT_FOR)
+    ended = BulkChange.objects.filter(ended_at__lt=now - CHANGES_KEPT_FOR)
+    return previews.delete()[0] + ended.delete()[0]
+
+
 def prune_all() -> int:
     """Delete everything that is too old; returns the number of audit entries among it."""
     call_command("clearsessions")
     prune_leases()
     prune_workers()
+    prune_changes()
     prune_lists()
+    delete_strays()
     removed = prune_audit()
     # Once a day in the log: a rewrite of the whole chain shows against it.
     logger.info("audit_head", extra={"head": chain.current_head()})

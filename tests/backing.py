@@ -155,6 +155,9 @@ def missing(*packages: str) -> list[str]:
         "caddy": shutil.which("caddy"),
         "faketime": any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),
         "systemd": shutil.which("systemd-analyze"),
+        "fish": shutil.which("fish"),
+        "zsh": shutil.which("zsh"),
+        "zbar-tools": shutil.which("zbarimg"),
     }
     return [name for name in packages if not there[name]]
 

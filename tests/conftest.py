@@ -14,6 +14,7 @@ from django.test import Client
 
 from estuary_admin.members import ADMINS
 from keys.actors import Actor
+from keys.api_keys import kept_lists
 from keys.exports import running
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
@@ -51,13 +52,14 @@ def node(settings: Any) -> Iterator[Sandbox]:
 def _no_kept_lists() -> None:
     """Remove kept key lists: the database is reset after each test, files are not."""
     caches["key_lists"].clear()
+    kept_lists.memory.clear()
 
 
 @pytest.fixture(autouse=True)
 def _no_export_left_open() -> Iterator[None]:
     """An export that a test leaves open is watched on into other tests and their database."""
     yield
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while running.watch._running and time.monotonic() < end:
         time.sleep(0.01)  # its reader has just gone
     left = dict(running.watch._running)

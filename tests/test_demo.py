@@ -80,7 +80,7 @@ def test_a_newcomer_finds_a_seeded_team(demo: tuple[int, str]) -> None:
     assert "&lt;" in keys  # the label that holds HTML
 
     bob = sign_in(build_opener(HTTPCookieProcessor(CookieJar())), port, "bob")
-    assert "Estuary API key" in bob
+    assert "Token of your Estuary key" in bob
     assert re.search(r"EST[\w-]+ARY", printed)
 
 

@@ -76,6 +76,7 @@ class BarVariant(NamedTuple):
     here: str
     is_sandbox: bool
     is_signed_in: bool
+    is_admin: bool
     has_sso: bool
     has_password: bool
 
@@ -94,6 +95,7 @@ def bar(context: Context) -> SafeString:
         here=match.url_name if match else "",
         is_sandbox=console.is_sandbox,
         is_signed_in=member.is_authenticated,
+        is_admin=member.is_authenticated and console.is_admin,
         has_sso=console.has_sso and console.is_admin,
         has_password=console.has_password,
     )

@@ -41,5 +41,5 @@ class NoTokenFieldsMixin(forms.Form):
             return f"This is too long: it has {len(text)} characters."
         # A pasted token may hold characters that show nothing, or be wrapped into lines.
         if holds_token(text) or pasted_token(without_invisible(text)):
-            return "This looks like an Estuary API key, which does not belong here."
+            return "This looks like the token of a key, which does not belong here."
         return ""

@@ -160,7 +160,7 @@ class _NameMixin(NoTokenFieldsMixin):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if not shows_something(name):
-            raise ValidationError("Nothing of this name can be seen.")
+            raise ValidationError("This name has no visible character.")
         return name
 
 

@@ -20,10 +20,11 @@ from django.urls import reverse
 from estuary_admin.security import interrupted_forms
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.sessions import PROVED_AT
-from estuary_admin.web.redirects import can_visit, go_to, page_of
+from estuary_admin.web.redirects import can_visit, go_to, page_before, page_of
 
 View = Callable[..., HttpResponseBase]
 
+DIALOG = "dialog="  # keys.js has the same word
 CLOCK_LEEWAY_SECONDS = 30  # the clock of a proxy or provider may be ahead of ours
 
 
@@ -91,9 +92,13 @@ def _form_page(request: HttpRequest, back: str) -> str:
 
 def _ask(request: HttpRequest, keep: tuple[str, ...], form_page: str) -> HttpResponseBase:
     """Redirect to the confirmation page. The action is not done, now or after the proof."""
-    next_page = form_page
+    next_page, before = form_page, page_before(request)
     if request.method == "POST":
         interrupted_forms.keep(request, form_page.partition("?")[0], keep)
     elif can_visit(request.get_full_path()):
         next_page = request.get_full_path()
-    return go_to(request, f"{reverse('account_reauthenticate')}?{urlencode({'next': next_page})}")
+        if before and getattr(request, "htmx", False):
+            # keys.js opens the dialog again, over the list as it was searched and filtered.
+            next_page = f"{before}#{DIALOG}{next_page}"
+    query = {"next": next_page} | ({"back": before} if before else {})
+    return go_to(request, f"{reverse('account_reauthenticate')}?{urlencode(query)}")

@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.forms import ChangePasswordForm, LoginForm, ReauthenticateForm
 from allauth.core import context
 from django import forms
+from django.conf import settings
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.sso.events import Event, tell
@@ -18,6 +19,7 @@ class SignInForm(NoTokenFieldsMixin, LoginForm):
         self.fields["login"].label = "Username"
         self.fields.pop("remember", None)
         drop_placeholders(self)
+        focus_first(self)
 
 
 class PasswordChangeForm(ChangePasswordForm):
@@ -25,6 +27,11 @@ class PasswordChangeForm(ChangePasswordForm):
         super().__init__(*args, **kwargs)
         self.fields["oldpassword"].label = "Current password"
         self.fields["password1"].label = "New password"
+        # Instead of the sentences of four validators.
+        self.fields["password1"].help_text = (
+            f"At least {settings.MIN_PASSWORD_LENGTH} characters: no common password, "
+            "not only digits, and not like your name."
+        )
         self.fields["password2"].label = "New password, again"
         drop_placeholders(self)
 
@@ -44,6 +51,12 @@ class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = ""
         drop_placeholders(self)
+
+
+def focus_first(form: forms.Form) -> None:
+    """Focus the first field; after an error, its notice has the focus."""
+    if not form.is_bound:
+        next(iter(form.fields.values())).widget.attrs["autofocus"] = True
 
 
 def drop_placeholders(form: forms.Form) -> None:

@@ -19,9 +19,9 @@ from estuary_admin.security.factor_forms import CodeForm, PasskeyForm
 from estuary_admin.security.fresh_proof import is_fresh, proof_given
 from estuary_admin.security.interrupted_forms import tell_of_interruption
 from estuary_admin.security.passkeys import passkey_options
-from estuary_admin.security.password_forms import PasswordForm
+from estuary_admin.security.password_forms import PasswordForm, focus_first
 from estuary_admin.security.proof_methods import ProofMethods, proof_methods_of
-from estuary_admin.web.redirects import go_to
+from estuary_admin.web.redirects import can_visit, go_to
 
 
 @sensitive_post_parameters("password", "code", "credential")
@@ -67,6 +67,12 @@ def _accept(request: HttpRequest, way: str, form: Any, next_page: str) -> HttpRe
     return go_to(request, next_page)
 
 
+def _page_before(request: HttpRequest) -> str:
+    """The page where the action was asked for: a member who gives no proof returns there."""
+    back = (request.POST if request.method == "POST" else request.GET).get("back", "")
+    return back if can_visit(back) else ""
+
+
 def _context(
     request: HttpRequest,
     methods: ProofMethods,
@@ -74,10 +80,14 @@ def _context(
     next_page: str,
 ) -> dict[str, Any]:
     has_passkey = "passkey" in proof_forms
+    typed = [proof_forms[way] for way in ("password", "code") if way in proof_forms]
+    if typed and not any(form.is_bound for form in typed):
+        focus_first(typed[0])
     options = passkey_options(auth.begin_authentication(request.user)) if has_passkey else ""
     return {
         "methods": methods,
         "next": next_page,
+        "back": _page_before(request) or reverse(settings.ACCOUNT_PAGE),
         "options": options,
         "passkey_form": proof_forms.get("passkey"),
         "code_form": proof_forms.get("code"),

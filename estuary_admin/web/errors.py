@@ -16,8 +16,20 @@ STORAGE_FULL_SQLSTATES = {"53100"}
 NO_THREAD_TEXT = "can't start new thread"
 
 
+WITH_NAVIGATION = {403, 404, 405}  # others may have no session, no database, or no readable request
+
+
 def error_page(request: HttpRequest, status: int, template: str = "") -> HttpResponse:
-    return render(request, template or f"{status}.html", status=status)
+    has_navigation = status in WITH_NAVIGATION and is_signed_in(request)
+    context = {"layout": "base.html" if has_navigation else "base_plain.html"}
+    return render(request, template or f"{status}.html", context, status=status)
+
+
+def is_signed_in(request: HttpRequest) -> bool:
+    try:
+        return hasattr(request, "user") and request.user.is_authenticated
+    except DatabaseError:
+        return False
 
 
 # Without the `requires_csrf_token` of Django's own handlers: it reads the form, and fails again if

@@ -68,11 +68,16 @@ def page_of(request: HttpRequest) -> str:
 
     This is the requested address if GET opens it, else the page that the form or part is on.
     """
-    is_part = bool(getattr(request, "htmx", False))
-    if not is_part:
+    if not getattr(request, "htmx", False):
         own = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
         if can_visit(own):
             return own
+    return page_before(request)
+
+
+def page_before(request: HttpRequest) -> str:
+    """Return the page that the request was sent from, or "" if the browser does not tell it."""
+    is_part = bool(getattr(request, "htmx", False))
     try:
         page = urlsplit(request.headers.get("HX-Current-URL" if is_part else "Referer", ""))
     except ValueError:  # such as "http://[::1"

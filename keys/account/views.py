@@ -23,6 +23,7 @@ from keys.actors import actor_of
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.health import health_of
+from keys.token.renewal import renews_at
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,6 +45,7 @@ def account(request: AppRequest) -> HttpResponse:
     context = {
         "form": form,
         "stored_token": stored,
+        "renews_at": renews_at(stored),
         "health": health,
         "clock_ahead": health.clock_ahead,
         "clock_warning": health.clock_warning,

@@ -8,12 +8,15 @@ from django.db import transaction
 
 from estuary_admin.storage.retried_writes import write_surely
 from keys.actors import Actor
+from keys.api_keys import rotations
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.notes.services import keep_purpose
+from keys.notices.telling import tell
 from keys.token.stored_tokens import forget_list
+from keys.upstream import fingerprint_of
 
 Outcome = KeyCreation.Outcome
 
@@ -65,3 +68,9 @@ def write_conclusion(
             detail={"reason": conclusion.reason} if conclusion.reason else None,
         )
         keep_purpose(actor, conclusion.token_hash, record.purpose)
+        rotations.conclude_creation(actor, record, conclusion.outcome)
+        if conclusion.token_hash:
+            is_rotation = rotations.is_rotation(record)
+            kind = "key.rotated" if is_rotation else "key.created"
+            name = f"“{record.label}” ({fingerprint_of(conclusion.token_hash)})"
+            tell(actor, stored.member, kind, name)

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from keys.api_keys import key_lists
 from keys.api_keys.query import Status
-from keys.api_keys.rows import status_of, terms_at
+from keys.api_keys.rows import TERMS, status_of, terms_at
 from keys.models import KeyCreation, StoredToken
 from keys.upstream import ApiKey
 
@@ -49,9 +49,7 @@ def current_counts() -> Counts:
 
 
 def _counted() -> Counts:
-    keys: Counter[str] = Counter(
-        {str(status): 0 for status in Status if status not in {Status.ALL, Status.LEGACY}}
-    )
+    keys: Counter[str] = Counter({str(status): 0 for status in (*TERMS, Status.SESSION)})
     legacy = seen = unseen = 0
     met: set[int] = set()  # two members may have connected one account
     now, end = timezone.now(), time.monotonic() + READ_LISTS_SECONDS

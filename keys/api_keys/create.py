@@ -8,12 +8,15 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from estuary_admin.storage.connections import release_connection
 from keys import throttles
 from keys.actors import Actor
+from keys.api_keys import rotations
 from keys.api_keys.conclusions import Conclusion, record_conclusion
 from keys.api_keys.lost_creations import find_after_lost_answer, find_out_late
+from keys.api_keys.rotations import Plan, Replacement
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
@@ -40,23 +43,35 @@ class Creation:
 
 
 def create_key(
-    actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str, purpose: str = ""
+    actor: Actor,
+    stored: StoredToken,
+    spec: KeySpec,
+    nonce: str,
+    purpose: str = "",
+    *,
+    replaces: Replacement | None = None,
 ) -> Creation:
     """Create one key for one nonce, however often the form arrives.
 
     The list is read before, so that a key whose answer was lost can be told from those that were
-    there. Raises UpstreamError, TooOften or PolicyRefused when it is certain that no key was made.
+    there. Raises UpstreamError, TooOften, PolicyRefused or CannotReplace when it is certain that
+    no key was made.
     """
-    if first := KeyCreation.objects.filter(nonce=nonce, member=actor.member).first():
-        return _repeated(actor, stored, first)
+    if before := created_before(actor, stored, nonce):
+        return before
     throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     client = client_for(stored, actor)
-    before = client.list_keys()
-    check_new_key(actor, spec, purpose, before)
+    listed = client.list_keys()
+    plan = rotations.planned(replaces, listed, timezone.now()) if replaces else None
+    is_exchange = plan is not None and plan.is_exchange
+    check_new_key(actor, spec, purpose, listed, replaces_one=is_exchange)
     try:
-        record = _claim(actor, spec, nonce, purpose)
+        record = _claim(actor, stored, spec, nonce, purpose, plan)
     except IntegrityError:
-        return _repeated(actor, stored, KeyCreation.objects.get(nonce=nonce))
+        first = KeyCreation.objects.filter(nonce=nonce).first()
+        if first is None:
+            raise rotations.claim_raced() from None
+        return _repeated(actor, stored, first)
     try:
         created = client.create_key(spec)
     except UpstreamError as error:
@@ -65,7 +80,7 @@ def create_key(
                 actor, stored, record, Conclusion(Outcome.NOT_CREATED, reason=error.code)
             )
             raise
-        outcome, token_hash = find_after_lost_answer(client, spec, before)
+        outcome, token_hash = find_after_lost_answer(client, spec, listed)
         record_conclusion(actor, stored, record, Conclusion(outcome, token_hash, error.code))
         return Creation(record, sentence=error.what)  # the outcome says what it led to
     outcome, doubt = _checked(actor, stored, created)
@@ -74,7 +89,15 @@ def create_key(
     return Creation(record, created, sentence=doubt)
 
 
-def _claim(actor: Actor, spec: KeySpec, nonce: str, purpose: str) -> KeyCreation:
+def created_before(actor: Actor, stored: StoredToken, nonce: str) -> Creation | None:
+    """What became of a form that was sent before; None when this is the first time."""
+    first = KeyCreation.objects.filter(nonce=nonce, member=actor.member).first()
+    return _repeated(actor, stored, first) if first else None
+
+
+def _claim(
+    actor: Actor, stored: StoredToken, spec: KeySpec, nonce: str, purpose: str, plan: Plan | None
+) -> KeyCreation:
     with transaction.atomic():
         record = KeyCreation.objects.create(
             nonce=nonce,
@@ -85,6 +108,8 @@ def _claim(actor: Actor, spec: KeySpec, nonce: str, purpose: str) -> KeyCreation
             lifetime=spec.lifetime,
             purpose=purpose,
         )
+        if plan:
+            rotations.add(actor, stored, record, plan)
         record_action(actor, Action.KEY_CREATE_REQUESTED, AuditOutcome.STARTED)
     return record
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.actors import Actor
 from keys.api_keys.conclusions import Conclusion, write_conclusion
 from keys.fetched import ahead_of
-from keys.models import KeyCreation, StoredToken
+from keys.models import KeyCreation, Rotation, StoredToken
 from keys.token.stored_tokens import client_for
 from keys.upstream import ApiKey, EstuaryClient, KeyList, KeySpec, UpstreamError
 from keys.upstream.durations import LONGEST as PERMANENT_LIFETIME
@@ -79,7 +79,11 @@ def judged(record: KeyCreation, listed: KeyList) -> tuple[Outcome, str]:
     """
     if listed.unreadable or (listed.keys and not any(key.label for key in listed.keys)):
         return Outcome.UNKNOWN, ""
-    same = [key for key in listed.keys if key.label == record.label]
+    # A key that is replaced usually has the same label.
+    replaced = set(Rotation.objects.filter(creation=record).values_list("old_hash", flat=True))
+    same = [
+        key for key in listed.keys if key.label == record.label and key.token_hash not in replaced
+    ]
     others = _created_here({key.token_hash for key in same})
     unclaimed = [key for key in same if key.token_hash not in others]
     if not unclaimed:

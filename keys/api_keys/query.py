@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import MAXYEAR, date
 from enum import StrEnum
 from functools import cache
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
+ISO_DATE_LENGTH = len("2026-11-30")
 HASH = r"[0-9A-Za-z_-]{43}"  # in addresses
 
 
@@ -22,9 +24,13 @@ class Status(StrEnum):
     PERMANENT = "permanent"
     LEGACY = "legacy"
     SESSION = "session"
+    OVER_POLICY = "over-policy"
+    NO_PURPOSE = "no-purpose"
+    NOT_MADE_HERE = "not-made-here"
 
 
 class Sort(StrEnum):
+    NEXT = ""  # what ends next, in groups
     LABEL = "label"
     LABEL_DOWN = "-label"
     EXPIRY = "expiry"
@@ -33,21 +39,28 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Search text, status, sort and page; unknown values fall back to the defaults."""
+    """Search text, status, week, sort and page; unknown values fall back to the defaults.
+
+    `week` is the first day, as `2026-11-30`, of seven in which keys end; "" for all.
+    """
 
     q: str = ""
     status: Status = Status.ALL
-    sort: Sort = Sort.LABEL
+    sort: Sort = Sort.NEXT
     page: int = 1
+    week: str = ""
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> KeyQuery:
-        status, sort, page = (params.get(name, "") for name in ("status", "sort", "page"))
+        status, week, sort, page = (
+            params.get(name, "") for name in ("status", "week", "sort", "page")
+        )
         return cls(
             # PostgreSQL refuses a query that contains NUL.
             q=params.get("q", "").replace("\0", "").strip()[:200],
             status=Status(status) if status in set(Status) else Status.ALL,
-            sort=Sort(sort) if sort in set(Sort) else Sort.LABEL,
+            week=week if _is_date(week) else "",
+            sort=Sort(sort) if sort in set(Sort) else Sort.NEXT,
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )
 
@@ -57,15 +70,32 @@ class KeyQuery:
 
     def fresh_url(self) -> str:
         """The address of the same list, fetched from Estuary again."""
-        said = self.said()
-        return _address(said | {"fresh": "1"} if said else said)
+        return _address(self.said() | {"fresh": "1"})
+
+    def search_fields(self) -> list[tuple[str, str | int]]:
+        """What the search form sends besides the text."""
+        return [(name, value) for name, value in self.said().items() if name not in {"q", "page"}]
 
     def said(self) -> dict[str, str | int]:
         """The values that differ from the defaults."""
         return _unlike_plain(self._answers())
 
     def _answers(self) -> dict[str, str | int]:
-        return {"q": self.q, "status": self.status, "sort": self.sort, "page": self.page}
+        return {
+            "q": self.q,
+            "status": self.status,
+            "week": self.week,
+            "sort": self.sort,
+            "page": self.page,
+        }
+
+
+def _is_date(text: str) -> bool:
+    try:
+        # The last week of the calendar has no end.
+        return len(text) == ISO_DATE_LENGTH and date.fromisoformat(text).year < MAXYEAR
+    except ValueError:
+        return False
 
 
 def new_hash_in(params: Mapping[str, str]) -> str:

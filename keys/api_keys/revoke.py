@@ -10,13 +10,14 @@ from django.utils import timezone
 from estuary_admin.storage.retried_writes import write_surely
 from keys import throttles
 from keys.actors import Actor
-from keys.api_keys import key_lists
+from keys.api_keys import key_lists, rotations
 from keys.api_keys.revoke_outcome import ENDED, Answer, Outcome, Revocation, judged
 from keys.api_keys.rows import expired_among
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import StoredToken
+from keys.notices.telling import tell
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
 from keys.upstream import ApiKey, EstuaryClient, UpstreamError, fingerprint_of
 
@@ -31,14 +32,16 @@ AUDIT_OUTCOMES = {
 }
 
 
-def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation:
-    """Revoke one key and find out whether it is gone.
+def revoke_key(
+    actor: Actor, stored: StoredToken, token_hash: str, *, timeout: float | None = None
+) -> Revocation:
+    """Revoke one key and find out whether it is gone, within `timeout` or ESTUARY_TIMEOUT seconds.
 
     When it was the member's own stored token, and it is gone, that token is disconnected too.
     Raises UpstreamError or TooOften when it is certain that nothing was done.
     """
     throttles.check(actor, Action.KEY_REVOKED)
-    client = client_for(stored, actor)
+    client = client_for(stored, actor, timeout=timeout)
     is_held = False
     try:
         is_held = _is_held(client, stored, token_hash)
@@ -51,7 +54,7 @@ def revoke_key(actor: Actor, stored: StoredToken, token_hash: str) -> Revocation
         answer = error
     write_surely(lambda: forget_list(stored), "key_list_not_forgotten")
     result = judged(token_hash, answer, *_list_after(client, stored))
-    write_surely(lambda: _record(actor, result, is_held=is_held), "key_revocation_not_recorded")
+    write_surely(lambda: _record_one(actor, stored, result, is_held), "key_revocation_not_recorded")
     if token_hash == stored.token_hash and result.outcome in ENDED:
         return replace(result, is_disconnected=disconnect_token(actor, stored))
     return result
@@ -117,6 +120,13 @@ def _record_start(
     )
 
 
+def _record_one(actor: Actor, stored: StoredToken, result: Revocation, is_held: bool) -> None:  # noqa: FBT001
+    with transaction.atomic():
+        _record(actor, result, is_held=is_held)
+        if result.outcome is Outcome.REVOKED:
+            tell(actor, stored.member, "key.revoked", fingerprint_of(result.token_hash))
+
+
 def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool = True) -> None:
     subject, facts = _subject(result.token_hash, is_held=is_held)
     record_action(
@@ -126,6 +136,9 @@ def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool
         token_hash=subject,
         detail={"result": result.outcome} | ({"reason": reason} if reason else {}) | facts,
     )
+    # Not when it was gone already: it may be the key of another account.
+    if result.outcome is Outcome.REVOKED:
+        rotations.old_keys_ended([result.token_hash])
 
 
 def _record_all(actor: Actor, results: list[Revocation]) -> None:

@@ -43,8 +43,9 @@ def judged(
     sentence = answer.sentence if isinstance(answer, UpstreamError) else ""
     if answer is None:
         return Revocation(token_hash, Outcome.NOT_TRIED)
+    doubt = after.doubt_about(token_hash) if after else ""
     if answer is False:
-        return Revocation(token_hash, Outcome.GONE)
+        return Revocation(token_hash, Outcome.UNKNOWN if doubt else Outcome.GONE, doubt)
     if isinstance(answer, UpstreamError) and not answer.maybe_carried_out:
         return Revocation(token_hash, Outcome.FAILED, sentence)
     if after is None:
@@ -56,6 +57,6 @@ def judged(
         # The list has been read, so the advice to read it is left out.
         what = answer.what if isinstance(answer, UpstreamError) else ""
         return Revocation(token_hash, Outcome.STILL_LISTED, what)
-    if after.doubt:
-        return Revocation(token_hash, Outcome.UNKNOWN, after.doubt)
+    if doubt:
+        return Revocation(token_hash, Outcome.UNKNOWN, doubt)
     return Revocation(token_hash, Outcome.REVOKED)

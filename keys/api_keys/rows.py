@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,27 +15,29 @@ from django.contrib.auth.models import User
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from estuary_admin.unicode_text import shows_something
 from keys.api_keys.query import Status, list_url
+from keys.api_keys.rotations import Tie, ties_of
 from keys.models import KeyCreation
-from keys.notes.services import lines_of
+from keys.notes.services import NoteText, lines_of
 from keys.upstream import PERMANENT_FROM, ApiKey, fingerprint_of
 
 MAX_NAME_LENGTH = 60  # characters of a label in a sentence
 DIRECTION_CLASSES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 EXPIRES_SOON = timedelta(days=7)
 NEW_KEY_AGE = timedelta(hours=1)
+MAX_UNPADDED_HASHES = 40  # as many as a page has rows
 
 STATUS_TEXT = {
     Status.ALL: "All",
     Status.ACTIVE: "Active",
     Status.EXPIRING: "Expiring",
     Status.EXPIRED: "Expired",
-    Status.PERMANENT: "Permanent",
-    Status.LEGACY: "Legacy",
+    Status.PERMANENT: "No expiry",
+    Status.LEGACY: "Plain text",
     Status.SESSION: "Sessions",
 }
 #: How long keys still work, shortest first.
 TERMS = (Status.EXPIRED, Status.EXPIRING, Status.ACTIVE, Status.PERMANENT)
-PERMISSION_TEXT = {"upload": "Upload only", "all": "Everything", "": "Unknown"}
+PERMISSION_TEXT = {"upload": "Upload only", "all": "Full access", "": "Unknown"}
 
 
 def permission_text(permission: str) -> str:
@@ -52,6 +54,7 @@ class KeyRow:
     is_own: bool  # the member's own stored token
     is_new: bool = False  # created here within the last hour
     note: str = ""  # the note's fields as one line
+    ties: tuple[Tie, ...] = ()  # by rotations under way
 
     @property
     def token_hash(self) -> str:
@@ -101,6 +104,10 @@ class KeyRow:
     def revoke_url(self) -> str:
         return f"{self.url}revoke/"
 
+    @property
+    def rotate_url(self) -> str:
+        return f"{self.url}rotate/"
+
 
 class Record(NamedTuple):
     """The part of a creation's record that a row shows."""
@@ -110,26 +117,47 @@ class Record(NamedTuple):
     permission: str
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What we recorded ourselves about some keys, by hash."""
+
+    records: Mapping[str, Record]
+    notes: Mapping[str, NoteText]
+
+
+def facts_of(token_hashes: Sequence[str]) -> Facts:
+    """Our records and notes of these keys, with one query for each kind."""
+    if len(token_hashes) <= MAX_UNPADDED_HASHES:
+        return Facts(records_of(token_hashes), lines_of(token_hashes))
+    # A query is prepared for each count, so the counts are few; a repeated hash changes nothing.
+    padding = -len(token_hashes) % MAX_UNPADDED_HASHES
+    padded = [*token_hashes, *[token_hashes[0]] * padding]
+    return Facts(records_of(padded), lines_of(padded))
+
+
 def rows_of(
-    keys: Iterable[ApiKey], own_hash: str, node_now: datetime, new_hash: str = ""
+    keys: Iterable[ApiKey],
+    own_hash: str,
+    node_now: datetime,
+    new_hash: str = "",
+    facts: Facts | None = None,
 ) -> list[KeyRow]:
-    """Put our records and notes beside the keys of one page, with one query for each kind.
+    """Put our records, notes and rotations beside the keys of one page.
 
     `node_now` is the node's clock: Estuary decides by it whether a key has expired.
     """
     keys = list(keys)
     hashes, ends = [key.token_hash for key in keys], terms_at(node_now)
-    records, notes = records_of(hashes), lines_of(hashes)
-    rows = [
-        _row(key, records.get(key.token_hash), own_hash, new_hash, status_of(key, ends))
-        for key in keys
-    ]
-    if not notes:
-        return rows
-    return [
-        replace(row, note=notes[row.token_hash].line) if row.token_hash in notes else row
-        for row in rows
-    ]
+    facts, ties = facts or facts_of(hashes), ties_of(hashes)
+    rows = []
+    for key in keys:
+        row = _row(key, facts.records.get(key.token_hash), own_hash, new_hash, status_of(key, ends))
+        if note := facts.notes.get(key.token_hash):
+            row = replace(row, note=note.line)
+        if tied := ties.get(key.token_hash):
+            row = replace(row, ties=tuple(tied))
+        rows.append(row)
+    return rows
 
 
 def _row(

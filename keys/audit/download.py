@@ -18,8 +18,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 COLUMNS = tuple(as_facts(AuditEntry()))
 
 
-class _Line:
-    """What `csv.writer` needs of a file: `write`, which hands the line back."""
+class Line:
+    """A file for `csv.writer`; its `write` returns the line."""
 
     def write(self, line: str) -> str:
         return line
@@ -27,11 +27,11 @@ class _Line:
 
 def csv_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
     """RFC 4180 with a header row; text that could be a formula gets an apostrophe before it."""
-    writer = csv.writer(_Line(), lineterminator="\r\n")
+    writer = csv.writer(Line(), lineterminator="\r\n")
     yield writer.writerow(COLUMNS)
     for facts in _all(rows):
         detail = json.dumps(facts["detail"], ensure_ascii=False) if facts["detail"] else ""
-        yield writer.writerow([_safe(value) for value in (facts | {"detail": detail}).values()])
+        yield writer.writerow([safe_cell(value) for value in (facts | {"detail": detail}).values()])
 
 
 def ndjson_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
@@ -60,7 +60,8 @@ def _all(rows: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
     return (as_facts(entry) for entry in rows.iterator(chunk_size=ROWS_PER_READ))
 
 
-def _safe(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """A value for a cell; text that could be a formula gets an apostrophe before it."""
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
     return value

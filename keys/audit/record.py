@@ -31,7 +31,8 @@ def record_action(
     actor's.
     """
     acting = None if actor.job else actor.member
-    served = on_behalf_of or (actor.member if actor.job else None)
+    served = on_behalf_of or actor.served or (actor.member if actor.job else None)
+    reason = {"given_reason": actor.given_reason} if actor.given_reason else {}
     entry = AuditEntry(
         action=str(action),
         outcome=outcome or default_outcome(action),
@@ -43,7 +44,7 @@ def record_action(
         token_hash=token_hash,
         address=actor.address,
         request_id=actor.request_id,
-        detail=dict(detail or {}),
+        detail=dict(detail or {}) | reason,
     )
     chain.append(entry)
     transaction.on_commit(partial(stream.send, entry))

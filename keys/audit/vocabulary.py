@@ -113,6 +113,14 @@ class Action(StrEnum):
         NOTICE,
         "authn_password_change",
     )
+    OFF_BOARDING_STARTED = "offboard:started", "Off-boarding started", NOTICE, "user_updated"
+    OFF_BOARDING_GIVEN_UP = (
+        "offboard:given-up",
+        "Off-boarding goes on without Estuary's confirmation",
+        WARNING,
+    )
+    OFF_BOARDING_FINISHED = "offboard:finished", "Off-boarding finished", NOTICE, "user_updated"
+    CONNECTION_ASKED_FOR = "member:connection-asked-for", "Member reminded to connect", INFO
     SWITCHED_OFF = Event.SWITCHED_OFF, "Member switched off", NOTICE, "user_updated"
     SWITCHED_ON = Event.SWITCHED_ON, "Member switched on", NOTICE, "user_updated"
     MADE_ADMIN = (
@@ -185,12 +193,31 @@ class Action(StrEnum):
 
     # Keys and tokens at Estuary
     TOKEN_CONNECTED = "token:connected", "Token connected", NOTICE, "sensitive_create"
+    TOKEN_RENEWED = (
+        "token:renewed",
+        "Stored token replaced by a new key",
+        NOTICE,
+        "sensitive_create",
+    )
     TOKEN_DISCONNECTED = "token:disconnected", "Token disconnected", NOTICE, "sensitive_delete"
     KEY_CREATE_REQUESTED = "key:create-requested", "Creation requested", INFO
     KEY_CREATED = "key:created", "Key created", NOTICE, "authn_token_created"
     KEY_REVOKE_REQUESTED = "key:revoke-requested", "Revocation requested", INFO
     KEY_NOTED = "key:noted", "Note of a key changed", INFO
+    KEY_APPEARED = "key:appeared", "Key appeared outside this console", NOTICE
+    KEY_VANISHED = "key:vanished", "Key vanished outside this console", NOTICE
+    KEY_LOOKED_UP = "key:looked-up", "Owner of a key looked up", INFO, "sensitive_read"
+    KEY_INCIDENT = "key:incident", "Incident noted", CRITICAL
+    BULK_STARTED = "bulk:started", "Change to many keys started", NOTICE
+    BULK_CANCELLED = "bulk:cancelled", "Change to many keys cancelled", INFO
+    KEY_REMINDERS_SET = "key:reminders-set", "Reminders of a key set", INFO
+    TOKEN_TESTED = "token:tested", "Pasted token tested at Estuary", NOTICE
     KEY_REVOKED = "key:revoked", "Key revoked", NOTICE, "authn_token_revoked"
+    KEY_ROTATED = "key:rotated", "Key rotated", NOTICE, "authn_token_created"
+    KEY_RECREATED = "key:recreated", "Key like an ended one created", NOTICE, "authn_token_created"
+    ROTATION_CHANGED = "rotation:changed", "Overlap changed", NOTICE
+    ROTATION_WAITS = "rotation:waits", "Rotation waits for a token", WARNING
+    ROTATION_STOPPED = "rotation:stopped", "Old key kept", WARNING
 
     # Data
     EXPORT_STARTED = "export:started", "Export started", NOTICE, "sensitive_read"
@@ -198,7 +225,23 @@ class Action(StrEnum):
     EXPORT_FAILED = "export:failed", "Export failed", WARNING
     EXPORT_STOP_REQUESTED = "export:stop-requested", "Export stop requested", INFO
     EXPORT_CANCELLED = "export:cancelled", "Export stopped", INFO
+    EXPORT_PREPARE_REQUESTED = "export:prepare-requested", "Export requested", NOTICE
+    EXPORT_PREPARED = "export:prepared", "Export prepared", NOTICE, "sensitive_create"
+    EXPORT_PREPARE_FAILED = "export:prepare-failed", "Preparation of an export failed", WARNING
+    EXPORT_PREPARE_CANCELLED = (
+        "export:prepare-cancelled",
+        "Preparation of an export cancelled",
+        INFO,
+    )
+    EXPORT_DOWNLOADED = "export:downloaded", "Prepared export downloaded", NOTICE, "sensitive_read"
+    EXPORT_SCHEDULED = "export:scheduled", "Schedule of exports changed", INFO
+    EXPORTS_COMPARED = "export:compared", "Exports compared", INFO
+    EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
+    EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
+    TEAM_DOWNLOADED = "team:downloaded", "Credential report downloaded", NOTICE, "sensitive_read"
+    AUDIT_VERIFIED = "audit:verified", "Audit chain verified", INFO
+    STATS_DOWNLOADED = "stats:downloaded", "Stats downloaded", INFO, "sensitive_read"
     AUDIT_ADOPTED = "audit:adopted", "Entries of an older version chained", NOTICE
     AUDIT_PRUNED = "audit:pruned", "Old entries removed", NOTICE, "sensitive_delete"
 

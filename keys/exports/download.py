@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -21,6 +17,7 @@ from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases
+from keys.exports.opening import open_export
 from keys.exports.running import SHUTDOWN, STALLED, STOPPED, RunningExport, watch
 from keys.models import ExportLease, StoredToken
 from keys.token.stored_tokens import client_for
@@ -30,7 +27,6 @@ logger = logging.getLogger("estuary_admin.keys")
 
 #: A reader that takes none of these in EXPORT_IDLE seconds takes nothing worth waiting for.
 PIECE_BYTES = 64 * 1024
-POLL_SECONDS = 0.2
 
 SENTENCES = {
     STOPPED: "The export was stopped.",
@@ -72,14 +68,12 @@ class Download:
     def open(self, client: EstuaryClient) -> None:
         """Wait for Estuary's first byte; raises UpstreamError or ExportInterrupted."""
         watch.add(self._running)
-        opening = _in_thread(lambda: client.open_export(settings.ESTUARY_EXPORT_TIMEOUT))
-        while not opening.done() and not self._running.reason:
-            time.sleep(POLL_SECONDS)
-        if self._running.reason:
-            opening.add_done_callback(_close_late)
-            raise ExportInterrupted(self._running.reason)
-        self._export = opening.result()
+        self._export = open_export(client, self._check)
         metrics.EXPORTS_RUNNING.inc()
+
+    def _check(self) -> None:
+        if self._running.reason:
+            raise ExportInterrupted(self._running.reason)
 
     def __iter__(self) -> Iterator[bytes]:
         release_connection()  # the download may take long
@@ -97,8 +91,7 @@ class Download:
 
     def _given_in_pieces(self, chunk: bytes) -> Iterator[bytes]:
         for start in range(0, len(chunk), PIECE_BYTES):
-            if self._running.reason:
-                raise ExportInterrupted(self._running.reason)
+            self._check()
             self._running.piece_given()
             yield chunk[start : start + PIECE_BYTES]
             self._running.piece_taken()
@@ -171,26 +164,6 @@ def request_stop(actor: Actor, lease: ExportLease) -> None:
 def is_running(stored: StoredToken) -> bool:
     """Whether an export of this account has not ended yet."""
     return leases.is_taken(stored.token_hash)
-
-
-def _in_thread(work: Callable[[], Export]) -> Future[Export]:
-    """Run `work` in a thread of its own, which the end of the process does not wait for."""
-    future: Future[Export] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    context = contextvars.copy_context()  # the request's log line counts the calls to Estuary
-    threading.Thread(target=context.run, args=(run,), daemon=True).start()
-    return future
-
-
-def _close_late(opening: Future[Export]) -> None:
-    if not opening.exception():
-        opening.result().close()
 
 
 def _record(

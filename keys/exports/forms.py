@@ -15,3 +15,20 @@ class ExportForm(forms.Form):
 
 class ExportStopForm(forms.Form):
     export = forms.IntegerField(min_value=1, max_value=MAX_ID)
+
+
+class ComparisonForm(forms.Form):
+    """Two prepared exports, by their numbers."""
+
+    old = forms.UUIDField()
+    new = forms.UUIDField()
+
+
+class ScheduleForm(forms.Form):
+    """How often an export is prepared; "" for never."""
+
+    every = forms.ChoiceField(
+        required=False,
+        choices=[("", "Never"), ("week", "Every Monday"), ("month", "On the first of each month")],
+        label="Prepare exports automatically",
+    )

@@ -49,7 +49,11 @@ def renew(numbers: Collection[int]) -> set[int]:
 
 def release(lease: ExportLease) -> None:
     """Give it back; one that was taken over after it expired stays with its new holder."""
-    ExportLease.objects.filter(pk=lease.pk).delete()
+    release_number(lease.pk)
+
+
+def release_number(number: int) -> None:
+    ExportLease.objects.filter(pk=number).delete()
 
 
 def is_taken(token_hash: str) -> bool:

@@ -28,8 +28,10 @@ from keys.exports.download import (
     open_download,
     request_stop,
 )
-from keys.exports.forms import ExportForm, ExportStopForm
+from keys.exports.forms import ExportForm, ExportStopForm, ScheduleForm
 from keys.exports.leases import LeaseTaken
+from keys.exports.rows import rows_of
+from keys.exports.schedules import schedule_of
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.stored_tokens import connected_members, of_member
@@ -124,6 +126,7 @@ def _exports_page(
     request: AppRequest, status: int = 200, *, busy: bool = False, interrupted: str = ""
 ) -> HttpResponse:
     stored = StoredToken.objects.filter(member=request.user).first()
+    prepared, schedule = rows_of(request.user), schedule_of(request.user)
     context = {
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
@@ -131,6 +134,10 @@ def _exports_page(
         "interrupted": interrupted,
         "wait_seconds": round(settings.ESTUARY_EXPORT_TIMEOUT) + 30,
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
+        "prepared_exports": prepared,
+        "schedule_form": ScheduleForm(initial={"every": schedule.every if schedule else ""}),
+        "schedule": schedule,
+        "comparable": [row for row in prepared if row.state == row.State.READY],
         "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

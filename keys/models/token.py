@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from keys.models.jobs import Claimable
 from keys.upstream import fingerprint_of
 
 
@@ -27,3 +28,18 @@ class StoredToken(models.Model):
     @property
     def fingerprint(self) -> str:
         return fingerprint_of(self.token_hash)
+
+
+class ConsoleKey(Claimable):
+    """A key that the console made for itself; `due_at` is when it is renewed."""
+
+    member = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="console_key"
+    )
+    token_hash = models.CharField(max_length=43)
+
+    class Meta:
+        verbose_name = "console key"
+
+    def __str__(self) -> str:
+        return f"{fingerprint_of(self.token_hash)} of member {self.member_id}"

@@ -52,6 +52,6 @@ class KeyNoteForm(NoTokenFieldsMixin):
                 self.add_error(name, "Take out line breaks and control characters.")
             elif text and not shows_something(text):
                 self.add_error(
-                    name, "Nothing of this can be seen: leave it empty, or write a word."
+                    name, "This has no visible character: leave it empty, or write a word."
                 )
         return cleaned

@@ -6,7 +6,7 @@ The callers see to it that the key is in the member's list, or ask `readable_not
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 
 from django.contrib.auth.models import User
@@ -148,3 +148,10 @@ def keep_purpose(actor: Actor, token_hash: str, purpose: str) -> None:
     """Start the note of a new key with the purpose that was given for it."""
     if token_hash and purpose and note_of(token_hash) is None:
         save_note(actor, token_hash, NoteText(purpose=purpose))
+
+
+def copy_note(actor: Actor, old_hash: str, new_hash: str) -> None:
+    """Give a key that replaces another one the note of the old one, except for the purpose,
+    which the form asks for."""
+    old, new = text_of(note_of(old_hash)), text_of(note_of(new_hash))
+    save_note(actor, new_hash, replace(old, purpose=new.purpose))

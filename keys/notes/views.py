@@ -29,7 +29,7 @@ def key_note(request: AppRequest, token_hash: str) -> HttpResponse:
     listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
     if key is None:
-        return _note_of_ended_key(request, token_hash, listed.doubt)
+        return _note_of_ended_key(request, token_hash, listed.doubt_about(token_hash))
     name, policy = name_of(key, token_hash), current_policy()
     if request.method == "POST":
         form = KeyNoteForm(request.POST, policy=policy)

@@ -13,7 +13,10 @@ from estuary_admin.web.addresses import absolute_address
 from keys.api_keys.rows import name_of
 from keys.notes.services import NoteText
 from keys.notices.thresholds import Reminder
+from keys.upstream import ApiKey
 from keys.upstream.redaction import redact
+
+MAX_NAMED = 50  # keys in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, Note
         "list_url": absolute_address(reverse("keys:key_list")),
         "settings_url": absolute_address(reverse("keys:reminders")),
     }
-    return _content("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
+    return content_of("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
 
 
 def test_message(member: User) -> Content:
@@ -46,10 +49,38 @@ def test_message(member: User) -> Content:
         "member": member.get_username(),
         "settings_url": absolute_address(reverse("keys:reminders")),
     }
-    return _content("test", "Test of your reminders", "test", context, {})
+    return content_of("test", "Test of your reminders", "test", context, {})
 
 
-def _content(
+def drift_message(member: User, appeared: Sequence[ApiKey], vanished: Sequence[ApiKey]) -> Content:
+    """Keys appeared or vanished that nobody created or revoked in this console."""
+    context: dict[str, object] = {
+        "member": member.get_username(),
+        "appeared": [_fact(key) for key in appeared[:MAX_NAMED]],
+        "vanished": [_fact(key) for key in vanished[:MAX_NAMED]],
+        "appeared_count": len(appeared),
+        "vanished_count": len(vanished),
+        "list_url": absolute_address(reverse("keys:key_list")),
+    }
+    counts = [
+        f"{_keys(len(keys))} {verb}"
+        for keys, verb in ((appeared, "appeared"), (vanished, "vanished"))
+        if keys
+    ]
+    subject = f"{', '.join(counts)} outside this console"
+    data = {name: context[name] for name in ("appeared", "vanished")}
+    return content_of("keys.drift", subject, "drift", context, data)
+
+
+def _fact(key: ApiKey) -> dict[str, object]:
+    return {
+        "name": redact(name_of(key, key.token_hash)),
+        "token_hash": key.token_hash,
+        "fingerprint": key.fingerprint,
+    }
+
+
+def content_of(
     kind: str, subject: str, template: str, context: dict[str, object], data: dict[str, object]
 ) -> Content:
     # A label may hold anything, a token too.
@@ -71,8 +102,12 @@ def _row(reminder: Reminder, notes: dict[str, NoteText]) -> dict[str, object]:
     }
 
 
+def _keys(count: int) -> str:
+    return f"{count} key{'' if count == 1 else 's'}"
+
+
 def _subject(count: int, ended: int) -> str:
-    keys = f"{count} key{'' if count == 1 else 's'}"
+    keys = _keys(count)
     if ended == count:
         return f"{keys} ended"
     return f"{keys} ending soon" if not ended else f"{keys} ending soon or ended"

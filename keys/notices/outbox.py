@@ -31,12 +31,15 @@ DELIVER: dict[str, Callable[[Message], None]] = {
 }
 
 
-def enqueue(member: User, content: Content, *, extra_mail: Iterable[str] = ()) -> list[Message]:
+def enqueue(
+    member: User, content: Content, *, extra_mail: Iterable[str] = (), on_page: bool = True
+) -> list[Message]:
     """Write a message over every channel of a member, and by mail to the addresses beside it.
 
     Call it in the transaction of what the message tells: both happen or neither does.
     """
-    routes = [(Channel.PAGE, ""), *_routes(member)]
+    routes: list[tuple[str, str]] = [(Channel.PAGE, "")] if on_page else []
+    routes += _routes(member)
     if settings.HAS_MAIL_SERVER:
         routes += [(Channel.EMAIL, address) for address in extra_mail if address != member.email]
     return Message.objects.bulk_create(

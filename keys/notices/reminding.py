@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -10,16 +11,28 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.api_keys import key_lists
+from keys.api_keys.rotations import replaced_hashes
 from keys.jobs import claims
-from keys.models import KeyCreation, Reminded, Reminders, StoredToken
+from keys.models import (
+    ConsoleKey,
+    KeyCreation,
+    KeyReminder,
+    Reminded,
+    Reminders,
+    StoredToken,
+)
 from keys.notes.services import lines_of
 from keys.notices.digest import digest_of
 from keys.notices.outbox import enqueue
 from keys.notices.thresholds import Reminder, reminders_for
-from keys.upstream import UpstreamError
+from keys.upstream import ApiKey, UpstreamError
 
 #: In TIME_ZONE; members follow one another within the hour, so that Estuary is asked evenly.
 DIGEST_HOUR = 7
+
+
+#: With less time left than this, the console has not managed to renew its own key.
+RENEWAL_OVERDUE = timedelta(days=10)
 
 
 class ListIsStale(Exception):
@@ -57,15 +70,30 @@ def _remind(row: Reminders) -> None:
         return
     if listed.stale_reason:
         raise ListIsStale
-    hashes = [key.token_hash for key in listed.keys]
+    now = listed.node_now(timezone.now())
+    keys = _without_quiet(listed.keys, row, now)
+    hashes = [key.token_hash for key in keys]
     found = reminders_for(
-        listed.keys,
-        listed.node_now(timezone.now()),
+        keys,
+        now,
         row.days,
         _told(row, hashes),
         _lifetimes(hashes),
+        dict(KeyReminder.objects.filter(member=row.member).values_list("token_hash", "days")),
     )
     _tell(row, found)
+
+
+def _without_quiet(keys: Iterable[ApiKey], row: Reminders, node_now: datetime) -> list[ApiKey]:
+    """The keys without those that are replaced already, or that the console renews in time."""
+    replaced = replaced_hashes()
+    own = ConsoleKey.objects.filter(member=row.member).values_list("token_hash", flat=True).first()
+    return [
+        key
+        for key in keys
+        if key.token_hash not in replaced
+        and not (key.token_hash == own and key.expiry - node_now > RENEWAL_OVERDUE)
+    ]
 
 
 def _told(row: Reminders, hashes: list[str]) -> set[tuple[str, int]]:

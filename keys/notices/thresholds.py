@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from keys.upstream import ApiKey
 
@@ -36,15 +37,22 @@ def reminders_for(
     days: Collection[int],
     told: Collection[tuple[str, int]],
     lifetimes: dict[str, timedelta],
+    own_days: Mapping[str, Collection[int]] = MappingProxyType({}),
 ) -> list[Reminder]:
     """The keys to tell about, what ends first at the top.
 
     `told` are pairs of hash and threshold. A threshold that is not below the key's lifetime does
-    not count: the member has just chosen that lifetime.
+    not count: the member has just chosen that lifetime. `own_days` are the thresholds of keys that
+    have their own.
     """
     found = []
     for key in keys:
-        crossed = _crossed(key, node_now, days, lifetimes.get(key.token_hash))
+        crossed = _crossed(
+            key,
+            node_now,
+            own_days.get(key.token_hash, days),
+            lifetimes.get(key.token_hash),
+        )
         news = tuple(sorted(one for one in crossed if (key.token_hash, one) not in told))
         # Only the threshold that was crossed last is news: after a pause a key is told of once.
         if news and news[0] == min(crossed):

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from estuary_admin.unicode_text import shows_something
-from keys.upstream import ApiKey, KeySpec, Permission
+from keys.upstream import PERMANENT_FROM, ApiKey, KeySpec, Permission
 from keys.upstream.durations import describe
 
-PERMISSION_WORDS = {Permission.UPLOAD: "Upload only", Permission.ALL: "Everything"}
+PERMISSION_WORDS = {Permission.UPLOAD: "Upload only", Permission.ALL: "Full access"}
 #: A label from Estuary may be any length; a pattern is only tried on those that we would accept.
 MAX_LABEL_LENGTH = 200
 
@@ -41,7 +41,7 @@ class Policy:
         return self.no_end is NoEnd.ALLOW or (is_admin and self.no_end is NoEnd.ADMINS)
 
     def allows_lifetime(self, lifetime: timedelta | None, *, is_admin: bool) -> bool:
-        if lifetime is None:
+        if lifetime is None or lifetime > PERMANENT_FROM:  # pages call both “No expiry”
             return self.allows_no_end(is_admin=is_admin)
         return self.longest_lifetime is None or lifetime <= self.longest_lifetime
 
@@ -114,9 +114,9 @@ def rules_in_words(policy: Policy, *, is_admin: bool) -> list[str]:
 def lifetime_sentence(policy: Policy, *, is_admin: bool) -> str:
     can_be_endless = policy.allows_no_end(is_admin=is_admin)
     if policy.longest_lifetime is None:
-        return "" if can_be_endless else "Every key must have an end."
-    most = f"A key may live for at most {describe(policy.longest_lifetime)}"
-    return f"{most}, or without an end." if can_be_endless else f"{most}."
+        return "" if can_be_endless else "Every key must expire."
+    most = f"A key may last at most {describe(policy.longest_lifetime)}"
+    return f"{most}, or have no expiry." if can_be_endless else f"{most}."
 
 
 def permission_sentence(policy: Policy) -> str:

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, fetch_or_keep
+from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, digest_of, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for
 from keys.upstream import EstuaryClient
@@ -18,6 +18,10 @@ class AccountStats(Fetched, frozen=True, array_like=True):
 
     total_size: int
     pin_count: int
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.total_size, self.pin_count)
 
     @property
     def average_size(self) -> int | None:
@@ -31,7 +35,11 @@ _packed = msgspec.msgpack.Decoder(AccountStats)
 def current_stats(stored: StoredToken, actor: Actor) -> AccountStats:
     """Ask Estuary; raises UpstreamError when it gives none and none are known."""
     client = client_for(stored, actor)
-    return fetch_or_keep(lambda: _fetch(client, stored), lambda: _last_known(stored))
+    return fetch_or_keep(
+        lambda: _fetch(client, stored),
+        lambda: last_known(stored),
+        lambda: cache.delete(_name(stored)),
+    )
 
 
 def _fetch(client: EstuaryClient, stored: StoredToken) -> AccountStats:
@@ -46,12 +54,14 @@ def _fetch(client: EstuaryClient, stored: StoredToken) -> AccountStats:
     return fetched
 
 
-def _last_known(stored: StoredToken) -> AccountStats | None:
+def last_known(stored: StoredToken) -> AccountStats | None:
+    """The figures as they were last fetched, at most a day ago."""
     packed = cache.get(_name(stored))
     try:
-        return _packed.decode(packed) if packed else None
+        kept = _packed.decode(packed) if packed else None
     except (TypeError, msgspec.MsgspecError):  # kept by another version
         return None
+    return kept if kept and kept.age(timezone.now()) <= KEEP_FETCHED else None
 
 
 def _name(stored: StoredToken) -> str:

@@ -5,7 +5,7 @@ Moments are relative in words, exact with the zone in the title; sizes are exact
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal
 
 from django import template
@@ -72,6 +72,14 @@ def moment_from(
     return SafeString(f'<time {attributes} data-relative="{kind}">{words}</time>')
 
 
+def end_from(
+    now: datetime, zone: tzinfo, value: datetime, clock_ahead: timedelta = timedelta()
+) -> SafeString:
+    """The same with the date before it: `9 Dec 2026` and `in 9 days`."""
+    distance = moment_from(now, zone, value, clock_ahead=clock_ahead)
+    return SafeString(f"<span>{_date(value.astimezone(zone))}</span> {distance}")
+
+
 @register.filter
 def exact_moment(value: datetime) -> str:
     """`24 Dec 2026, 18:13 CET`, in the member's zone."""
@@ -80,8 +88,16 @@ def exact_moment(value: datetime) -> str:
 
 def _exact(value: datetime, zone: tzinfo) -> str:
     local = value.astimezone(zone)
-    month = MONTHS[local.month - 1]
-    return f"{local.day} {month} {local.year}, {local.hour:02}:{local.minute:02} {local.tzname()}"
+    return f"{_date(local)}, {local.hour:02}:{local.minute:02} {local.tzname()}"
+
+
+def _date(local: datetime) -> str:
+    return f"{short_date(local)} {local.year}"
+
+
+@register.filter
+def short_date(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]}"
 
 
 def relative(value: datetime, now: datetime, *, to_the_second: bool = False) -> str:
@@ -104,6 +120,12 @@ def binary_size(size: int) -> str:
 @register.filter
 def decimal_size(size: int) -> str:
     return _size(size, 1000, DECIMAL)
+
+
+@register.filter
+def distance(number: int) -> int:
+    """A change without its sign, for a sentence that says the direction."""
+    return abs(number)
 
 
 @register.filter

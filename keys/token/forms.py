@@ -16,20 +16,28 @@ _is_token = re.compile(r"EST[0-9A-Za-z-]+ARY").fullmatch
 
 class TokenConnectForm(forms.Form):
     token = forms.CharField(
-        label="Estuary API key",
+        label="Token of your Estuary key",
         max_length=500,
         widget=forms.PasswordInput,  # which never renders a value back
-        error_messages={"required": "Paste an API key of your Estuary account."},
+        error_messages={"required": "Paste the token of one of your Estuary keys."},
     )
+
+    own_key = forms.BooleanField(
+        label="Make a key for this console alone, and use that instead",
+        required=False,
+        help_text="Labelled “Estuary Admin”, valid for 90 days, renewed by the console itself. You "
+        "can then revoke the one that you paste.",
+    )
+    nonce = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
 
     def clean_token(self) -> str:
         token = bare_token(self.cleaned_data["token"])
         if "ARYEST" in token:
-            raise ValidationError("This holds more than one Estuary API key: paste one of them.")
+            raise ValidationError("This holds more than one token: paste one of them.")
         if not _is_token(token):
             raise ValidationError(
-                "This does not look like an Estuary API key: one begins with EST and ends with "
-                "ARY. Copy it again, whole, and paste it here."
+                "This is not the token of a key: a token begins with EST and ends with ARY. "
+                "Copy the whole token and paste it here."
             )
         return token
 

@@ -44,8 +44,8 @@ def health_of(stored: StoredToken | None, actor: Actor, now: datetime) -> Health
 
 def _health_in(listed: Snapshot, stored: StoredToken, now: datetime) -> Health:
     key = listed.find(stored.token_hash)
-    if key is None and listed.doubt:
-        return Health("warning", listed.doubt, as_of=listed.fetched_at)
+    if key is None and (doubt := listed.doubt_about(stored.token_hash)):
+        return Health("warning", doubt, as_of=listed.fetched_at)
     if key is None:
         return Health(
             "error",
@@ -57,5 +57,5 @@ def _health_in(listed: Snapshot, stored: StoredToken, now: datetime) -> Health:
     if listed.stale_reason:
         level, sentence = "warning", listed.stale_reason
     elif row.status is Status.EXPIRING:
-        level, sentence = "warning", "It expires soon: connect another key before that."
+        level, sentence = "warning", "It expires soon: connect another key before then."
     return Health(level, sentence, row, listed.fetched_at, listed.clock_shift, listed.clock_warning)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -21,14 +23,17 @@ from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.models import StoredToken
+from keys.models import Rotation, StoredToken
+from keys.notices.telling import tell
 from keys.upstream import (
     CreatedKey,
     EstuaryClient,
     KeyList,
     KeySpec,
+    Revoker,
     Stats,
     UpstreamError,
+    fingerprint_of,
     hash_of,
 )
 
@@ -73,6 +78,10 @@ class ConsoleClient(EstuaryClient):
         release_connection()
         return super().revoke_keys(token_hashes)
 
+    def open_revoker(self, token_hashes: Collection[str]) -> Revoker:
+        release_connection()
+        return super().open_revoker(token_hashes)
+
     def stats(self) -> Stats:
         release_connection()
         return super().stats()
@@ -86,6 +95,12 @@ def client_for(stored: StoredToken, actor: Actor, *, timeout: float | None = Non
     """
     token = sealing.unseal(stored.sealed, stored.member_id)
     return _client(token, actor, timeout or settings.ESTUARY_TIMEOUT)
+
+
+@sensitive_variables("token")
+def client_of_pasted(token: str, actor: Actor) -> EstuaryClient:
+    """A client that acts with a token that the member has just pasted, which is not kept."""
+    return _client(token, actor, settings.ESTUARY_TIMEOUT)
 
 
 @sensitive_variables("token")
@@ -123,7 +138,39 @@ def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
         )
         forget_list(stored)
         record_action(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
+        tell(actor, actor.known_member, "token.connected", fingerprint_of(token_hash))
+        # What waits for a token of this member can be tried at once.
+        waiting = Rotation.objects.exclude(need=Rotation.Need.NONE)
+        waiting.filter(member=actor.member, state=Rotation.State.OVERLAP).update(due_at=Now())
     return stored
+
+
+@sensitive_variables("token")
+def sealed_candidate(member: User, token: str) -> str:
+    """A token sealed so that `swap_token` can make it the member's stored token."""
+    return sealing.seal(token, member.pk)
+
+
+def prove_candidate(actor: Actor, member: User, sealed: str, timeout: float | None = None) -> None:
+    """Ask Estuary whether a sealed token could be the stored one; raises UpstreamError."""
+    token = sealing.unseal(sealed, member.pk)
+    _client(token, actor, timeout or settings.ESTUARY_TIMEOUT).stats()
+
+
+def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
+    """Make another token of the same account the stored one, inside the caller's transaction.
+
+    Compare and swap: a token that the member has connected meanwhile stays; False then.
+    """
+    stored = StoredToken.objects.filter(member=actor.member, token_hash=old_hash).first()
+    if stored is None:
+        return False
+    rows = StoredToken.objects.filter(pk=stored.pk, token_hash=old_hash)
+    if not rows.update(sealed=sealed, token_hash=new_hash, connected_at=timezone.now()):
+        return False
+    forget_list(stored)
+    record_action(actor, Action.TOKEN_RENEWED, token_hash=new_hash)
+    return True
 
 
 def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
@@ -165,18 +212,23 @@ def forget_list(stored: StoredToken) -> None:
 def reseal_all() -> tuple[int, int]:
     """Move every stored token to the newest sealing key; returns (moved, unreadable)."""
     moved = unreadable = 0
-    for stored in StoredToken.objects.iterator():
-        if sealing.is_newest(stored.sealed):
-            continue
-        try:
-            token = sealing.unseal(stored.sealed, stored.member_id)
-        except sealing.SealBroken:
-            unreadable += 1
-            continue
-        # Compare and swap: the member may be connecting another token right now.
-        moved += StoredToken.objects.filter(pk=stored.pk, sealed=stored.sealed).update(
-            sealed=sealing.seal(token, stored.member_id)
-        )
+    sealed_ones: list[tuple[QuerySet[Any], str]] = [
+        (StoredToken.objects.all(), "sealed"),
+        (Rotation.objects.exclude(sealed_candidate=""), "sealed_candidate"),
+    ]
+    for rows, field in sealed_ones:
+        for number, member_id, sealed in rows.values_list("pk", "member_id", field):
+            if sealing.is_newest(sealed):
+                continue
+            try:
+                token = sealing.unseal(sealed, member_id)
+            except sealing.SealBroken:
+                unreadable += 1
+                continue
+            # Compare and swap: the member may be connecting another token right now.
+            moved += rows.filter(**{"pk": number, field: sealed}).update(
+                **{field: sealing.seal(token, member_id)}
+            )
     return moved, unreadable
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
@@ -14,12 +17,16 @@ from estuary_admin.web.redirects import go_to
 from keys.access import connected, signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import revoke
+from keys.api_keys.nonces import checked_nonce, new_nonce
+from keys.api_keys.rotations import CannotReplace
 from keys.api_keys.rows import name_of
 from keys.api_keys.views.key_revoke import tell_revocation
 from keys.http import AppRequest, render_page
 from keys.models import StoredToken
+from keys.policy.rules import PolicyRefused
 from keys.throttles import TooOften
 from keys.token.forms import TokenConnectForm, TokenDisconnectForm
+from keys.token.renewal import is_taken, take_own_key, was_taken
 from keys.token.stored_tokens import connect_token, disconnect_token
 from keys.upstream import UpstreamError
 
@@ -27,12 +34,15 @@ from keys.upstream import UpstreamError
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-@fresh_proof(keep=("token",))
+@fresh_proof(keep=("token", "own_key"))
 @sensitive_variables("form")
 def token_connect(request: AppRequest) -> HttpResponse:
     form = TokenConnectForm(
-        interrupted_forms.completed(request) if request.method == "POST" else None
+        interrupted_forms.completed(request) if request.method == "POST" else None,
+        initial={"nonce": new_nonce(request.session)},
     )
+    if request.method == "POST" and was_taken(actor_of(request), _nonce_in(request)):
+        return go_to(request, "keys:key_list")  # the form was sent twice
     if request.method == "POST" and form.is_valid():
         try:
             stored = connect_token(actor_of(request), form.cleaned_data["token"])
@@ -40,7 +50,7 @@ def token_connect(request: AppRequest) -> HttpResponse:
             form.add_error("token", f"{error.sentence} Nothing was stored.")
         else:
             messages.success(request, f"Connected with key {stored.fingerprint}.")
-            return go_to(request, "keys:key_list")
+            return _connected(request, stored, takes_own_key=form.cleaned_data["own_key"])
     stored_token = StoredToken.objects.filter(member=request.user).first()
     return render_page(
         request,
@@ -51,6 +61,36 @@ def token_connect(request: AppRequest) -> HttpResponse:
             "is_kept": bool(interrupted_forms.kept(request)),
         },
     )
+
+
+def _nonce_in(request: AppRequest) -> str:
+    return checked_nonce(request.session, request.POST.get("nonce", ""))
+
+
+def _connected(request: AppRequest, stored: StoredToken, *, takes_own_key: bool) -> HttpResponse:
+    """Take a key of the console's own if that is wanted, and offer to revoke the pasted one."""
+    if not takes_own_key:
+        return go_to(request, "keys:key_list")
+    pasted, nonce = stored.token_hash, _nonce_in(request) or token_urlsafe(16)
+    try:
+        rotated = take_own_key(actor_of(request), stored, nonce)
+    except (UpstreamError, TooOften, PolicyRefused, CannotReplace) as error:
+        messages.warning(request, f"This console has no key of its own. {error.sentence}")
+        return go_to(request, "keys:key_list")
+    if not is_taken(rotated):
+        messages.warning(
+            request,
+            "It is not certain yet that this console has a key of its own. It works with the one "
+            "that you pasted until then.",
+        )
+        return go_to(request, "keys:key_list")
+    messages.success(
+        request,
+        f"This console now works with its own key {rotated.creation.record.fingerprint}, and "
+        "renews it by itself. Revoke the key that you pasted, unless something else uses it.",
+        extra_tags="sticky",
+    )
+    return go_to(request, reverse("keys:key_revoke", args=[pasted]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

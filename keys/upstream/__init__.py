@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .client import EstuaryClient
+from .client import EstuaryClient, Revoker
 from .durations import DurationError, describe, parse_lifetime, to_go
 from .errors import (
     NotPermitted,
@@ -47,6 +47,7 @@ __all__ = [
     "NotPermitted",
     "Permission",
     "RateLimited",
+    "Revoker",
     "Stats",
     "TokenExpired",
     "TokenRejected",

@@ -7,7 +7,9 @@ legacy (v0.1.1 to v0.1.10) and vintage (before). Replies tell them apart.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote, urlencode
 
 from .durations import to_go
@@ -24,6 +26,18 @@ _MAX_CREATED_BODY = 1024 * 1024  # a label of 10 KB may come back sixfold, as \u
 _MAX_BODY = 64 * 1024
 _REVOKE_PAUSE = 0.01  # seconds: all members share 200 requests a second
 _ERRORS_FOR_ALL_KEYS = (TokenRejected, NotPermitted, RateLimited)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoker:
+    """A fresh list, and a function that revokes a key of it.
+
+    `revoke` returns what `EstuaryClient.revoke_key` returns or raises, or None when no time is
+    left. The caller sees to the pace: all members share 200 requests a second.
+    """
+
+    keys: KeyList
+    revoke: Callable[[str], bool | UpstreamError | None] = field(repr=False)
 
 
 class EstuaryClient:
@@ -88,6 +102,11 @@ class EstuaryClient:
         """
         wanted = list(dict.fromkeys(token_hashes))
         return self._revoke_each(self._list(frozenset(wanted)), wanted)
+
+    def open_revoker(self, token_hashes: Collection[str]) -> Revoker:
+        """List once, to revoke these keys one by one, from any thread; the list may raise."""
+        listing = self._list(frozenset(token_hashes))
+        return Revoker(listing.keys, partial(self._try_to_revoke, listing))
 
     def stats(self) -> Stats:
         """How much the account stores. This is also the cheapest way to test a token."""

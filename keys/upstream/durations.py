@@ -53,7 +53,9 @@ def parse_lifetime(text: str) -> timedelta:
         )
     seconds = int(sum(Fraction(number) * _UNITS[unit[0]] for number, unit in parts))
     if seconds > LONGEST.total_seconds():
-        raise DurationError("A key can live for at most 100 years (36500d). Choose Never instead.")
+        raise DurationError(
+            "A key can live for at most 100 years (36500d). Choose No expiry instead."
+        )
     if seconds < SHORTEST.total_seconds():
         raise DurationError("A key must live for at least one minute.")
     return timedelta(seconds=seconds)

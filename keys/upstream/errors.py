@@ -38,7 +38,7 @@ class TokenRejected(UpstreamError):
 
     code = "token-rejected"
     is_about_token = True
-    what = "Estuary does not know this API key: it was revoked, or it is not complete."
+    what = "Estuary does not know this key: it was revoked, or its token is not complete."
     then = "Connect a key that is valid."
 
 
@@ -47,7 +47,7 @@ class TokenExpired(UpstreamError):
 
     code = "token-expired"
     is_about_token = True
-    what = "This API key has expired, so Estuary refuses it."
+    what = "This key has expired, so Estuary refuses it."
     then = "Connect another key."
 
 
@@ -56,16 +56,16 @@ class NotPermitted(UpstreamError):
 
     code = "not-permitted"
     is_about_token = True
-    what = "Estuary does not permit this: the key may only upload, or its account may not do it."
-    then = "Connect a key with all permissions, or ask the operator of the Estuary node."
+    what = "Estuary does not allow this: the key is upload only, or its account may not do it."
+    then = "Connect a key with full access, or ask the operator of the Estuary node."
 
 
 class UploadOnlyToken(NotPermitted):
     """The token may upload and nothing else."""
 
     code = "upload-only"
-    what = "This API key is for uploads only: it cannot manage keys, show stats or export."
-    then = "Connect a key with all permissions."
+    what = "This key is upload only: it cannot manage keys, show stats or export."
+    then = "Connect a key with full access."
 
 
 class RateLimited(UpstreamError):
@@ -139,7 +139,7 @@ class UnexpectedReply(UpstreamError):
         "json": "Estuary's answer could not be read, so it is not shown.",
         "content-type": "Something answered at Estuary's address, but not as Estuary does.",
         "too-large": "Estuary's answer is larger than this console accepts.",
-        "redirect": "Estuary's address points elsewhere, and API keys are not sent elsewhere.",
+        "redirect": "Estuary's address points elsewhere, and tokens are not sent elsewhere.",
         "status": "Estuary's address answered, but does not know this request.",
         "cut": "Estuary's answer ended before it was complete.",
     }

@@ -82,6 +82,11 @@ def hides_token(text: str) -> bool:
     return bool(pasted_token(_NO_TOKEN_CHARACTER.sub("", text)))
 
 
+def whole_tokens(text: str) -> list[str]:
+    """The whole tokens in a text, each once, in their order."""
+    return list(dict.fromkeys(found.group() for found in _WHOLE_TOKEN.finditer(text)))
+
+
 def with_hashes(address: str) -> str:
     """An address, each token in it replaced by its hash, which is not secret."""
     plain = unquote(address)

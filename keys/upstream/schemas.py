@@ -152,7 +152,7 @@ def _current(rows: list[Row]) -> tuple[ApiKey, ...]:
 def key_of(row: Row | None) -> ApiKey | None:
     """One row, or None when it cannot be trusted.
 
-    Rows made by v0.1.10 and before have the token in clear and no hash, by v0.1.11 both, by later
+    Rows made by v0.1.10 and before have the plain token and no hash, by v0.1.11 both, by later
     ones the hash alone; a current node lists all three side by side. The outermost years are
     refused: shown in a local time they would leave the calendar. Some people put a token into a
     label; it goes no further.

@@ -27,7 +27,7 @@ class Permission(StrEnum):
 class ApiKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A key as Estuary lists it, without its token.
 
-    `token_hash` is always set: our own hash of the token where Estuary lists it in clear
+    `token_hash` is always set: our own hash of the token where Estuary lists it in plain text
     (`is_legacy`), else Estuary's. With `needs_token` Estuary has no hash of it, so only the token
     itself, in the path of the request, revokes it.
     """

@@ -20,11 +20,11 @@ function say(text) {
 
 document.addEventListener("say", (event) => say(event.detail));
 
-/* Notices: at the top of the content, or of the dialog */
+/* Notices: at the top of the content, or of the dialog. Those that come later lie over what is there: nothing moves. */
 
 const noticesPlace = () => byId(dialogOpen() ? "dialog-notices" : "notices");
 
-function showNotice({ level, text, link, isPassing, isTrouble }) {
+function showNotice({ level, text, link, isPassing, isTrouble, isGuard }) {
   const notice = byId("notice-template").content.firstElementChild.cloneNode(true);
   notice.classList.add(level);
   if (level === "info") notice.querySelector("use").setAttribute("href", "#icon-info");
@@ -32,9 +32,12 @@ function showNotice({ level, text, link, isPassing, isTrouble }) {
   const place = notice.querySelector("[data-notice-text]");
   place.textContent = text;
   if (link) place.append(" ", Object.assign(document.createElement("a"), link));
+  if (isGuard) place.lastElementChild.dataset.dialogClose = ""; // the notice may cover the dialog's own button
   if (isPassing) notice.dataset.passing = "";
   if (isTrouble) notice.dataset.trouble = "";
+  if (isGuard) notice.dataset.guard = "";
   noticesPlace().replaceChildren(notice);
+  noticesPlace().classList.add("is-late");
   notice.scrollIntoView({ block: "nearest" });
 }
 
@@ -50,6 +53,7 @@ function dismiss(button) {
 
 const serverTime = document.querySelector('meta[name="server-time"]');
 const clockSkew = serverTime ? Number(serverTime.content) * 1000 - Date.now() : 0;
+if (serverTime) serverTime.dataset.skew = clockSkew; // for forms.js, which may be loaded much later
 const UNITS = [["year", 31557600, 63115200], ["month", 2629800, 5184000], ["day", 86400, 172800], ["hour", 3600, 3600], ["minute", 60, 60], ["second", 1, 2]];
 
 function relativeText(moment, now, toTheSecond) {
@@ -72,16 +76,14 @@ function refreshMoments() {
     const reached = time.dataset.relative ? Math.max(now, moment) : now;
     const text = relativeText(moment, reached, time.dataset.relative === "seconds");
     if (time.textContent !== text) time.textContent = text;
-    if (moment <= now && time.closest("[data-expires]")) expire(time.closest("[data-expires]"));
+    const end = time.closest("[data-expires]");
+    if (moment <= now && end) expire(end);
   });
 }
 
 function expire(place) {
   delete place.dataset.expires;
-  const status = place.querySelector(".status");
-  status.className = "status is-expired";
-  status.querySelector("use").setAttribute("href", "#icon-off");
-  status.lastChild.textContent = " Expired";
+  place.className = "key-end is-expired";
 }
 
 /* Forms that may be sent only once. A waiting button shows it after a moment (console.css), keeps the focus, and is not
@@ -111,30 +113,6 @@ function stopWaiting(form) {
   });
 }
 
-// A download leaves the page in place. A cookie with this form's mark says that it began. Waiting also
-// ends when the browser gives up (the Stop button) and at a time limit: the server gives up then, too.
-const LOOK = 500;
-
-function awaitDownload(form) {
-  const mark = Math.random().toString(36).slice(2);
-  form.elements.mark.value = mark;
-  each(form, "[data-begun], [data-gave-up]", (note) => { note.hidden = true; });
-  let limit = performance.now() + Number(form.dataset.limit) * 1000;
-  const end = (note, text) => {
-    clearInterval(watch);
-    stopWaiting(form);
-    each(form, note, (place) => { place.hidden = false; });
-    say(text);
-  };
-  const watch = setInterval(() => {
-    if (document.cookie.split("; ").includes(`download=${mark}`)) end("[data-begun]", "The download has started.");
-    else if (performance.now() > limit) end("[data-gave-up]", "No download started. Try again.");
-  }, LOOK);
-  // A navigation that becomes a download is aborted too; its cookie arrives a moment later.
-  const abort = () => { limit = Math.min(limit, performance.now() + 2 * LOOK); };
-  window.navigation?.addEventListener("navigate", ({ signal }) => signal.addEventListener("abort", abort), { once: true });
-}
-
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-once]")) return;
@@ -143,13 +121,26 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   } else {
     waitOn(form);
-    if (form.dataset.once === "download") awaitDownload(form);
+    form.dispatchEvent(new CustomEvent("sending", { bubbles: true }));
   }
 }, true);
+
+document.addEventListener("answered", ({ target }) => stopWaiting(target));
 
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) each(document, "form[data-once]", stopWaiting);
 });
+
+/* Passwords: hidden again before they are sent, so that the browser takes them for passwords */
+
+function showPassword(button, isShown) {
+  document.querySelector(button.dataset.showPassword).type = isShown ? "text" : "password";
+  button.setAttribute("aria-pressed", String(isShown));
+}
+
+document.addEventListener("submit", ({ target }) => {
+  each(target, "[data-show-password]", (button) => showPassword(button, false));
+}, true);
 
 /* Lists to filter, menus */
 
@@ -163,19 +154,23 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-show-shortcuts]")) showShortcuts();
+  const shower = target.closest("[data-show-password]");
+  if (shower) showPassword(shower, shower.getAttribute("aria-pressed") !== "true");
   const dismisser = target.closest("[data-dismiss]");
   if (dismisser) dismiss(dismisser);
   each(document, "details[data-menu][open]", (menu) => { if (!menu.contains(target)) menu.open = false; });
 });
 
 document.addEventListener("keydown", (event) => {
-  const menu = event.key === "Escape" && document.querySelector("details[data-menu][open]");
-  if (!menu) return;
+  if (event.key !== "Escape" || dialogOpen()) return;
+  const menu = document.querySelector("details[data-menu][open]");
+  if (!menu) return document.querySelector("#notices.is-late > .notice")?.remove(); // it may cover what has the focus
   menu.open = false;
   menu.querySelector("summary").focus();
 });
 
-/* Dialog, for members: the same parts as on pages of their own. What is in it may object to being left: "leave" events. */
+/* Dialog, for members: the same parts as on pages of their own. Escape, a click beside it, Close and Cancel follow one
+   rule: what is in it may object to being left ("leave" events). */
 
 const dialog = byId("dialog");
 const dialogBody = byId("dialog-body");
@@ -188,10 +183,16 @@ function openDialog(title) {
 
 const mayLeave = () => dialogBody.dispatchEvent(new CustomEvent("leave", { bubbles: true, cancelable: true }));
 
-/** A click beside the dialog may be a slip: it loses neither a token nor what was typed. */
-function isWorthKeeping() {
-  return [...dialogBody.querySelectorAll("input")].some((field) => field.matches("[data-secret]") || field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+function leaveDialog() {
+  if (mayLeave()) dialog.close();
 }
+
+// Not by "cancel" alone: Chromium sends none for a second Escape without another key or click between.
+dialog?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing) return;
+  event.preventDefault();
+  leaveDialog();
+});
 
 dialog?.addEventListener("cancel", (event) => { if (!mayLeave()) event.preventDefault(); });
 
@@ -209,25 +210,57 @@ dialog?.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-dialog-close]");
   if (closer) event.preventDefault();
   const isBeside = event.target === dialog && event.detail < 2; // not the second click of a double click on the opener
-  if ((closer || (isBeside && !isWorthKeeping())) && mayLeave()) dialog.close();
+  if (closer || isBeside) leaveDialog();
 });
 
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   const title = detail.requestConfig?.elt.dataset.dialog;
   if (title && detail.target === dialogBody) openDialog(title);
+  const shown = dialogBody?.querySelector("[data-title]");
+  if (shown) byId("dialog-title").textContent = shown.dataset.title;
 });
 
 /* Keyboard shortcuts, for members who have not switched them off */
 
+// Here and not in the page, which is not cached.
+const HELP = [
+  ["/", "Search your keys"], ["n", "Make a new key"], ["f", "Find whose key a token is"], ["[ ]", "Previous or next page"],
+  ["j k", "Next or previous key"], ["Enter", "Open the key"], ["r", "Revoke the key"], ["?", "Show this list"], ["Esc", "Close a dialog or a menu"],
+];
+
+const element = (name, ...content) => {
+  const made = document.createElement(name);
+  made.append(...content);
+  return made;
+};
+
+function helpRow([keys, words]) {
+  const names = keys.split(" ").flatMap((name) => [" ", element("kbd", name)]).slice(1);
+  return element("div", element("dt", ...names), element("dd", words));
+}
+
 function showShortcuts() {
   if (dialog.open) return;
   dialogBody.replaceChildren(byId("shortcuts-template").content.cloneNode(true));
+  dialogBody.querySelector("dl").append(...HELP.map(helpRow));
   openDialog("Keyboard shortcuts");
+}
+
+function focusKey(step) {
+  const labels = [...document.querySelectorAll(".keys .key-label")];
+  const at = labels.indexOf(document.activeElement.closest(".keys tr")?.querySelector(".key-label"));
+  labels.at(at < 0 ? 0 : Math.min(Math.max(at + step, 0), labels.length - 1))?.focus();
 }
 
 const SHORTCUTS = {
   "/": () => { if (byId("key-q")) byId("key-q").select(); else location.assign(byId("nav-keys").href); },
   n: () => { if (byId("new-key")) byId("new-key").click(); else location.assign(`${byId("nav-keys").href}new/`); },
+  f: () => location.assign(byId("nav-find").href),
+  "[": () => document.querySelector(".pages [rel=prev]")?.click(),
+  "]": () => document.querySelector(".pages [rel=next]")?.click(),
+  j: () => focusKey(1),
+  k: () => focusKey(-1),
+  r: () => document.activeElement.closest(".keys tr")?.querySelector("[data-dialog='Revoke key']")?.click(),
   "?": showShortcuts,
 };
 

@@ -1,4 +1,4 @@
-// For members: lists that change in place, notices about failed requests, the form of a key, and tokens.
+// For members: lists that change in place, and notices about failed requests. Forms and tokens are in forms.js.
 
 const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
 const byId = (id) => document.getElementById(id);
@@ -19,8 +19,36 @@ document.addEventListener("click", (event) => {
   if (!source || opensElsewhere(event)) return;
   event.preventDefault();
   if (source.matches(".htmx-request")) return; // a second answer would delete what has been typed since
-  htmx.ajax("GET", source.href, { source, target: "#dialog-body", swap: "innerHTML" });
+  openInDialog(source);
 });
+
+let formsLoading = byId("forms-script") ? undefined : Promise.resolve();
+
+/** The list loads forms.js with its first dialog: most visits need no form. */
+function loadForms() {
+  formsLoading ??= new Promise((done, failed) => {
+    const script = byId("forms-script").content.firstElementChild.cloneNode();
+    script.addEventListener("load", done);
+    script.addEventListener("error", () => { formsLoading = undefined; failed(); });
+    document.head.append(script);
+  });
+  return formsLoading;
+}
+
+let isOpening = false;
+
+async function openInDialog(source) {
+  if (isOpening) return;
+  isOpening = true;
+  try {
+    await loadForms();
+    htmx.ajax("GET", source.href, { source, target: "#dialog-body", swap: "innerHTML" });
+  } catch {
+    trouble("This console cannot be reached. Check your connection.", { href: source.href, textContent: "Try again" });
+  } finally {
+    isOpening = false;
+  }
+}
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   detail.headers.Accept = "text/html, application/json";
@@ -41,11 +69,13 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   // htmx cleans up each element that it removes; for forty rows without htmx attributes that blocks the page.
-  if (detail.shouldSwap && detail.target.id === "key-list") detail.target.querySelector("tbody")?.replaceChildren();
+  if (detail.shouldSwap && detail.target.id === "key-list") each(detail.target, "tbody", (rows) => rows.replaceChildren());
   // A new part ends the notices about earlier failures.
   if (detail.shouldSwap && detail.target.id !== "notices") each(document, "[data-trouble], #dialog-notices > *", (notice) => notice.remove());
   // Show notices inside an open dialog: it covers those of the page.
-  if (detail.target.id === "notices" && byId("dialog").open) detail.target = byId("dialog-notices");
+  if (detail.target.id !== "notices") return;
+  if (byId("dialog").open) detail.target = byId("dialog-notices");
+  detail.target.classList.add("is-late");
 });
 
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
@@ -57,6 +87,73 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (news) tell("say", news.textContent.trim().replace(/\s+/g, " "));
   // When the focused link is not in the new part ("Next" on the last page), focus the part itself.
   if (document.activeElement === document.body && event.target.id === "key-list") event.target.focus({ preventScroll: true });
+});
+
+/* Patching: the check of a page that is shown at once brings the whole page. What is equal stays, with its focus, scroll
+   position and selection; only what differs is replaced. */
+
+const isSameKind = (one, other) => one?.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
+
+function patchAttributes(shown, fresh) {
+  for (const { name } of [...shown.attributes]) if (!fresh.hasAttribute(name) && name !== "open") shown.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+}
+
+function patchChildren(shown, fresh) {
+  const named = new Map([...shown.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const stays = (node) => node.id && fresh.querySelector(`:scope > #${CSS.escape(node.id)}`);
+  let place = shown.firstChild;
+  const dropUntil = (isReached) => {
+    while (place && !isReached(place)) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  };
+  for (const next of [...fresh.childNodes]) {
+    const match = named.get(next.id);
+    if (match) dropUntil((node) => node === match || stays(node));
+    else if (!isSameKind(place, next)) dropUntil((node) => !node.id || stays(node));
+    const found = match ?? (isSameKind(place, next) ? place : undefined);
+    if (found === place && found) place = place.nextSibling;
+    else shown.insertBefore(found ?? next, place);
+    if (found) patch(found, next);
+  }
+  dropUntil(() => false);
+}
+
+function patch(shown, fresh) {
+  if (shown.isEqualNode(fresh) || shown.matches?.("#spoken, [data-unpatched]")) return;
+  if (!isSameKind(shown, fresh)) shown.replaceWith(fresh);
+  else if (shown.id === "notices") shown.append(...fresh.children);
+  else if (shown.nodeType !== Node.ELEMENT_NODE) shown.nodeValue = fresh.nodeValue;
+  else {
+    patchAttributes(shown, fresh);
+    patchChildren(shown, fresh);
+  }
+}
+
+htmx.defineExtension("patch", {
+  isInlineSwap: (style) => style === "patch",
+  handleSwap(style, target, fragment) {
+    if (style !== "patch") return false;
+    const focused = document.activeElement;
+    patch(target, fragment.firstElementChild);
+    if (focused !== document.activeElement) (focused.isConnected ? focused : target).focus({ preventScroll: true });
+    return [target];
+  },
+});
+
+const isCheck = ({ requestConfig }) => requestConfig.elt.id === "freshness";
+
+// The list may have been replaced meanwhile, by another page or filter: the answer is about the former one.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (isCheck(detail) && !detail.requestConfig.elt.isConnected) detail.shouldSwap = false;
+});
+
+// Whatever came of it: nothing is being checked any more.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (isCheck(detail)) each(detail.requestConfig.elt, "[data-checking]", (mark) => mark.remove());
 });
 
 /* Trouble on the way: told in place, what was typed is kept, one click to go on */
@@ -75,6 +172,7 @@ const slowRequests = new Map();
 const SLOW = 4000;
 
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
+  if (isCheck(detail)) return; // its page says so itself
   slowRequests.set(detail.xhr, setTimeout(() => {
     tell("notice", { level: "info", text: "Estuary is slow to answer. We go on waiting.", isPassing: true });
   }, SLOW));
@@ -147,33 +245,6 @@ document.addEventListener("htmx:timeout", ({ detail }) => {
   trouble(`No answer came in time.${isChange(detail) ? " Look at your keys before you try again." : ""}`, again(detail));
 });
 
-/* The sentence that says which key will be made */
-
-const LENGTHS = { w: "week", d: "day", h: "hour", m: "minute", s: "second" };
-
-function lifetimeWords(form) {
-  const chosen = form.querySelector("[name=lifetime]:checked");
-  if (!chosen) return "";
-  if (chosen.value === "never") return ", never expires";
-  if (chosen.value !== "custom") return `, valid for ${chosen.closest("label").textContent.trim()}`;
-  const text = form.elements.custom_lifetime.value.trim();
-  if (!/^(\d+\s*[wdhms]\s*)+$/.test(text)) return ", valid for a lifetime of your choice";
-  const parts = [...text.matchAll(/(\d+)\s*([wdhms])/g)];
-  return `, valid for ${parts.map(([, count, unit]) => `${Number(count)} ${LENGTHS[unit]}${Number(count) === 1 ? "" : "s"}`).join(" ")}`;
-}
-
-function updateSummary(form) {
-  const label = form.elements.label.value.trim();
-  const name = label ? ` “${label}”` : "";
-  const upload = form.elements.permission.value === "upload";
-  form.querySelector("[data-summary-text]").textContent = `${upload ? "Upload-only key" : "Key"}${name}${upload ? "" : " for everything"}${lifetimeWords(form)}.`;
-}
-
-document.addEventListener("input", ({ target }) => {
-  const form = target.closest("form[data-summary]");
-  if (form) updateSummary(form);
-});
-
 /* Searching by a token: it never becomes part of an address. The whole one is replaced by its fingerprint, a piece of one
    waits for the rest. */
 
@@ -215,135 +286,47 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.elt.id === "key-search" && isSecret(event.detail.parameters.q)) event.preventDefault();
 });
 
-const PLACEHOLDER = "EST…ARY";
+/* The back-forward cache: a page that comes back is asked for again, since its session may have ended. */
 
-/* Masking: without scripts a token stays readable, so it is hidden from here. A field to type into is masked by the
-   style sheet alone where that works: browsers offer to save what is sent from a password field. */
-
-const masksByStyle = CSS.supports("-webkit-text-security", "disc");
-
-function mask(field) {
-  if (field.readOnly || !masksByStyle) field.type = "password";
-  field.classList.remove("is-shown");
-}
-
-function reveal(field) {
-  field.type = "text";
-  field.classList.add("is-shown");
-}
-
-function toggle(button) {
-  const field = document.querySelector(button.dataset.reveal);
-  const shown = field.classList.contains("is-shown");
-  if (shown) mask(field); else reveal(field);
-  button.setAttribute("aria-pressed", String(!shown));
-}
-
-/* Copying */
-
-function textOf(button) {
-  const source = document.querySelector(button.dataset.copy);
-  const text = "value" in source ? source.value : source.textContent;
-  const token = button.dataset.fill && document.querySelector(button.dataset.fill).value;
-  return token ? text.replace(PLACEHOLDER, token) : text;
-}
-
-function confirmCopied(button) {
-  const before = button.dataset.before ?? button.textContent;
-  button.dataset.before = before;
-  button.textContent = button.dataset.copied;
-  clearTimeout(Number(button.dataset.timer));
-  button.dataset.timer = setTimeout(() => { button.textContent = before; }, 4000);
-  tell("say", "Copied");
-}
-
-function offerByHand(button) {
-  const field = document.querySelector(button.dataset.fill || button.dataset.copy);
-  const keys = /Mac|iP(hone|ad)/.test(navigator.userAgent) ? "⌘C" : "Ctrl+C";
-  const advice = `Your browser does not let this page copy. The text is selected: press ${keys}.`;
-  const fallback = document.querySelector("[data-copy-fallback]");
-  if (fallback) fallback.textContent = advice;
-  if ("select" in field) {
-    reveal(field);
-    field.focus();
-    field.select();
-  } else {
-    getSelection().selectAllChildren(field);
-  }
-  tell("say", advice);
-}
-
-async function copy(button) {
-  try {
-    await navigator.clipboard.writeText(textOf(button));
-    confirmCopied(button);
-    disarm(button);
-  } catch {
-    offerByHand(button);
-  }
-}
-
-/* Leaving without the token: ask once. */
-
-const uncopied = () => document.querySelector("[data-uncopied]");
-
-function disarm(element) {
-  element.closest("[data-uncopied]")?.removeAttribute("data-uncopied");
-}
-
-window.addEventListener("beforeunload", (event) => {
-  const panel = uncopied();
-  if (!panel) return;
-  event.preventDefault();
-  disarm(panel);
+window.addEventListener("pagehide", ({ persisted }) => {
+  if (persisted) document.body.hidden = true;
 });
 
-document.addEventListener("leave", (event) => {
-  const panel = uncopied();
-  if (!panel) return;
-  event.preventDefault();
-  disarm(panel);
-  tell("notice", { level: "warning", text: "You have not copied the token, and it will not be shown again. Close once more to leave without it." });
-});
-
-/* Wiring */
-
-document.addEventListener("click", (event) => {
-  const revealer = event.target.closest("[data-reveal]");
-  const copier = event.target.closest("[data-copy]");
-  const saved = event.target.closest("[data-saved]");
-  if (revealer) toggle(revealer);
-  if (copier) copy(copier);
-  if (saved) disarm(saved);
-});
-
-document.addEventListener("copy", (event) => {
-  if (event.target.matches?.("[data-wipe]")) {
-    disarm(event.target);
-    tell("say", "Copied");
-  }
-});
-
-window.addEventListener("pageshow", (event) => {
-  // A page restored from the back-forward cache must not show the token again.
-  if (!event.persisted) return;
-  each(document, "[data-secret]", (field) => { field.value = ""; mask(field); });
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) location.replace(location.pathname + location.search);
 });
 
 /* Filters: on a narrow screen they scroll sideways; bring the chosen one into view without moving the page. */
 
 function showChosenChip(root) {
-  each(root, ".chip[aria-current]", (chip) => { chip.closest("ul").scrollLeft = chip.offsetLeft - 64; });
+  each(root, ".chip[aria-current]", (chip) => { (chip.closest(".list-line") ?? chip.closest("ul")).scrollLeft = chip.offsetLeft - 128; });
 }
 
 /* Start, and again for each part that htmx brings */
 
 function prepare(root) {
-  each(root, "[data-secret]", mask);
-  each(root, "form[data-summary]", updateSummary);
-  if (root.matches?.("form[data-summary]")) updateSummary(root);
   showChosenChip(root);
 }
 
+/** After a proof that was asked for on the way to a dialog: its link is on this page again. */
+function openDialogAgain() {
+  const [, path] = location.hash.split("#dialog=");
+  if (!path) return;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  const link = document.querySelector(`a[data-dialog][href="${CSS.escape(path)}"]`);
+  link?.focus();
+  link?.click();
+}
+
+/** A key is new once: the address that is shared or kept as a bookmark does not say so. */
+function forgetNewKey() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has("new")) return;
+  address.searchParams.delete("new");
+  history.replaceState(history.state, "", address);
+}
+
+forgetNewKey();
 prepare(document);
+openDialogAgain();
 document.addEventListener("htmx:load", ({ detail }) => prepare(detail.elt));

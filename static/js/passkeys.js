@@ -56,6 +56,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-passkey]")) return;
   event.preventDefault();
-  if (!window.PublicKeyCredential) return tell("This browser does not offer passkeys here: they need https, or an address of this machine.");
+  if (!window.isSecureContext) return tell("Passkeys need https. Use another method, or ask an admin of this console.");
+  if (!window.PublicKeyCredential) return tell("This browser has no passkeys. Use another method, or another browser.");
   if (!form.querySelector("[aria-disabled]")) ask(form);
 });

@@ -22,6 +22,10 @@ def test_pages_are_asked_for_and_answered(stage: Stage) -> None:
         assert one.node.errors == one.read.errors == one.kept.errors == 0
         assert one.read.p50 <= one.read.p99 <= one.read.most
     assert all(one.rss > one.pss > 0 for one in found.memory)
+    assert found.plain is not None
+    assert found.slow is not None
+    assert (found.plain.errors, found.slow.kept.errors) == (0, 0)
+    assert found.slow.kept.p50 < 1000 * TINY.slow <= found.slow.read.p50
 
 
 def test_every_member_at_once_gets_their_own_page(stage: Stage) -> None:
@@ -31,6 +35,8 @@ def test_every_member_at_once_gets_their_own_page(stage: Stage) -> None:
         found = apart.submit(members.measure, stage, TINY).result()
 
     assert (found.members, found.errors, found.sustained.errors) == (4, 0, 0)
+    assert found.kept_errors == 0
+    assert found.kept_p95 > 0
     assert 1000 * TINY.slow < found.p50 <= found.p95 <= found.most
 
 

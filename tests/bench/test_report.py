@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench.compare import compared
 from bench.curves import draw
 from bench.exports import ExportFigures
 from bench.load import Load
@@ -25,21 +26,29 @@ from bench.svg import Chart, Curve, drawn
 from bench.targets import MIB, rows_of
 
 LOAD = Load(1, 100, 0, 400.0, 25.0, 30.0, 40.0, 50.0, 2.0)
+KEPT = replace(LOAD, p50=5.0)
+PLAIN = replace(LOAD, per_second=200.0)
 
 
 @pytest.fixture
 def results() -> Results:
-    figures = [PageFigures(10, count, LOAD, LOAD, LOAD, 7.25) for count in (1, 32)]
-    memory = [Memory(10, one.connections, 90 * MIB, 120 * MIB, 80 * MIB) for one in figures]
-    paint = Paint(30, 60, 140, 0, 0, 0, 6, 40_000, 9_000, 1, 7_000)
+    figures = [
+        PageFigures(keys, count, LOAD, LOAD, KEPT, 6.25)
+        for keys in (10, 10_000)
+        for count in (1, 32)
+    ]
+    memory = [Memory(one.keys, one.connections, 90 * MIB, 120 * MIB, 80 * MIB) for one in figures]
+    slow = PageFigures(10, 1, replace(LOAD, p50=500.0), LOAD, KEPT, 6.25)
+    paint = Paint(30, 60, 140, 0, 0, 0, 4, 35_000, 9_000, 1, 5_000)
     return Results(
         this_machine(),
-        pages=Pages(figures, memory),
+        pages=Pages(figures, memory, PLAIN, slow),
         paint=[PaintFigures(10, 7, paint, 130, 160, 100, 60)],
         exports=[
-            ExportFigures(size, size * MIB, 2e8, 1.9e8, 0.95, 21, 30, MIB, 4) for size in (1, 1024)
+            ExportFigures(size, size * MIB, 2e8, 1.9e8, 0.95, 21, 30, MIB, 1.9)
+            for size in (1, 1024)
         ],
-        members=Members(200, 5, 0, 900, 1500, 1600, LOAD),
+        members=Members(200, 5, 0, 900, 1500, 1600, LOAD, 900, 0),
         profile=[Profile(10, {"templates": 60.0, "database and sessions": 40.0})],
         routes=[RouteFigures("key_detail", 4.0, 1.0), RouteFigures("account", 10.0, 2.5)],
         minutes=9.6,
@@ -56,7 +65,7 @@ def test_what_is_missed_is_told_with_by_how_much(results: Results) -> None:
 
     lines = [line for line in told(results).splitlines() if "**no**" in line]
 
-    assert [line.split(" | ")[3] for line in lines] == ["**no**, by 0.10", "**no**, by 4.0 MiB"]
+    assert [line.split(" | ")[3] for line in lines] == ["**no**, by 0.05", "**no**, by 4.0 MiB"]
 
 
 def test_the_results_survive_their_file(results: Results, tmp_path: Path) -> None:
@@ -75,7 +84,17 @@ def test_only_the_block_of_the_page_is_rewritten(results: Results, tmp_path: Pat
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "1970" not in text
-    assert "| Page of 10 keys, 32 connections: pages a second | ≥ 350 | 400 | yes | 413" in text
+    assert "32 connections ÷ the plain page's: kept | ≥ 1.50 | 2.00 | yes | 413 a second" in text
+
+
+def test_runs_on_two_pythons_are_not_compared(results: Results) -> None:
+    other = replace(results, machine=replace(results.machine, build="another"))
+
+    assert any(
+        "Export of 1 GiB: CPU | 1.9 s | 1.9 s" in line for line in compared(results, results)
+    )
+    with pytest.raises(SystemExit, match="are not compared"):
+        compared(results, other)
 
 
 def test_sizing_is_worked_out_from_the_figures(results: Results) -> None:

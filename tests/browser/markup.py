@@ -10,6 +10,30 @@ from xml.etree.ElementTree import Element
 import html5lib
 from html5lib.html5parser import ParseError
 
+#: What an element is without a role.
+OWN_ROLES = {
+    "table": {"table"},
+    "thead": {"rowgroup"},
+    "tbody": {"rowgroup"},
+    "tr": {"row"},
+    "th": {"columnheader", "rowheader"},
+    "td": {"cell"},
+    "nav": {"navigation"},
+    "main": {"main"},
+    "header": {"banner"},
+    "button": {"button"},
+    "ul": {"list"},
+    "ol": {"list"},
+    "li": {"listitem"},
+    "dialog": {"dialog"},
+    "form": {"form"},
+    "section": {"region"},
+    "h1": {"heading"},
+    "h2": {"heading"},
+}
+#: These may have no name while they have no role.
+NAMELESS = {"div", "span", "p", "code", "pre", "b", "i", "strong", "bdi", "time", "dd", "dt", "li"}
+REFERENCES = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
 UNLABELLED = {"hidden", "submit", "button", "reset", "image"}
 
 
@@ -20,12 +44,13 @@ def faults_of(html: str, *, is_part: bool) -> list[str]:
         tree: Any = parser.parseFragment(html) if is_part else parser.parse(html)
     except ParseError:  # a strict parser stops at the first fault
         return [f"{place}: {code}" for place, code, _ in parser.errors]
-    return [*_doubled_ids(tree), *_unlabelled(tree)]
+    missing = [] if is_part else _missing_references(tree)  # a part may name the rest of the page
+    return [*_doubled_ids(tree), *_unlabelled(tree), *_roles(tree), *missing]
 
 
 def _doubled_ids(tree: Element) -> Iterator[str]:
     counts = Counter(element.get("id") for element in tree.iter() if element.get("id"))
-    yield from (f"id {name} stands {count} times" for name, count in counts.items() if count > 1)
+    yield from (f"id {name} occurs {count} times" for name, count in counts.items() if count > 1)
 
 
 def _unlabelled(tree: Element) -> Iterator[str]:
@@ -36,3 +61,23 @@ def _unlabelled(tree: Element) -> Iterator[str]:
             continue
         if id(field) not in wrapped and field.get("id") not in named:
             yield f"{field.tag} {field.get('name')} has no label"
+
+
+def _roles(tree: Element) -> Iterator[str]:
+    for element in tree.iter():
+        role = element.get("role")
+        if role in OWN_ROLES.get(str(element.tag), set()):
+            yield f"{element.tag} repeats its role {role}"
+        is_named = element.get("aria-label") or element.get("aria-labelledby")
+        if is_named and not role and element.tag in NAMELESS:
+            yield f"{element.tag} has a name but no role"
+
+
+def _missing_references(tree: Element) -> Iterator[str]:
+    ids = {element.get("id") for element in tree.iter()}
+    for element in tree.iter():
+        for attribute in REFERENCES:
+            named = (element.get(attribute) or "").split()
+            yield from (
+                f"{attribute} names {one}, which is missing" for one in named if one not in ids
+            )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
+from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from playwright.sync_api import Page, expect
 
+from keys.exports.rows import row_of
+from keys.models import ExportComparison, PreparedExport
 from keys.sandbox import Fault
 from tests.browser.stage import Stage
 
@@ -45,7 +49,7 @@ def refused_sign_in(_: Stage, page: Page) -> None:
 
 def refused_token(_: Stage, page: Page) -> None:
     page.goto("/account/token/")
-    page.get_by_label("Estuary API key").fill("not a key")
+    page.get_by_label("Token of your Estuary key").fill("not a key")
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("alert")).to_be_visible()
 
@@ -62,8 +66,8 @@ def form_with_errors(_: Stage, page: Page) -> None:
 def never_chosen(_: Stage, page: Page) -> None:
     page.goto("/keys/new/")
     page.get_by_label("Label").fill("disaster recovery")
-    page.get_by_text("Never", exact=True).click()
-    page.get_by_text("Everything", exact=True).click()
+    page.get_by_text("No expiry", exact=True).click()
+    page.get_by_text("Full access", exact=True).click()
 
 
 def created(_: Stage, page: Page) -> None:
@@ -104,6 +108,72 @@ def back_at_the_list(told: str, *faults: Fault) -> Play:
     return play
 
 
+def found(text: str) -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto("/keys/find/")
+        page.get_by_label("Token, fingerprint").fill(text)
+        page.get_by_role("button", name="Find", exact=True).click()
+        expect(page.get_by_role("alert").or_(page.locator(".finding")).first).to_be_visible()
+
+    return play
+
+
+def tokens_of(stage: Stage, name: str, count: int) -> str:
+    return "\n".join(list(stage.node.state.users[name].keys)[:count])
+
+
+def found_own_and_others(stage: Stage, page: Page) -> None:
+    """A text with two tokens of Alice's, one of another member, and an unknown one."""
+    unknown = "EST11111111-1111-4111-8111-111111111111ARY"
+    found(f"{tokens_of(stage, 'alice', 2)}\n{tokens_of(stage, 'team', 1)}\n{unknown}")(stage, page)
+
+
+def asked_about_found(stage: Stage, page: Page) -> None:
+    found(tokens_of(stage, "alice", 1))(stage, page)
+    page.get_by_role("button", name="Ask Estuary whether it works").click()
+    expect(page.get_by_text("Estuary accepts it")).to_be_visible()
+
+
+def leaked_key(stage: Stage, page: Page) -> None:
+    found(tokens_of(stage, "alice", 1))(stage, page)
+    page.goto(str(page.get_by_role("link", name="Revoke now").get_attribute("href")))
+
+
+def many_created(labels: str, told: Literal["heading", "alert"] = "heading") -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto("/keys/new/many/")
+        page.get_by_label("Labels, one a line").fill(labels)
+        page.get_by_role("button", name="Create keys").click()
+        expect(page.locator("#created-title, [role=alert]").first).to_be_visible()
+        expect(page.get_by_role(told).first).to_be_visible()
+
+    return play
+
+
+def bulk_preview(action: str, query: str) -> Play:
+    def play(_: Stage, page: Page) -> None:
+        page.goto(f"/keys/?q={query}")
+        if (every := page.locator("[name=all_found]")).count():
+            every.check()
+        for box in page.locator("[name=key]").all():
+            box.check()
+        page.get_by_label("With the selected keys").select_option(action)
+        page.get_by_role("button", name="Preview").click()
+        page.wait_for_url("**/keys/bulk/")
+        expect(page.locator("#bulk-change")).to_be_visible()
+
+    return play
+
+
+def bulk_started(query: str) -> Play:
+    def play(stage: Stage, page: Page) -> None:
+        bulk_preview("revoke", query)(stage, page)
+        page.get_by_role("button", name=re.compile("^Revoke")).click()
+        expect(page.locator("#bulk-title")).to_be_visible()
+
+    return play
+
+
 def answer_lost(stage: Stage, page: Page) -> None:
     stage.node.set_fault("create", Fault("reset-after", times=1))
     page.goto("/keys/new/")
@@ -133,6 +203,39 @@ def audited_key(stage: Stage, page: Page) -> None:
     back_at_the_list("New")(stage, page)
     page.get_by_role("row").filter(has_text="New").get_by_role("link").first.click()
     page.wait_for_url("**/keys/*/")
+
+
+def rotate_form(label: str) -> Play:
+    """The page that rotates the first key that a search for the label finds."""
+
+    def play(stage: Stage, page: Page) -> None:
+        first_row(f"/keys/?q={label}", "detail")(stage, page)
+        page.get_by_role("link", name=re.compile("Rotate key|Create another")).click()
+        expect(
+            page.get_by_role("button", name=re.compile("Rotate key|Create another"))
+        ).to_be_visible()
+
+    return play
+
+
+def rotated(stage: Stage, page: Page) -> None:
+    """A key made now is rotated, so that no other scene's key changes."""
+    audited_key(stage, page)
+    page.get_by_role("link", name="Rotate key").click()
+    page.get_by_role("button", name="Rotate key").click()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def rotation(stage: Stage, page: Page) -> None:
+    rotated(stage, page)
+    page.get_by_role("link", name="Change this").click()
+    expect(page.get_by_role("button", name="End the old key now")).to_be_visible()
+
+
+def rotated_key(stage: Stage, page: Page) -> None:
+    rotation(stage, page)
+    page.goto(page.url.replace("rotation/", ""))
+    expect(page.get_by_role("heading", name="Rotation")).to_be_visible()
 
 
 def note_form(stage: Stage, page: Page) -> None:
@@ -182,7 +285,7 @@ def revoked_expired(stage: Stage, page: Page) -> None:
 
 def menu_open(_: Stage, page: Page) -> None:
     page.goto("/stats/")
-    page.locator("summary").click()
+    page.locator("header summary").click()
 
 
 def exported(_: Stage, page: Page) -> None:
@@ -221,7 +324,7 @@ def held(after: str) -> Play:
     def play(_: Stage, page: Page) -> None:
         page.goto("/keys/")
         page.route("**/keys/?status=active", lambda _: None, times=1)
-        page.get_by_role("link", name="Active").click()
+        page.get_by_role("link", name="later").click()
         expect(page.locator(after)).to_be_visible()
 
     return play
@@ -230,7 +333,7 @@ def held(after: str) -> Play:
 def no_connection(_: Stage, page: Page) -> None:
     page.goto("/keys/")
     page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     expect(page.get_by_text("This console cannot be reached")).to_be_visible()
 
 
@@ -238,7 +341,7 @@ def session_over(_: Stage, page: Page) -> None:
     page.goto("/keys/")
     cookies = page.context.cookies()
     page.context.clear_cookies()
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     expect(page.get_by_text("Your session has ended.")).to_be_visible()
     page.context.add_cookies(cookies)  # type: ignore[arg-type]
 
@@ -288,3 +391,90 @@ def export_running(stage: Stage, page: Page) -> None:
     page.wait_for_timeout(1000)
     page.goto("/exports/")
     expect(page.get_by_text("An export of this account is running.")).to_be_visible()
+
+
+def synced(path: str) -> Play:
+    """A page of the team, after a worker has looked at all accounts."""
+
+    def play(stage: Stage, page: Page) -> None:
+        stage.console.look_at_accounts()
+        page.goto(path)
+
+    return play
+
+
+def view_saved(stage: Stage, page: Page) -> None:
+    stage.console.look_at_accounts()
+    page.goto("/team/keys/")
+    page.get_by_label("Status").select_option("No expiry")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Keep this filter as a view").fill("Endless keys")
+    page.get_by_role("button", name="Save view").click()
+    expect(page.get_by_role("link", name="Endless keys")).to_be_visible()
+
+
+def export_queued(_: Stage, page: Page) -> None:
+    """No worker runs on the stage."""
+    page.goto("/exports/")
+    page.get_by_role("button", name="Prepare export").click()
+    expect(page.get_by_role("button", name="Cancel export")).to_be_visible()
+
+
+def export_ready(stage: Stage, page: Page) -> None:
+    day = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    row = PreparedExport(
+        member=User(username="alice"),
+        state="ready",
+        node="api.estuary.tech",
+        created_at=day,
+        ended_at=day,
+        expires_at=day + timedelta(days=7),
+        size=1_300_000_000,
+        sha256="0123456789abcdef" * 4,
+        content_count=65_535,
+        deal_count=410_000,
+        document_date="2026-11-28T10:00:00.123456789Z",
+        document_version="v0.0.1",
+    )
+    rendered("keys/export.html", row=row_of(row))(stage, page)
+
+
+def revoke_for_a_member(stage: Stage, page: Page) -> None:
+    stage.console.look_at_accounts()
+    page.goto("/team/varied/")
+    page.get_by_role("link", name="Revoke").first.click()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_label("Reason")).to_be_visible()
+
+
+def exports_compared(stage: Stage, page: Page) -> None:
+    day = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    counts = {"appeared": 1200, "vanished": 3, "changed": 410}
+    rendered(
+        "keys/export_compare.html",
+        old=PreparedExport(created_at=day - timedelta(days=7)),
+        new=PreparedExport(created_at=day),
+        row=ExportComparison(state="done", counts={"content": counts, "deal": counts}),
+        here="#",
+    )(stage, page)
+
+
+def dry_run(stage: Stage, page: Page) -> None:
+    stage.console.look_at_accounts()
+    page.goto("/team/varied/offboard/")
+    page.get_by_role("group", name="Keep these keys").get_by_role("checkbox").first.check()
+    page.get_by_label("Hand kept keys over to").fill("carol")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_text("Dry run: nothing was changed.")).to_be_visible()
+
+
+def off_boarded(stage: Stage, page: Page) -> None:
+    """Each look has its own page, but a member leaves once."""
+    page.goto("/team/leaver/offboard/")
+    if page.get_by_role("button", name="Off-board").is_visible():
+        page.get_by_label("Reason").fill("Left the company")
+        page.get_by_label("The member's name").fill("leaver")
+        page.get_by_role("button", name="Off-board").click()
+        stage.console.off_board()
+        page.reload()
+    expect(page.get_by_text("Download the report")).to_be_visible()

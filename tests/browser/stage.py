@@ -36,7 +36,7 @@ def cast(node: Sandbox) -> list[dict[str, Any]]:
     """The members of the scenes, with their accounts at the node."""
     contents = {"alice": 1200, "carol": 40}
     names = ["alice", "carol", "empty", "many", "team", "stale", "expired", "long", "busy"]
-    names += ["down", "keeper", "varied"]
+    names += ["down", "keeper", "varied", "leaver"]
     accounts = {name: node.add_user(name, contents=contents.get(name, 0)) for name in names}
     node.add_user("bob")
     label, own = "console", {name: timedelta(days=200) for name in names} | {"expired": None}

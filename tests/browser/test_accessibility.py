@@ -17,7 +17,7 @@ from tests.support.console import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-#: The layout changes only at 640 px; other widths are checked on the densest pages.
+#: The layout changes at 640 px, the list also at 896 px; other widths: on the densest pages.
 WIDTHS, ALL_WIDTHS = (1280, 390), (1920, 1280, 768, 390)
 WIDE_ONES = {"keys-team", "create", "created", "key-with-history", "stats", "account"}
 HEIGHT = 1600  # axe cannot judge what is scrolled out of a dialog

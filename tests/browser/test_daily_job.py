@@ -27,7 +27,7 @@ def test_a_new_member_signs_in_connects_and_sees_the_keys(
 ) -> None:
     page = open_page()
     sign_in(page, newcomer)
-    page.get_by_label("Estuary API key").fill(f"Bearer {newcomer.token}")
+    page.get_by_label("Token of your Estuary key").fill(f"Bearer {newcomer.token}")
     page.get_by_role("button", name="Connect").click()
     page.wait_for_url("**/keys/")
     expect(page.get_by_role("table")).to_contain_text("Used by this console")

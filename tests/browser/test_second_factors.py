@@ -136,15 +136,18 @@ def test_a_passkey_gives_a_fresh_proof(
     page.wait_for_url("**/accounts/security/codes/")
     console.age_proofs()
 
-    page.goto("/keys/")
+    page.goto("/keys/?status=active")
     page.get_by_role(
         "link", name="New key"
     ).click()  # would open a dialog, but the proof comes first
-    page.wait_for_url("**/accounts/reauthenticate/?next=%2Fkeys%2Fnew%2F")
+    page.wait_for_url("**/accounts/reauthenticate/?next=*")
+    page.get_by_role("link", name="Not now").click()
+    page.wait_for_url("**/keys/?status=active")
+    page.get_by_role("link", name="New key").click()
     page.get_by_role("button", name="Confirm with a passkey").click()
 
-    page.wait_for_url("**/keys/new/")
-    expect(page.get_by_label("Label")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_label("Label")).to_be_focused()
+    page.wait_for_url("**/keys/?status=active")
 
 
 def test_a_form_in_a_dialog_is_filled_in_after_the_proof(
@@ -181,7 +184,7 @@ def test_the_proof_works_without_scripts_and_keeps_a_pasted_key(
     page = open_page(java_script_enabled=False, **(phone if is_phone else {}))
     sign_in(page, newcomer)
     console.age_proofs()
-    page.get_by_label("Estuary API key").fill(newcomer.token)
+    page.get_by_label("Token of your Estuary key").fill(newcomer.token)
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("heading", name="Confirm it is you")).to_be_visible()
     assert newcomer.token not in page.content() + page.url
@@ -208,3 +211,21 @@ def test_one_browser_ends_the_session_of_another(open_page: OpenPage, member: Me
     there.get_by_role("link", name="Stats").click()
 
     there.wait_for_url("**/accounts/login/**")
+
+
+def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page()
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill(member.name)
+    field = page.locator("[name=password]")
+    field.fill(PASSWORD)
+    page.get_by_role("button", name="Show Password").click()
+    expect(field).to_have_attribute("type", "text")
+    page.evaluate(
+        "addEventListener('submit', (event) => { event.preventDefault();"
+        " window.sent = document.querySelector('[name=password]').type; })"
+    )
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    assert page.evaluate("window.sent") == "password"

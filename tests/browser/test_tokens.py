@@ -53,7 +53,7 @@ def test_back_after_creating_shows_no_token(page: Page, member: Member) -> None:
     token = create(page, "seen once", member)
     page.get_by_role("button", name="Copy", exact=True).first.click()
     page.get_by_role("link", name="I have saved it").click()
-    page.wait_for_url("**/keys/?new=*")
+    page.wait_for_url("**/keys/")
     page.go_back()
     expect(page.get_by_role("heading", name="New key")).to_be_visible()
     assert token not in page.content()
@@ -85,25 +85,96 @@ def test_the_browser_keeps_no_token(page: Page, member: Member) -> None:
     page.get_by_role("button", name="Copy", exact=True).first.click()
     assert token not in page.evaluate(TRACES)
     page.get_by_role("link", name="I have saved it").click()
-    page.wait_for_url("**/keys/?new=*")
+    page.wait_for_url("**/keys/")
     assert token not in page.evaluate(TRACES)
     assert token not in str(page.context.storage_state(indexed_db=True))
 
 
-def test_leaving_uncopied_asks_once(page: Page, member: Member) -> None:
-    asked: list[str] = []
+def test_leaving_uncopied_asks_each_time(page: Page, member: Member) -> None:
+    answers = ["stay", "stay", "leave"]
 
-    def stay(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.dismiss()
+    def answer(dialog: Dialog) -> None:
+        assert dialog.type == "beforeunload"
+        if answers.pop(0) == "stay":
+            dialog.dismiss()
+        else:
+            dialog.accept()
 
     create(page, "uncopied", member)
-    page.on("dialog", stay)
-    page.get_by_role("link", name="Stats").click()
-    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+    page.on("dialog", answer)
+    for left in (2, 1):
+        page.get_by_role("link", name="Stats").click()
+        expect(page.get_by_label("Token", exact=True)).to_be_visible()
+        assert len(answers) == left
     page.get_by_role("link", name="Stats").click()
     page.wait_for_url("**/stats/")
-    assert asked == ["beforeunload"]
+    assert answers == []
+
+
+def test_only_copying_makes_leaving_the_primary_action(page: Page, member: Member) -> None:
+    create(page, "coloured", member)
+    saved, copy = (
+        page.get_by_role("link", name="I have saved it"),
+        page.get_by_role("button", name="Copy", exact=True).first,
+    )
+    colour = "(it) => getComputedStyle(it).backgroundColor"
+    primary = copy.evaluate(colour)
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("link", name="Stats").click()
+    page.get_by_role("button", name="Show", exact=True).click()
+    assert saved.evaluate(colour) != primary
+    copy.click()
+    expect(page.get_by_role("button", name="Copied", exact=True)).to_be_visible()
+    assert saved.evaluate(colour) == primary
+
+
+def test_the_address_of_the_list_does_not_keep_the_new_key(page: Page, member: Member) -> None:
+    create(page, "marked once", member)
+    page.get_by_role("link", name="I have saved it").click()
+    page.wait_for_url("**/keys/")
+    expect(page.get_by_role("row").filter(has_text="marked once")).to_contain_text("New")
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text="marked once")).not_to_contain_text("New")
+
+
+def test_nothing_moves_when_copy_becomes_copied(page: Page, member: Member) -> None:
+    create(page, "still", member)
+    for number in (0, 1):
+        button = page.locator("[data-copied]:visible").nth(number)
+        before = button.bounding_box()
+        button.click()
+        expect(button).to_have_text("Copied")
+        assert button.bounding_box() == before
+
+
+def test_nothing_moves_when_another_snippet_is_chosen(page: Page, member: Member) -> None:
+    create(page, "tabs", member)
+    place = page.locator(".tabs").bounding_box()
+    for name in ("Kubernetes", "1Password", "Docker"):
+        page.get_by_text(name, exact=True).click()
+        expect(page.locator(".tabs pre:visible")).to_have_count(1)
+        assert page.locator(".tabs").bounding_box() == place
+
+
+def test_a_page_from_the_back_forward_cache_shows_no_token(page: Page, member: Member) -> None:
+    token = create(page, "restored", member)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert token not in page.content()
+    assert page.evaluate("document.querySelector('#created-token').value") == ""
+    assert page.locator(".qr svg").count() == 0
+    expect(page.locator("body")).to_be_hidden()
+    page.evaluate("document.querySelector('[data-uncopied]').removeAttribute('data-uncopied')")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(page.get_by_role("button", name="Create key")).to_be_visible()
+
+
+def test_a_page_restored_after_sign_out_leads_to_the_sign_in(page: Page, member: Member) -> None:
+    expect(page.get_by_role("table")).to_be_visible()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    expect(page.locator("body")).to_be_hidden()
+    page.context.clear_cookies()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    page.wait_for_url("**/accounts/login/**")
 
 
 def test_leaving_copied_or_saved_asks_nothing(page: Page, member: Member) -> None:
@@ -115,7 +186,7 @@ def test_leaving_copied_or_saved_asks_nothing(page: Page, member: Member) -> Non
     page.wait_for_url("**/stats/")
     create(page, "saved", member)
     page.get_by_role("link", name="I have saved it").click()
-    page.wait_for_url("**/keys/?new=*")
+    page.wait_for_url("**/keys/")
 
 
 def test_without_the_clipboard_the_token_is_selected_with_a_notice(
@@ -136,11 +207,29 @@ def test_without_the_clipboard_the_token_is_selected_with_a_notice(
 
 
 def test_snippets_are_copied_with_the_token_filled_in(page: Page, member: Member) -> None:
-    token = create(page, "snippet", member)
+    token = create(page, "EST…ARY", member)
     assert token not in str(page.locator("pre").all_text_contents())
-    page.get_by_role("button", name="Copy", exact=True).last.click()
-    expect(page.get_by_role("button", name="Copied", exact=True)).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == f"ESTUARY_TOKEN={token}"
+    copied = {}
+    for name in (".env", "Try it", "Upload", "GitHub", "Kubernetes", "1Password", "Docker"):
+        page.get_by_text(name, exact=True).click()
+        page.locator(".snippet:visible").get_by_role("button").click()
+        expect(page.locator(".snippet:visible").get_by_text("Copied", exact=True)).to_be_visible()
+        copied[name] = page.evaluate("navigator.clipboard.readText()")
+    assert copied.pop(".env") == f"ESTUARY_TOKEN={token}"
+    assert [text.count(f"'{token}'") for text in copied.values()] == [1, 1, 1, 1, 0, 1]
+    # The label, which looks like the placeholder, stays what it is.
+    assert '"title":"EST…ARY"' in copied["1Password"]
+    assert copied["1Password"].count(token) == 1
+    assert token not in str(page.locator("pre").all_text_contents())
+
+
+def test_snippets_are_chosen_with_the_keyboard(page: Page, member: Member) -> None:
+    create(page, "keys", member)
+    page.get_by_role("radio", name=".env").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Try it")).to_be_checked()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("region", name="Try it")).to_be_focused()
 
 
 def test_a_token_pasted_into_the_search_becomes_its_fingerprint(page: Page, member: Member) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -52,7 +53,7 @@ def test_a_list_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> None
     held(page, r"status=active")
     progress = "document.querySelector('.progress')"
     watch(page, "htmx:beforeSend", f"getComputedStyle({progress}).visibility === 'visible'")
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     assert 190 <= page.evaluate("window.seen") < 600
 
 
@@ -95,6 +96,14 @@ def test_a_download_shows_waiting_until_it_starts(console: Console, page: Page) 
         expect(page.get_by_text("The download has started.").first).to_be_visible()
         expect(page.get_by_text("Estuary is building the file.")).to_be_hidden()
         expect(button).not_to_have_attribute("aria-disabled", "true")
+
+
+def test_a_finished_export_appears_by_itself(console: Console, page: Page) -> None:
+    page.goto("/exports/")
+    with page.expect_download():
+        page.get_by_role("button", name="Download now").click()
+    expect(page.locator("#last-exports")).to_contain_text("Done")
+    expect(page.get_by_role("button", name="Download now")).to_be_visible()
 
 
 #: Playwright asks nothing of a page that waits for a navigation, so the page looks itself.
@@ -167,7 +176,7 @@ def test_a_filter_chosen_while_a_search_is_under_way_wins(page: Page, held: Hold
     page.get_by_role("searchbox").fill("con")
     while not routes:
         page.wait_for_timeout(20)
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     page.wait_for_url("**/keys/?status=active")
     answered(routes[0])
     page.wait_for_timeout(200)
@@ -181,7 +190,7 @@ def test_a_slow_estuary_is_announced(console: Console, page: Page) -> None:
     expect(slow).to_be_visible()
     expect(page.locator(".notice.info use").first).to_have_attribute("href", "#icon-info")
     expect(slow).to_be_hidden()
-    expect(page.get_by_text("read from Estuary")).to_be_visible()
+    expect(page.locator(".list-state")).to_contain_text("just now")
 
 
 def test_reduced_motion_stops_the_waiting_animation(
@@ -190,9 +199,52 @@ def test_reduced_motion_stops_the_waiting_animation(
     page = open_page(reduced_motion="reduce")
     sign_in(page, member)
     held(page, r"status=active")
-    page.get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="later").click()
     expect(page.locator(".progress")).to_have_css("visibility", "visible")
     running = (
         "document.getAnimations().filter((it) => it.effect.getComputedTiming().iterations > 1)"
     )
     assert page.evaluate(f"{running}.length") == 0
+
+
+def has_answered(page: Page, calls: str) -> None:
+    page.route(re.compile("/keys/steps/[0-9-]+/$"), lambda route: route.fulfill(body=calls))
+
+
+def test_a_slow_creation_tells_what_estuary_has_answered(page: Page, held: Hold) -> None:
+    page.goto("/keys/new/")
+    routes, where = held(page, r"/keys/new/$"), "document.querySelector('.steps').offsetTop"
+    page.get_by_label("Label").fill("slow")
+    place = page.evaluate(where)
+    steps = page.locator(".steps")
+    for answers, words in (
+        ("", "Asking Estuary…"),
+        ("list", "Creating the key…"),
+        ("list create", "Estuary has answered with a key. Checking its list…"),
+        ("list create list", "Estuary has answered with a key. Checking its list…"),
+    ):
+        has_answered(page, answers)
+        if not routes:
+            page.get_by_role("button", name="Create key").click()
+        expect(steps).to_have_text(words)
+        assert page.evaluate(where) == place
+    assert re.search(r"name=\"steps\"\s+\d+-|steps=\d+-", routes[0].request.post_data or "")
+    routes[0].continue_()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def test_steps_that_cannot_be_asked_for_claim_nothing(
+    open_page: OpenPage, member: Member, held: Hold
+) -> None:
+    page = open_page(ignored="502|ERR_FAILED|htmx:")
+    sign_in(page, member)
+    page.goto("/keys/new/")
+    routes = held(page, r"/keys/new/$")
+    page.route(re.compile("/keys/steps/"), lambda route: route.fulfill(status=502, body="list"))
+    page.get_by_label("Label").fill("slow")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.locator(".steps")).to_have_text("Asking Estuary…")
+    page.wait_for_timeout(1200)
+    expect(page.locator(".steps")).to_have_text("Asking Estuary…")
+    routes[0].abort()
+    expect(page.locator(".steps")).to_be_empty()

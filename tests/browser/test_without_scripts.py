@@ -20,7 +20,7 @@ def test_the_whole_job_works_without_scripts(
 ) -> None:
     page = open_page(java_script_enabled=False)
     sign_in(page, newcomer)
-    page.get_by_label("Estuary API key").fill(newcomer.token)
+    page.get_by_label("Token of your Estuary key").fill(newcomer.token)
     page.get_by_role("button", name="Connect").click()
     page.wait_for_url("**/keys/")
 
@@ -86,12 +86,12 @@ def test_the_rest_of_the_job_works_without_scripts(
     page = open_page(java_script_enabled=False)
     sign_in(page, member)
 
-    page.get_by_role("link", name="Expired 2").click()
-    page.get_by_role("link", name="Expires").click()
-    expect(page.get_by_role("columnheader", name="Expires")).to_have_attribute(
+    page.get_by_role("link", name="2 ended").click()
+    page.get_by_role("link", name="Ends").click()
+    expect(page.get_by_role("columnheader", name="Ends")).to_have_attribute(
         "aria-sort", "ascending"
     )
-    page.get_by_role("link", name="Revoke expired keys").click()
+    page.get_by_role("link", name="Revoke all 2 expired").click()
     page.get_by_role("button", name="Revoke 2 keys").click()
     expect(page.get_by_role("heading", name="2 of 2 keys revoked")).to_be_visible()
 

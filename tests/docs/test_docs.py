@@ -32,6 +32,21 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_section_leads_to_its_heading(page: Path) -> None:
+    links = [target.partition("#") for target in LINK.findall(prose(page))]
+    wanted = {(page.parent / name if name else page, anchor) for name, _, anchor in links if anchor}
+    local = [(path, anchor) for path, anchor in wanted if path.suffix == ".md" and path.exists()]
+
+    assert [(path.name, anchor) for path, anchor in local if anchor not in anchors(path)] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_named_is_there(page: Path) -> None:
     named = {file or folder for file, folder in FILE.findall(prose(page))}
 

@@ -62,8 +62,8 @@ TYPICAL = [
 
 SENTENCE = re.compile(
     r"Estuary (could not be reached|could not be found|did not answer in time|does not know|"
-    r"refuses|failed while|is busy|does not permit|cannot export)|Estuary's (answer|address)|"
-    r"connection to Estuary broke off|API key (has expired|is for uploads only)|"
+    r"refuses|failed while|is busy|does not allow|cannot export)|Estuary's (answer|address)|"
+    r"connection to Estuary broke off|key (has expired|is upload only)|"
     r"Something answered at Estuary"
 )
 

@@ -33,7 +33,7 @@ def test_nothing_is_stored_and_the_page_says_why(
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("unknown token", "does not know this API key"),
+        ("unknown token", "does not know this key"),
         ("expired token", "has expired"),
         ("upload-only token", "upload"),
     ],

@@ -70,8 +70,9 @@ def test_a_refresh_as_a_part_keeps_the_last_known_data(
     browser: Client, node: Sandbox, settings: Any, path: str, fault: str
 ) -> None:
     browser.get(path)
+    refresh = f"{path}?fresh=1"
 
-    seen = visit(settings, node, "any", fault, lambda: browser.get(path, headers=HTMX))
+    seen = visit(settings, node, "any", fault, lambda: browser.get(refresh, headers=HTMX))
 
     seen.assert_told()
     assert seen.response.status_code == 200

@@ -12,7 +12,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from tests.conftest import HTMX
 from tests.faults.matrix import ALL, TYPICAL, get, visit
-from tests.keys.evidence import words_of
+from tests.keys.evidence import checked, words_of
 
 LIST_READS = [("list", "/keys/", fault) for fault in ALL]
 STATS_READS = [("stats", "/stats/", fault) for fault in TYPICAL]
@@ -64,7 +64,7 @@ def test_the_last_known_list_is_shown_with_its_time(
 ) -> None:
     browser.get("/keys/")
 
-    seen = visit(settings, node, "list", fault, get(browser, "/keys/"))
+    seen = visit(settings, node, "list", fault, lambda: checked(browser, "/keys/"))
 
     assert seen.response.status_code == 200
     assert "You see what Estuary last told us" in seen.words

@@ -39,6 +39,21 @@ def listed(client: Client, query: str = "") -> list[str]:
     return [part.split("<bdi>")[1].split("</bdi>")[0] for part in parts]
 
 
+def check_url_of(response: Any) -> str:
+    """Where the browser asks whether the page is still right; "" when it does not ask."""
+    found = re.search(r'data-hx-get="([^"]*[?;]seen=[^"]*)"', response.content.decode())
+    return html.unescape(found[1]) if found else ""
+
+
+def checked(client: Client, path: str) -> Any:
+    """What a browser shows in the end: the page, or the page that its check brings instead."""
+    page = client.get(path)
+    if not (url := check_url_of(page)):
+        return page
+    answer = client.get(url, headers={"HX-Request": "true"})
+    return answer if answer.headers.get("HX-Retarget") == "#main" else page
+
+
 def words_of(response: Any) -> str:
     """A page as people read it: without tags, blanks run together."""
     text = re.sub(r"</(dt|dd|td|th|p|li|h\d)>", " ", response.content.decode())

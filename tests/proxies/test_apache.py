@@ -72,7 +72,9 @@ def test_a_member_signs_in_works_changes_role_and_signs_out(
 
     page.goto("/account/token/")
     account = console.node.add_user("alice")
-    page.get_by_label("Estuary API key").fill(console.node.add_key(account, label="console"))
+    page.get_by_label("Token of your Estuary key").fill(
+        console.node.add_key(account, label="console")
+    )
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("table")).to_contain_text("console")
 

@@ -65,7 +65,9 @@ def test_a_member_signs_in_works_changes_role_and_signs_out(
 
     page.goto("/account/token/")
     account = console.node.add_user("alice")
-    page.get_by_label("Estuary API key").fill(console.node.add_key(account, label="console"))
+    page.get_by_label("Token of your Estuary key").fill(
+        console.node.add_key(account, label="console")
+    )
     page.get_by_role("button", name="Connect").click()
     expect(page.get_by_role("table")).to_contain_text("console")
 
@@ -95,7 +97,7 @@ def test_connecting_a_key_asks_to_sign_in_again(
     page.get_by_role("button", name="Authorize").click()
 
     page.wait_for_url("**/account/token/")
-    expect(page.get_by_label("Estuary API key")).to_be_visible()
+    expect(page.get_by_label("Token of your Estuary key")).to_be_visible()
 
 
 def test_the_requested_page_opens_after_sign_in(

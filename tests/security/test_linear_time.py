@@ -21,7 +21,8 @@ from estuary_admin.sso.assertion import token_in
 from estuary_admin.sso.identity_values import decoded_words, groups_in, username_of
 from estuary_admin.sso.refusals import Refused
 from estuary_admin.unicode_text import shows_something, without_invisible
-from keys.api_keys.forms import KeyCreateForm
+from keys.api_keys.forms import KeyCreateForm, KeyFindForm
+from keys.api_keys.pasted import keys_in
 from keys.api_keys.query import KeyQuery
 from keys.api_keys.rows import name_of
 from keys.sandbox import Sandbox
@@ -122,6 +123,8 @@ PLACES: dict[str, Callable[[str], object]] = {
     "an error report": report,
     "bare_token": bare_token,
     "connect form": full_clean(TokenConnectForm, "token"),
+    "find form": full_clean(KeyFindForm, "text"),
+    "keys_in": keys_in,
     "create form, label": full_clean(KeyCreateForm, "label"),
     "create form, custom_lifetime": full_clean(KeyCreateForm, "custom_lifetime"),
     "create form, other": full_clean(KeyCreateForm, "other"),

@@ -11,16 +11,22 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 
 from estuary_admin.members import ADMINS
+from keys.api_keys.bulk_work import work_off_changes
+from keys.api_keys.rotation_end import end_due
+from keys.exports.comparing import compare_due
+from keys.exports.forms_of_export import FORMS
+from keys.exports.preparing import prepare_due
 from keys.jobs import workers
 from keys.jobs.queues import long, wake
-from keys.models import Message, Reminders
+from keys.models import BulkItem, Message, PreparedExport, Reminders, Rotation
 from keys.notices.choices import feed_secret_of
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
-from keys.sandbox import Sandbox
+from keys.sandbox import Fault, Sandbox
 from keys.upstream import hash_of
 from tests.conftest import PASSWORD
 from tests.faults.matrix import FAULTS
@@ -73,7 +79,12 @@ class Job:
         self.browser.post("/keys/revoke-expired/")
         self.browser.post("/exports/download/")
         self.export_as_admin()
+        self.prepare_export()
         self.annotate()
+        self.find()
+        self.create_many()
+        self.change_many()
+        self.rotate()
         self.be_reminded()
         self.suffer()
         self.browser.post("/account/token/disconnect/", {"revoke": "on"}, follow=True)
@@ -90,6 +101,98 @@ class Job:
         self.browser.get("/audit/")
         self.browser.post("/keys/new/", {"label": "x", "purpose": self.token})
         self.browser.post("/account/reminders/", {"webhook_url": f"https://x.test/{self.token}"})
+
+    def find(self) -> None:
+        """Tokens pasted to find their owner, whole, broken and among text; one is asked about."""
+        everything = "\n".join(f"T={token}" for token in sorted(self.tokens))
+        wrapped = f"{self.token[:20]}\n{self.token[20:]}"
+        for text in (everything, wrapped, self.token[:-4], f"{self.token}\0", "x" * 300_000):
+            self.browser.post("/keys/find/", {"text": text})
+        self.browser.post("/keys/find/", {"text": everything, "ask": "1"})
+        self.browser.post("/keys/find/", {"text": self.token, "ask": "1"})
+        for fault in ("401-unknown", "500", "reset-after", "html"):
+            self.node.set_fault("stats", Fault(fault))
+            self.browser.post("/keys/find/", {"text": self.token, "ask": "1"})
+            self.node.clear_faults()
+        revoke = f"/keys/{hash_of(self.token)}/revoke/"
+        self.browser.post(revoke, {"incident": f"in a log: {self.token}"})
+
+    def create_many(self) -> None:
+        page = self.browser.get("/keys/new/many/").content.decode()
+        nonce = page.split('name="nonce" value="')[1].split('"')[0]
+        data = {"lifetime": "30d", "permission": "all", "nonce": nonce}
+        self.browser.post("/keys/new/many/", data | {"labels": f"one\n{self.token}"})
+        self.browser.post("/keys/new/many/", data | {"labels": "one of many\ntwo of many"})
+        self._take_created_page(2)
+        self.tokens |= set(self.node.state.keys)
+        self.browser.post("/keys/new/many/", data | {"labels": "one of many\ntwo of many"})
+
+    def change_many(self) -> None:
+        """A change that the worker carries out, of keys whose labels hold tokens."""
+        tokens = [
+            self.node.add_key(self.account, label=f"bulk {self.token if number % 2 else number}")
+            for number in range(12)
+        ]
+        self.tokens |= set(tokens)
+        for action in ("note", "revoke"):
+            chosen = {"action": action, "key": [hash_of(token) for token in tokens]}
+            page = self.browser.post("/keys/bulk/", chosen).content.decode()
+            url = page.split('action="/keys/bulk/')[1].split('"')[0]
+            self.browser.post(f"/keys/bulk/{url}", {"purpose": f"see {self.token}"})
+            self.browser.post(f"/keys/bulk/{url}", {"purpose": "kept"})
+            workers.register()
+            work_off_changes()
+            workers.unregister()
+            self.browser.get(f"/keys/bulk/{url}")
+        assert BulkItem.objects.filter(outcome="revoked").count() == 12
+
+    def rotate(self) -> None:
+        """One key for another; the worker ends the old one, or the member does."""
+        for label in ("by the worker", "by its member"):
+            old = self.node.add_key(self.account, label=label)
+            self.tokens.add(old)
+            url = f"/keys/{hash_of(old)}"
+            self.rotate_key(old, label=self.token, purpose=self.token)
+            assert self.rotate_key(old).status_code == 200
+            self._take_created_page()
+            self.tokens |= set(self.node.state.keys)
+            for path in ("", "/rotate", "/rotation"):
+                self.browser.get(f"{url}{path}/")
+            data = {"overlap": "custom", "custom_overlap": self.token}
+            self.browser.post(f"{url}/rotation/", data)
+            if label == "by the worker":
+                Rotation.objects.update(ends_at=timezone.now(), due_at=timezone.now())
+                workers.register()
+                end_due()
+                workers.unregister()
+            else:
+                self.browser.post(f"{url}/rotation/", {"overlap": "now"})
+            assert old not in self.node.state.keys
+            self.browser.get(f"/keys/{Rotation.objects.latest('pk').new_hash}/")
+
+    def rotate_key(self, old: str, **changes: str) -> Any:
+        url = f"/keys/{hash_of(old)}/rotate/"
+        page = self.browser.get(url).content.decode()
+        nonce = page.split('name="nonce" value="')[1].split('"')[0]
+        data = {"label": "rotated", "lifetime": "30d", "permission": "all", "overlap": "24h"}
+        return self.browser.post(url, data | {"nonce": nonce} | changes)
+
+    def leave_candidate(self) -> None:
+        """The console's own key is rotated, and Estuary does not say whether the new one works."""
+        own = self.node.add_key(self.account, label="own")
+        self.tokens.add(own)
+        self.browser.post("/account/token/", {"token": own})
+        self.node.set_fault("stats", Fault("500"))
+        self.rotate_key(own)
+        self._take_created_page()
+        self.tokens |= set(self.node.state.keys)
+        for path in ("", "/rotation"):
+            self.browser.get(f"/keys/{hash_of(own)}{path}/")
+        workers.register()
+        end_due()
+        workers.unregister()
+        self.node.clear_faults()
+        assert Rotation.objects.exclude(sealed_candidate="").exists()
 
     def be_reminded(self) -> None:
         """The worker's look, its messages, the feed and the queue, with a token as a label."""
@@ -119,6 +222,28 @@ class Job:
         browser.get("/exports/")
         data = {"member": str(User.objects.get(username="alice").pk)}
         assert browser.post("/exports/download/", data).streaming
+
+    def prepare_export(self) -> None:
+        """By the worker, once well and once with each kind of trouble; the pages and notices."""
+        workers.register()
+        for fault in (None, Fault("500"), Fault("401-expired"), Fault("truncated-json")):
+            if fault:
+                self.node.set_fault("export", fault)
+            page = self.browser.post("/exports/prepare/")["Location"]
+            prepare_due()
+            for path in ("", "manifest.json", *(f"file/?form={form}" for form in FORMS)):
+                self.browser.get(f"{page}{path}")
+            self.node.clear_faults()
+        self.browser.post("/exports/prepare/")
+        prepare_due()
+        numbers = PreparedExport.objects.filter(state="ready").values_list("number", flat=True)
+        pair = dict(zip(("old", "new"), map(str, numbers), strict=True))
+        self.browser.post("/exports/compare/", pair, follow=True)
+        compare_due()
+        self.browser.get("/exports/compare/", pair)
+        self.browser.get("/exports/compare/list/", pair)
+        workers.unregister()
+        self.browser.get("/exports/")
 
     def sign_in(self) -> None:
         for login, password in (
@@ -156,11 +281,11 @@ class Job:
         self.browser.post("/keys/new/", data)
         return response
 
-    def _take_created_page(self) -> None:
-        """The one response that may hold a token: its own, and no other one."""
+    def _take_created_page(self, most: int = 1) -> None:
+        """The one response that may hold tokens: its own, and no other ones."""
         where, page = self.seen.pop()
         own = set(re.findall(r"EST[0-9a-f-]{36}ARY", page))
-        assert len(own) <= 1
+        assert len(own) <= most
         assert not own & self.tokens
         self.tokens |= own
         self.seen.append((where, re.sub(r"EST[0-9a-f-]{36}ARY", "", page)))
@@ -202,11 +327,14 @@ def test_no_token_is_found_anywhere(
         job = Job(node, seen)
         job.do()
         job.sign_in()
+        job.leave_candidate()
         with monkeypatch.context() as broken:
             broken.setattr("keys.token.stored_tokens.forget_list", crash)
             again = node.add_key(job.account, label="again")
             job.tokens.add(again)
             job.browser.post("/account/token/", {"token": again})
+            broken.setattr("keys.api_keys.find.rows_of", crash)
+            job.browser.post("/keys/find/", {"text": again})
 
     tokens = sorted(job.tokens)
     assert any("500" in line for line in logs.lines)  # the crash was reported

@@ -114,6 +114,18 @@ class Console:
         """Make every fresh proof too old, as if it was given a day ago."""
         self._run("-m", "tests.support.age_proofs", standard_input="")
 
+    def look_at_accounts(self) -> None:
+        """Have a worker look at every account whose look is due."""
+        self._run("-m", "tests.support.look_at_accounts", standard_input="")
+
+    def age_lists(self) -> None:
+        """Make every kept list and all kept figures ten minutes older."""
+        self._run("-m", "tests.support.age_lists", standard_input="")
+
+    def off_board(self) -> None:
+        """Have a worker do the off-boardings that wait."""
+        self._run("-m", "tests.support.look_at_accounts", "off-board", standard_input="")
+
     def answers(self) -> bool:
         try:
             urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close()

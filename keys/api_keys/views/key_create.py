@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
+from django.contrib import messages
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
@@ -13,18 +13,19 @@ from django.views.decorators.http import require_http_methods
 from estuary_admin.members import is_admin
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys.create import Creation, create_key
 from keys.api_keys.forms import KeyCreateForm
+from keys.api_keys.handover import handover_context
 from keys.api_keys.nonces import checked_nonce, new_nonce
-from keys.api_keys.rows import permission_text
-from keys.api_keys.snippets import environment_line, viewer_command
-from keys.fetched import ahead_of, clock_shift
+from keys.api_keys.prefill import FIELDS, holds_secret, prefill_of
 from keys.http import AppRequest, render_page
 from keys.models import KeyCreation
 from keys.policy.load import current_policy
 from keys.policy.rules import PolicyRefused
+from keys.steps import steps_told
 from keys.throttles import TooOften
 from keys.upstream import CreatedKey, UpstreamError
 
@@ -34,18 +35,22 @@ OUTCOMES: dict[str, str] = {
     KeyCreation.Outcome.REQUESTED: "unknown",
 }
 
+ADDRESS_WARNING = (
+    "The address of this page held a token, which is now in your browser's history. Clear that, "
+    "and revoke the key if others may have seen it."
+)
 FORM_TOO_OLD = "This form was too old, so no key was created. Press Create key again."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
-@fresh_proof(keep=("label", "lifetime", "custom_lifetime", "permission", "purpose", "nonce"))
+@fresh_proof(keep=(*FIELDS, "nonce"))
 @upstream_errors_shown
+@steps_told
 @sensitive_variables("creation")
 def key_create(request: AppRequest) -> HttpResponse:
     if request.method != "POST":
-        initial = {"nonce": new_nonce(request.session), **interrupted_forms.kept(request)}
-        return _form_page(request, _form(request, initial=initial))
+        return _first_form_page(request)
     form = _form(request, data=request.POST)
     if not form.is_valid():
         return _form_page(request, form)
@@ -60,12 +65,23 @@ def key_create(request: AppRequest) -> HttpResponse:
         form.add_error(None, f"No key was created. {error.sentence}")
         return _form_page(request, form)
     if creation.created is None:
-        return _outcome_page(request, creation)
-    return _key_shown_once(request, creation, creation.created)
+        return outcome_page(request, creation)
+    return key_shown_once(request, creation, creation.created)
 
 
 def _form(request: AppRequest, **given: Any) -> KeyCreateForm:
     return KeyCreateForm(policy=current_policy(), is_admin=is_admin(request.user), **given)
+
+
+def _first_form_page(request: AppRequest) -> HttpResponse:
+    """The form as a link fills it in; what was typed before an interruption comes first."""
+    if holds_secret(request.GET):
+        messages.warning(request, ADDRESS_WARNING, extra_tags="sticky")
+        return go_to(request, "keys:key_create")
+    asked = prefill_of(request.GET, current_policy(), is_admin=is_admin(request.user))
+    kept = interrupted_forms.kept(request)
+    form = _form(request, initial={"nonce": new_nonce(request.session), **asked.values, **kept})
+    return render_page(request, "keys/key_create.html", {"form": form, "refused": asked.refused})
 
 
 def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
@@ -76,26 +92,15 @@ def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
 
 
 @sensitive_variables("created", "context")
-def _key_shown_once(request: AppRequest, creation: Creation, created: CreatedKey) -> HttpResponse:
+def key_shown_once(
+    request: AppRequest, creation: Creation, created: CreatedKey, **more: object
+) -> HttpResponse:
     # Answer the POST itself: a redirect would have to store the token to show it.
-    record = creation.record
-    context = {
-        "created": created,
-        "is_listed": record.outcome != KeyCreation.Outcome.UNLISTED,
-        "doubt": creation.sentence,
-        "label": record.label,
-        "is_permanent": record.lifetime is None,
-        "permission_text": permission_text(record.permission),
-        "viewer_command": viewer_command(settings.ESTUARY_API_URL),
-        "environment_line": environment_line(),
-        "clock_ahead": clock_shift(ahead_of(created.clock)),
-        "list_url": f"{reverse('keys:key_list')}?new={record.token_hash}",
-        "revoke_url": reverse("keys:key_revoke", args=[record.token_hash]),
-    }
+    context = handover_context(created, creation.record, creation.sentence) | more
     return render_page(request, "keys/key_created.html", context)
 
 
-def _outcome_page(request: AppRequest, creation: Creation) -> HttpResponse:
+def outcome_page(request: AppRequest, creation: Creation, **more: object) -> HttpResponse:
     record = creation.record
     links = {}
     if record.token_hash:
@@ -110,5 +115,6 @@ def _outcome_page(request: AppRequest, creation: Creation) -> HttpResponse:
         "create_url": reverse("keys:key_create"),
         "sentence": creation.sentence,
         **links,
+        **more,
     }
     return render_page(request, "keys/key_create_outcome.html", context)

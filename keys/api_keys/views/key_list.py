@@ -9,15 +9,17 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from estuary_admin.members import is_admin
 from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists
 from keys.api_keys.key_lists import Snapshot
-from keys.api_keys.query import KeyQuery, Status, new_hash_in
-from keys.api_keys.rows import is_new
+from keys.api_keys.query import KeyQuery, new_hash_in
+from keys.api_keys.rows import expired_among, is_new
 from keys.api_keys.table import KeyTable, table_of
+from keys.freshness import Shown, shown_at_once, unchanged
 from keys.http import AppRequest, render_page
 from keys.upstream import fingerprint_of, hash_of
 from keys.upstream.redaction import pasted_token
@@ -30,14 +32,31 @@ def key_list(request: AppRequest) -> HttpResponse:
     query = KeyQuery.from_params(request.GET)
     if token := pasted_token(without_invisible(query.q)):
         return _searched_for_token(request, query, token)
-    # An address without a query asks Estuary again; a filter or a page reuses the same list.
-    reuse = bool(request.GET) and "fresh" not in request.GET
-    listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=reuse)
-    own_hash, now = request.stored_token.token_hash, timezone.now()
-    new_hash = _new_hash(request)
-    table = table_of(listed.keys, query, own_hash, listed.node_now(now), new_hash)
-    context = _context(query, listed, table) | {"missing": _missing(new_hash, listed)}
+    shown = _shown(request)
+    if same := unchanged(request, shown, query.fresh_url()):
+        return same
+    listed, own_hash, now = shown.fetched, request.stored_token.token_hash, timezone.now()
+    new_hash, ended_by = _new_hash(request), listed.earlier_now(now)
+    node_now, admin = listed.node_now(now), is_admin(request.user)
+    table = table_of(listed.index, query, own_hash, node_now, new_hash, is_admin=admin)
+    context = _context(query, listed, table) | {
+        "shown": shown,
+        "missing": "" if shown.is_checking else _missing(new_hash, listed),
+        "expired_count": len(expired_among(listed.index.ended(ended_by), own_hash, ended_by)),
+    }
     return render_page(request, "keys/key_list.html", context)
+
+
+def _shown(request: AppRequest) -> Shown[Snapshot]:
+    """A bare address is always checked; a filter or a page reuses a recent list."""
+    stored = request.stored_token
+    return shown_at_once(
+        request,
+        lambda: key_lists.last_known(stored),
+        lambda: key_lists.current_list(stored, actor_of(request), reuse=False),
+        digest=lambda listed: listed.digest,
+        trusts_recent=bool(request.GET),
+    )
 
 
 def _new_hash(request: AppRequest) -> str:
@@ -55,19 +74,15 @@ def _missing(new_hash: str, listed: Snapshot) -> str:
 def _context(query: KeyQuery, listed: Snapshot, table: KeyTable) -> dict[str, Any]:
     return {
         "list_query": query,
+        "search_fields": query.search_fields(),
         "table": table,
         "page": table.page,
-        "chips": table.chips,
-        "label_sort": table.label_sort,
-        "expiry_sort": table.expiry_sort,
         "fetched_at": listed.fetched_at,
         "clock_ahead": listed.clock_shift,
         "clock_warning": listed.clock_warning,
         "refresh_url": query.fresh_url(),
         "stale_reason": listed.stale_reason,
         "unreadable": listed.unreadable,
-        "expired_count": table.counts[Status.EXPIRED],
-        "legacy_count": table.counts[Status.LEGACY],
         "has_keys": bool(listed.keys),
         "clear_url": KeyQuery().url(),
     }

@@ -9,16 +9,19 @@ from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists, revoke
 from keys.api_keys.forms import KeyRevokeForm
+from keys.api_keys.incidents import note_incident
 from keys.api_keys.query import KeyQuery, list_url
 from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation
 from keys.api_keys.rows import name_of, rows_of
 from keys.http import AppRequest, render_page
+from keys.steps import steps_told
 
 SENTENCES = {
     Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
@@ -31,31 +34,45 @@ SENTENCES = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
-@fresh_proof()
+@fresh_proof(keep=("incident",))
 @upstream_errors_shown
+@steps_told
 def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:
-    form = KeyRevokeForm(request.POST if request.method == "POST" else None)
-    is_own = token_hash == request.stored_token.token_hash
-    if request.method == "POST" and (form.is_valid() or not is_own):
-        return _revoked(request, token_hash)
+    form = _form(request, token_hash)
+    if form.is_valid():
+        return _revoked(request, token_hash, form.cleaned_data.get("incident", ""))
     listed = key_lists.list_for(request.stored_token, actor_of(request), token_hash)
     key = listed.find(token_hash)
     if key is None:
-        return tell_absence(request, token_hash, listed.doubt)
+        return tell_absence(request, token_hash, listed.doubt_about(token_hash))
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     context = {
         "row": row,
-        "form": form if is_own else None,
+        "form": form,
         "clock_ahead": listed.clock_shift,
         "stale_reason": listed.stale_reason,
     }
     return render_page(request, "keys/key_revoke.html", context)
 
 
-def _revoked(request: AppRequest, token_hash: str) -> HttpResponse:
+def _form(request: AppRequest, token_hash: str) -> KeyRevokeForm:
+    """Asks for an incident note when the member comes from a token that was found somewhere."""
+    kept = interrupted_forms.kept(request)
+    return KeyRevokeForm(
+        request.POST if request.method == "POST" else None,
+        initial=kept,
+        is_own=token_hash == request.stored_token.token_hash,
+        is_incident="incident" in {*request.GET, *request.POST, *kept},
+    )
+
+
+def _revoked(request: AppRequest, token_hash: str, incident: str) -> HttpResponse:
     known = key_lists.last_known(request.stored_token)
     name = name_of(known.find(token_hash) if known else None, token_hash)
     result = revoke.revoke_key(actor_of(request), request.stored_token, token_hash)
+    # Otherwise Estuary did not list it to this member: it may be the key of somebody else.
+    if incident and result.outcome is not Outcome.GONE:
+        note_incident(actor_of(request), token_hash, incident)
     return tell_revocation(request, result, name)
 
 

@@ -1,20 +1,28 @@
-"""Revoking all expired keys: ask, act, and report the outcome of each."""
+"""Revoking all expired keys: ask, act, and report the outcome of each.
+
+More than a few are a change to many keys, which the worker carries out.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
-from keys.api_keys import key_lists, revoke
+from keys.api_keys import bulk, key_lists, revoke
+from keys.api_keys.bulk_work import AT_ONCE
+from keys.api_keys.query import KeyQuery, Status
 from keys.api_keys.revoke_outcome import Outcome
 from keys.api_keys.rows import expired_among, rows_of
 from keys.http import AppRequest, render_page
+from keys.models import BulkChange
 
 MAX_NAMED_KEYS = 50  # on the page that asks
 
@@ -43,6 +51,18 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
 
 
 def _expired_revoked(request: AppRequest) -> HttpResponse:
+    stored, actor = request.stored_token, actor_of(request)
+    listed = key_lists.current_list(stored, actor, reuse=True)
+    expired = expired_among(listed.keys, stored.token_hash, listed.earlier_now(timezone.now()))
+    if len(expired) <= AT_ONCE or listed.is_stale:
+        return _revoked_at_once(request)
+    choice = bulk.Choice(query=KeyQuery(status=Status.EXPIRED))
+    change = bulk.prepare(actor, stored, listed, BulkChange.Action.REVOKE, choice)
+    bulk.start(actor, change, {}, [])
+    return go_to(request, reverse("keys:bulk_change", args=[change.pk]))
+
+
+def _revoked_at_once(request: AppRequest) -> HttpResponse:
     done, left = revoke.revoke_expired(actor_of(request), request.stored_token)
     rows = rows_of([key for key, _ in done], request.stored_token.token_hash, timezone.now())
     results = [

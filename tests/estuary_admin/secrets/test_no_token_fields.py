@@ -9,7 +9,7 @@ from keys.sandbox import Sandbox
 from tests.keys.evidence import asked, words_of
 
 TOKEN = "EST11111111-1111-4111-8111-111111111111ARY"
-REFUSAL = "This looks like an Estuary API key, which does not belong here."
+REFUSAL = "This looks like the token of a key, which does not belong here."
 
 
 @pytest.mark.parametrize("field", ["label", "custom_lifetime", "lifetime", "permission", "nonce"])

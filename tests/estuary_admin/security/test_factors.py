@@ -172,7 +172,7 @@ def test_a_passkey_has_a_name_that_shows_something(alice: User, name: str) -> No
 
     page = signed_in(alice).post(f"{PAGE}passkeys/{own.pk}/rename/", {"name": name})
 
-    assert "Nothing of this name can be seen." in words_of(page)
+    assert "This name has no visible character." in words_of(page)
     assert Authenticator.objects.get(pk=own.pk).data["name"] == "Laptop"
 
 

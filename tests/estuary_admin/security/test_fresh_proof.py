@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -22,11 +24,18 @@ from tests.keys.evidence import audited, last_row, words_of
 
 #: Every route that requires a proof. All others need only a session.
 ASKING = {
+    "bulk_change",
+    "bulk_retry",
     "account_change_password",
+    "export_compare_list",
     "export_download",
+    "export_file",
     "key_create",
+    "key_create_many",
     "key_revoke",
     "key_revoke_expired",
+    "key_rotate",
+    "key_rotation",
     "mfa_activate_totp",
     "mfa_add_webauthn",
     "mfa_deactivate_totp",
@@ -37,6 +46,8 @@ ASKING = {
     "reminders",
     "sso_identity_link",
     "sso_identity_remove",
+    "team_key_revoke",
+    "team_offboard",
     "token_connect",
     "token_disconnect",
 }
@@ -61,13 +72,13 @@ def test_these_routes_require_a_proof() -> None:
     } == ASKING
 
 
-@pytest.mark.parametrize("name", sorted(ASKING - {"export_download"}))
+@pytest.mark.parametrize("name", sorted(ASKING - {"export_download", "bulk_change"}))
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_an_expired_proof_leads_to_the_confirmation_page(
     late: Client, node: Sandbox, carol: User, name: str, headers: dict[str, str]
 ) -> None:
     [route] = [route for route in routes() if route.name == name]
-    if name.startswith("sso_"):  # for admins only
+    if name.startswith(("sso_", "team_")):  # for admins only
         late.force_login(carol)
         forget_proof(late)
     node.forget_requests()
@@ -102,6 +113,26 @@ def test_sudo_minutes_sets_how_long_a_proof_counts(
     settings.SUDO_MINUTES = minutes
 
     assert (late.get("/keys/new/").status_code == 302) is asks
+
+
+def test_the_confirmation_page_leads_back_to_the_list_as_it_was_filtered(late: Client) -> None:
+    seen = "/keys/?status=expired&page=2"
+    sent_from = {**HTMX, "HX-Current-URL": f"http://testserver{seen}"}
+    there = late.get("/keys/new/", headers=sent_from)["HX-Redirect"]
+
+    page = late.get(there).content.decode()
+
+    assert f'<a class="quiet-link" href="{escape(seen)}">Not now</a>' in page
+    assert f'name="next" value="{escape(seen)}#dialog=/keys/new/"' in page
+    refused = late.post(there, {"way": "password", "password": "wrong", "back": seen})
+    assert f'href="{escape(seen)}">Not now' in refused.content.decode()
+
+
+@pytest.mark.parametrize("back", ["", "//evil.example/", "https://evil.example/", "/nowhere/"])
+def test_not_now_never_leaves_this_console(late: Client, back: str) -> None:
+    page = late.get(f"{PROOF}?{urlencode({'next': '/keys/new/', 'back': back})}")
+
+    assert '<a class="quiet-link" href="/account/">Not now</a>' in page.content.decode()
 
 
 def test_the_password_is_accepted_as_a_proof(late: Client, alice: User) -> None:
@@ -202,7 +233,7 @@ def test_a_proof_from_the_future_does_not_count(late: Client) -> None:
 @pytest.mark.parametrize(
     ("referer", "page"),
     [
-        ("http://testserver/keys/?q=a", "%2Fkeys%2F%3Fq%3Da"),
+        ("http://testserver/keys/?q=a", "%2Fkeys%2F%3Fq%3Da&back=%2Fkeys%2F%3Fq%3Da"),
         ("https://evil.example/keys/", "%2Faccount%2F"),
         ("", "%2Faccount%2F"),
     ],

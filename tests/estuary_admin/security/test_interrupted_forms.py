@@ -91,7 +91,7 @@ def test_a_kept_form_is_deleted_after_ten_minutes(clock: Any, alice: User, token
     clock.shift(600)
 
     assert "is kept here" not in words_of(client.get("/account/token/"))
-    assert "Paste an API key" in words_of(client.post("/account/token/", {"token": ""}))
+    assert "Paste the token" in words_of(client.post("/account/token/", {"token": ""}))
     assert not StoredToken.objects.exists()
     assert "typed" not in client.session
 

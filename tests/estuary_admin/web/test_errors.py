@@ -38,6 +38,25 @@ def test_an_unknown_address_is_a_404_page(db: None) -> None:
     assert "Page not found" in words_of(response)
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [
+        ("GET", "/nothing/here/", 404),
+        ("GET", "/keys/nothing-here/", 404),
+        ("GET", "/admin-tools/sso/", 403),
+        ("GET", "/exports/download/", 405),
+    ],
+)
+def test_a_member_keeps_the_navigation(
+    browser: Client, method: str, address: str, status: int
+) -> None:
+    response = browser.generic(method, address)
+
+    assert response.status_code == status
+    assert 'id="nav-keys"' in response.content.decode()
+    assert "Sign out" in words_of(response)
+
+
 def test_an_unknown_host_is_a_400_page(db: None) -> None:
     response = Client().get("/keys/", headers={"host": "evil.example"})
 

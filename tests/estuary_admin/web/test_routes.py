@@ -32,7 +32,18 @@ PUBLIC = {
 }
 #: Exist only with SSO_MODE=oidc; they have their own tests.
 OIDC_ONLY = {"oidc_login", "oidc_callback"}
-ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"}
+ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"} | {
+    "team",
+    "overview",
+    "team_key_revoke",
+    "team_keys",
+    "team_keys_download",
+    "team_member",
+    "team_offboard",
+    "team_offboard_report",
+    "team_refresh",
+    "team_view_change",
+}
 GET_ONLY = {
     "feed",
     "key_ends",
@@ -52,14 +63,34 @@ GET_ONLY = {
     "key_detail",
     "stats",
     "exports",
+    "overview",
+    "stats_download",
+    "steps",
+    "team",
+    "team_keys",
+    "team_keys_download",
+    "team_offboard_report",
+    "export",
+    "export_compare_list",
+    "export_file",
+    "export_manifest",
 }
 POST_ONLY = {
+    "export_cancel",
+    "export_delete",
+    "bulk_cancel",
+    "bulk_retry",
+    "key_bulk",
     "export_download",
+    "export_prepare",
+    "export_schedule",
     "export_stop",
     "session_end",
     "sessions_end_others",
     "sso_identity_link",
     "sso_identity_remove",
+    "team_refresh",
+    "team_view_change",
 }
 
 
@@ -74,9 +105,14 @@ def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
 def path_of(route: URLPattern) -> str:
     name = str(route.name)
     namespace = "keys:" if route in list(routes(get_resolver("keys.urls"))) else ""
-    arguments = {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
+    arguments = {"username": "carol"} if "<str:username>" in str(route.pattern) else {}
+    arguments |= {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
     if "<feed_secret" in str(route.pattern):
         arguments = {"secret": HASH}
+    if "<uuid:number>" in str(route.pattern):
+        arguments = {"number": "00000000-0000-4000-8000-000000000000"}
+    if "<step_name:name>" in str(route.pattern):
+        arguments = {"name": "0123456789abcdef"}
     if "<int:pk>" in str(route.pattern):
         arguments = {"pk": "1"}
     return reverse(f"{namespace}{name}", kwargs=arguments)

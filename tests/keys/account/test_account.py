@@ -48,7 +48,7 @@ def test_a_member_who_is_not_connected_is_invited_to_connect(alice: User, node: 
 def test_a_token_that_ends_soon_warns(alice: User, node: Sandbox, account: Account) -> None:
     connect(alice, node.add_key(account, lifetime=timedelta(days=3)))
 
-    assert "It expires soon: connect another key before that." in words_of(
+    assert "It expires soon: connect another key before then." in words_of(
         signed_in(alice).get(URL)
     )
 
@@ -68,8 +68,8 @@ def test_a_token_that_estuary_no_longer_lists_is_told(
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("401-unknown", "Estuary does not know this API key"),
-        ("401-expired", "This API key has expired"),
+        ("401-unknown", "Estuary does not know this key"),
+        ("401-expired", "This key has expired"),
         ("500", "Estuary failed while working on this"),
     ],
 )
@@ -181,7 +181,7 @@ def test_preferences_take_no_query_on_later_pages(
     client = signed_in(alice)
     client.get("/account/token/")
 
-    with django_assert_max_num_queries(3):  # session, member, and the page's own look
+    with django_assert_max_num_queries(4):  # session, member, role, and the page's own look
         client.get("/account/token/")
 
 

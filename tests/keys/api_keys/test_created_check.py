@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from django.test import Client
 
 from keys.api_keys import create
-from keys.api_keys.snippets import environment_line, viewer_command
 from keys.models import KeyCreation
 from keys.sandbox import Fault, Sandbox
 from tests.keys.api_keys.test_key_create import URL, form_of, token_in
@@ -96,35 +93,3 @@ def test_a_row_that_cannot_be_read_may_be_the_new_key(
 
     assert token_in(response)
     assert NOT_CHECKED in words_of(response)
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("https://api.estuary.tech", "https://api.estuary.tech/viewer"),
-        ("https://example.org/a b/$(id)", "https://example.org/a%20b/$(id)/viewer"),
-        ("https://example.org/`id`;id&id|id", "https://example.org/%60id%60;id&id%7Cid/viewer"),
-        ("https://example.org/it's", "https://example.org/it's/viewer"),
-        ('https://example.org/"', "https://example.org/%22/viewer"),
-        ("http://[2001:db8::7]:3004", "http://[2001:db8::7]:3004/viewer"),
-        ("http://[::1]:3004/[a-z]/{x,y}", "http://[::1]:3004/%5Ba-z%5D/%7Bx,y%7D/viewer"),
-        ("https://example.org/%41/~x", "https://example.org/%41/~x/viewer"),
-        ("https://example.org/ü/*?", "https://example.org/%C3%BC/*/viewer"),
-    ],
-)
-def test_a_shell_reads_the_command_as_one_address(url: str, address: str) -> None:
-    api_url: SplitResult = urlsplit(url)._replace(query="")
-
-    words = shlex.split(viewer_command(api_url))
-
-    assert words == ["curl", "-H", "Authorization: Bearer EST…ARY", address]
-
-
-def test_a_shell_expands_nothing_in_the_command() -> None:
-    quoted = viewer_command(urlsplit("http://[::1]/$(id)*~"))
-
-    assert quoted.endswith("'http://[::1]/$(id)*~/viewer'")
-
-
-def test_the_line_for_the_environment_needs_no_quotes() -> None:
-    assert shlex.split(environment_line()) == ["ESTUARY_TOKEN=EST…ARY"]

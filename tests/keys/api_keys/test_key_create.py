@@ -100,7 +100,7 @@ def test_a_permanent_key_can_be_chosen(browser: Client, node: Sandbox) -> None:
     response = browser.post(URL, form_of(browser, lifetime="never"))
 
     assert "expiry=false" in node.requests[-2].query
-    assert "Expires Never" in words_of(response)
+    assert "Expires No expiry" in words_of(response)
 
 
 def test_it_is_recorded_before_and_after(browser: Client) -> None:
@@ -120,8 +120,7 @@ def test_the_list_shows_the_new_key_at_once(browser: Client, node: Sandbox) -> N
 
     page = words_of(browser.get(there))
 
-    assert "backup New" in page
-    assert "Upload only" in page
+    assert re.search("backup [-\\w]{8} New Upload only", page)
 
 
 def test_the_new_key_is_listed_first_and_once(
@@ -133,9 +132,23 @@ def test_the_new_key_is_listed_first_and_once(
     response = browser.post(URL, form_of(browser, label="b"))
     [there] = re.findall(r'href="/keys/(\?new=[^"]+)"', response.content.decode())
 
+    there += "&sort=label"
     assert listed(browser, there) == ["b", *others[: PAGE_SIZE - 1]]
     assert listed(browser, f"{there}&page=2") == [*others[PAGE_SIZE - 1 :], "console"]
-    assert listed(browser, "?page=2") == [*others[PAGE_SIZE:], "b", "console"]
+    assert listed(browser, "?page=2&sort=label") == [*others[PAGE_SIZE:], "b", "console"]
+
+
+def test_the_new_key_has_a_group_of_its_own(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    node.add_key(account, "ends first", timedelta(days=1))
+    response = browser.post(URL, form_of(browser, label="b"))
+    [there] = re.findall(r'href="/keys/(\?new=[^"]+)"', response.content.decode())
+
+    page = words_of(browser.get(f"/keys/{there}"))
+
+    assert listed(browser, there)[:2] == ["b", "ends first"]
+    assert page.index("New · 1") < page.index("Ends within 7 days · 1") < page.index("Later · 1")
 
 
 def test_the_list_warns_about_a_new_key_that_estuary_does_not_list(
@@ -156,10 +169,10 @@ def test_an_address_alone_does_not_mark_a_key_as_new(
     other = node.add_key(account, label="other", lifetime=timedelta(days=-400))
 
     for query in (hash_of(other), "%00"):
-        assert "other New" not in words_of(browser.get(f"/keys/?new={query}"))
-    assert "backup New" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+        assert "New · 1" not in words_of(browser.get(f"/keys/?new={query}"))
+    assert "New · 1" in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
     KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=2))
-    assert "backup New" not in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
+    assert "New · 1" not in words_of(browser.get(f"/keys/?new={hash_of(token)}"))
 
 
 def test_htmx_gets_the_created_part(browser: Client) -> None:
@@ -180,7 +193,7 @@ def test_a_label_is_shown_as_text(browser: Client) -> None:
     [
         ({"label": ""}, "Give the key a label"),
         ({"label": "x" * 201}, "200 characters at the most"),
-        ({"label": "a\nb"}, "no line breaks or control characters"),
+        ({"label": "a\nb"}, "line breaks or control characters"),
         ({"lifetime": "custom", "custom_lifetime": "0"}, "at least one minute"),
         ({"lifetime": "custom", "custom_lifetime": "40000d"}, "at most 100 years"),
         ({"permission": "root"}, "Select a valid choice"),
@@ -236,6 +249,6 @@ def test_members_use_their_own_token(
 def test_a_token_pasted_as_a_label_is_refused(browser: Client, node: Sandbox, token: str) -> None:
     response = browser.post(URL, form_of(browser, label=f"key {token}"))
 
-    assert "This looks like an Estuary API key" in words_of(response)
+    assert "This looks like the token of a key" in words_of(response)
     assert token not in response.content.decode()
     assert not [request for request in node.requests if request.method == "POST"]

@@ -13,7 +13,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
-from tests.keys.evidence import asked, words_of
+from tests.keys.evidence import asked, checked, words_of
 
 
 def url_of(token: str) -> str:
@@ -66,7 +66,7 @@ def test_a_legacy_key_has_advice(browser: Client, node: Sandbox, account: Accoun
 
     response = browser.get(url_of(token))
 
-    assert "Rotate it: create a new key" in words_of(response)
+    assert "Rotate it: of the new key it keeps only the hash" in words_of(response)
     assert token not in response.content.decode()
 
 
@@ -130,7 +130,7 @@ def test_a_kept_list_is_marked_and_offers_no_change(
     node.set_fault("list", Fault("500"))
 
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5), tick=False):
-        response = browser.get(url_of(token))
+        response = checked(browser, url_of(token))
 
     assert "You see what Estuary last told us, 5 minutes ago" in words_of(response)
     assert "/revoke/" not in response.content.decode()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +13,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from keys.models import KeyCreation
+from keys.models import KeyCreation, Rotation
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
-from tests.keys.evidence import asked, words_of
+from tests.keys.evidence import asked, checked, listed, words_of
 
 
 def row_of(response: Any, label: str) -> str:
@@ -28,15 +29,15 @@ def row_of(response: Any, label: str) -> str:
     return words_of(response).removeprefix(">")
 
 
-def test_a_row_says_label_fingerprint_expiry_and_status(
+def test_a_row_says_label_fingerprint_and_end(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     token = node.add_key(account, label="backup", lifetime=timedelta(days=45, hours=1))
 
     row = row_of(browser.get("/keys/"), "backup")
 
-    assert hash_of(token)[:8] in row
-    assert "Unknown in 45 days Active" in row
+    end = (datetime.now(UTC) + timedelta(days=45, hours=1)).astimezone(UTC)
+    assert f"backup {hash_of(token)[:8]} {end.day} {end:%b} {end.year} in 45 days Rotate" in row
 
 
 def test_the_exact_expiry_is_in_the_title(browser: Client, node: Sandbox, account: Account) -> None:
@@ -47,25 +48,59 @@ def test_the_exact_expiry_is_in_the_title(browser: Client, node: Sandbox, accoun
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "expires", "status"),
+    ("lifetime", "ends", "group"),
     [
-        (timedelta(days=-2, hours=-1), "2 days ago", "Expired"),
-        (timedelta(days=6, hours=1), "in 6 days", "Expiring"),
-        (timedelta(days=8, hours=1), "in 8 days", "Active"),
-        (None, "Never", "Permanent"),
+        (timedelta(days=-2, hours=-1), "2 days ago", "Ended · 1"),
+        (timedelta(days=6, hours=1), "in 6 days", "Ends within 7 days · 1"),
+        (timedelta(days=8, hours=1), "in 8 days", "Later · 2"),
+        (None, "No expiry", "No expiry · 1"),
     ],
 )
-def test_each_status_has_its_word(
+def test_a_key_is_in_the_group_of_its_end(
     browser: Client,
     node: Sandbox,
     account: Account,
     lifetime: timedelta | None,
-    expires: str,
-    status: str,
+    ends: str,
+    group: str,
 ) -> None:
     node.add_key(account, label="backup", lifetime=lifetime)
 
-    assert f"{expires} {status}" in row_of(browser.get("/keys/"), "backup")
+    page = browser.get("/keys/")
+
+    assert f"{ends} R" in row_of(page, "backup")
+    assert group in words_of(browser.get("/keys/"))
+
+
+def test_groups_are_in_the_order_in_which_they_need_attention(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    ends = {"ended": -1, "next": 2, "long ended": -9, "later": 40, "soon": 6}
+    for label, days in ends.items():
+        node.add_key(account, label, timedelta(days=days))
+    node.add_key(account, "endless", None)
+
+    page = browser.get("/keys/").content.decode()
+
+    assert re.findall('id="group-([a-z]+)"', page) == ["expiring", "active", "permanent", "expired"]
+    assert listed(browser) == [
+        "next", "soon", "console", "later", "endless", "ended", "long ended",
+    ]  # fmt: skip
+
+
+def test_a_group_that_continues_on_the_next_page_has_its_head_again(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    for number in range(60):
+        node.add_key(account, f"key {number:03}", timedelta(days=60))
+
+    for page in ("1", "2"):
+        assert "Later · 61" in words_of(browser.get(f"/keys/?page={page}"))
+
+
+@pytest.mark.parametrize("query", ["?sort=label", "?sort=-expiry&status=active"])
+def test_a_sorted_list_has_no_groups(browser: Client, query: str) -> None:
+    assert "Later ·" not in words_of(browser.get(f"/keys/{query}"))
 
 
 def test_the_consoles_own_key_is_marked(browser: Client) -> None:
@@ -85,17 +120,19 @@ def test_the_permission_shows_where_we_recorded_it(
     assert "Upload only" in row_of(response, "backup")
 
 
-def test_legacy_keys_are_marked_with_what_to_do(
+def test_keys_in_plain_text_are_marked_and_counted(
     browser: Client, node: Sandbox, account: Account
 ) -> None:
     clear = node.add_key(account, label="old", era="transitional")
 
     response = browser.get("/keys/")
+    chosen = browser.get("/keys/?status=legacy")
 
     assert clear not in response.content.decode()
-    assert "Estuary stores 1 of your keys in clear" in words_of(response)
-    assert "Rotate it: create a new key" in words_of(response)
-    assert "Stored in clear" in row_of(response, "old")
+    assert "1 in plain text" in words_of(response)
+    assert "Plain text" in row_of(response, "old")
+    assert "Estuary stores these keys in plain text" in words_of(chosen)
+    assert "Rotate them: create a new key" in words_of(chosen)
 
 
 @pytest.mark.parametrize("generation", ["legacy", "vintage"])
@@ -216,7 +253,7 @@ def test_the_last_known_list_shows_while_estuary_is_down(browser: Client, node: 
     browser.get("/keys/")
     node.stop()
 
-    response = browser.get("/keys/")
+    response = checked(browser, "/keys/")
 
     assert response.status_code == 200
     assert "Estuary could not be reached" in words_of(response)
@@ -245,8 +282,43 @@ def test_a_refused_token_offers_to_connect_another(
     browser.get("/keys/")
     node.set_fault("list", Fault(fault))
 
-    response = browser.get("/keys/")
+    response = checked(browser, "/keys/")
 
     assert "Estuary refuses your key" in words_of(response)
     assert "Connect" in words_of(response)
     assert "Used by this console" not in words_of(response)
+
+
+def test_a_key_that_works_can_be_rotated_from_its_row(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    token, ended = node.add_key(account, "backup"), node.add_key(account, "x", timedelta(days=-1))
+
+    page = browser.get("/keys/").content.decode()
+
+    assert f'href="/keys/{hash_of(token)}/rotate/"' in page
+    assert f"/keys/{hash_of(ended)}/rotate/" not in page
+    assert f'href="/keys/{hash_of(ended)}/revoke/"' in page
+
+
+def test_the_row_says_which_key_replaces_it(
+    browser: Client, alice: User, node: Sandbox, account: Account
+) -> None:
+    old, new = node.add_key(account, "old"), node.add_key(account, "new")
+    now = datetime.now(UTC)
+    creation = KeyCreation.objects.create(nonce="n", member=alice, token_hash=hash_of(new))
+    Rotation.objects.create(
+        member=alice,
+        creation=creation,
+        old_hash=hash_of(old),
+        old_expiry=now + timedelta(days=30),
+        ends_at=now + timedelta(hours=23, minutes=10),
+        latest_end=now + timedelta(days=30),
+        due_at=now + timedelta(hours=23),
+        state=Rotation.State.OVERLAP,
+    )
+
+    page = browser.get("/keys/")
+
+    assert f"Replaces {hash_of(old)[:8]}" in words_of(page)
+    assert f"Replaced by {hash_of(new)[:8]}, ends in 23 hours" in row_of(page, "old")

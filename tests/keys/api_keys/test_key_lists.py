@@ -13,12 +13,14 @@ from django.core.cache import caches
 from django.test import Client
 
 from keys.actors import Actor
-from keys.api_keys import key_lists
+from keys.api_keys import kept_lists, key_lists
+from keys.api_keys.key_index import IndexMemory, KeyIndex
 from keys.api_keys.key_lists import current_list, last_known
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
-from keys.upstream import KeyList, UpstreamError, hash_of
+from keys.token.stored_tokens import forget_list
+from keys.upstream import ApiKey, KeyList, UpstreamError, hash_of
 from tests.conftest import connect
 from tests.keys.evidence import audited, words_of
 
@@ -40,7 +42,7 @@ def test_no_token_is_kept(
     listed = current_list(stored, actor_of(alice), reuse=False)
 
     assert listed.find(hash_of(other))
-    kept = caches["key_lists"].get(key_lists._name(stored))
+    kept = caches["key_lists"].get(kept_lists.keys_name(stored))
     assert hash_of(other).encode() in kept
     assert other.encode() not in kept
     assert token.encode() not in kept
@@ -97,17 +99,24 @@ def test_on_a_full_disk_a_revocation_is_reported_and_recorded(
 def test_a_damaged_file_is_not_read_as_a_list(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     current_list(stored, actor_of(alice), reuse=False)
-    [file] = Path(settings.CACHES["key_lists"]["LOCATION"]).iterdir()
-    for content in (b"", bytes(400), file.read_bytes()[:-20]):
-        file.write_bytes(content)
+    files = list(Path(settings.CACHES["key_lists"]["LOCATION"]).iterdir())
+    whole = {file: file.read_bytes() for file in files}
+    assert len(files) == 2
+    for damaged in files:
+        for content in (b"", bytes(400), whole[damaged][:-20]):
+            for file in files:
+                file.write_bytes(whole[file])
+            damaged.write_bytes(content)
+            kept_lists.memory.clear()  # as in a process that has just started
 
-        assert last_known(stored) is None
+            assert last_known(stored) is None
 
 
 def test_a_list_of_another_version_is_ignored(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     key_lists.remember(stored, KeyList(()))
-    caches["key_lists"].set(key_lists._name(stored), b"something else")
+    caches["key_lists"].set(kept_lists.keys_name(stored), b"something else")
+    kept_lists.memory.clear()
 
     assert last_known(stored) is None
 
@@ -139,3 +148,84 @@ def test_connecting_again_does_not_bring_back_an_old_list(
     current_list(connect(alice, token), actor_of(alice), reuse=False)
 
     assert last_known(connect(alice, token)) is None
+
+
+def test_the_same_list_is_written_once_and_decoded_once(
+    alice: User, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    keep = caches["key_lists"].set
+
+    def note(name: str, value: bytes, timeout: float) -> None:
+        written.append(name)
+        keep(name, value, timeout)
+
+    monkeypatch.setattr(caches["key_lists"], "set", note)
+    stored = connect(alice, token)
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        for _ in range(3):
+            clock.shift(60)
+            fresh = current_list(stored, actor_of(alice), reuse=False)
+        known = last_known(stored)
+
+    assert written.count(kept_lists.keys_name(stored)) == 1
+    assert len(written) == 4
+    assert known is not None
+    assert known.index is fresh.index
+    assert known.index.by_end is fresh.index.by_end
+
+
+def test_another_process_reads_the_kept_keys(alice: User, node: Sandbox, token: str) -> None:
+    stored = connect(alice, token)
+    fresh = current_list(stored, actor_of(alice), reuse=False)
+    kept_lists.memory.clear()
+
+    known = last_known(stored)
+
+    assert known is not None
+    assert known.keys == fresh.keys
+    assert known.fetched_at == fresh.fetched_at
+
+
+def test_keys_without_their_file_are_written_again(alice: User, node: Sandbox, token: str) -> None:
+    stored = connect(alice, token)
+    current_list(stored, actor_of(alice), reuse=False)
+    caches["key_lists"].delete(kept_lists.keys_name(stored))
+    kept_lists.memory.clear()
+    assert last_known(stored) is None
+
+    current_list(stored, actor_of(alice), reuse=False)
+    kept_lists.memory.clear()
+
+    assert last_known(stored) is not None
+
+
+def test_a_list_from_before_a_change_does_not_replace_a_later_one(
+    alice: User, node: Sandbox, token: str
+) -> None:
+    stored = connect(alice, token)
+    before = StoredToken.objects.get()
+    forget_list(stored)
+    current_list(stored, actor_of(alice), reuse=False)
+
+    current_list(before, actor_of(alice), reuse=False)  # it was asked for before the change
+
+    assert last_known(stored) is not None
+
+
+def test_a_process_remembers_a_bounded_number_of_keys() -> None:
+    memory = IndexMemory(max_keys=25)
+    lists = [KeyIndex([key_like(number)] * 10) for number in range(3)]
+    for number, index in enumerate(lists):
+        memory.put(str(number), index)
+        memory.get("0")
+
+    assert memory.get("0") is lists[0]
+    assert memory.get("1") is None
+    assert memory.get("2") is lists[2]
+    assert memory.put("3", KeyIndex([key_like(0)] * 99)).keys
+    assert memory.get("3") is None
+
+
+def key_like(number: int) -> ApiKey:
+    return ApiKey(f"{number:043}", "", datetime.now(UTC), is_session=False)

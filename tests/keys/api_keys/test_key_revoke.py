@@ -160,7 +160,7 @@ def test_an_old_key_warns_that_its_token_will_be_logged(
     old = node.add_key(account, era="legacy")
 
     asked_first = browser.get(url_of(old))
-    assert "Its token will stand in the node" in words_of(asked_first)
+    assert "Its token will be written to the node" in words_of(asked_first)
     assert old not in asked_first.content.decode()
 
     page = browser.post(url_of(old), follow=True)

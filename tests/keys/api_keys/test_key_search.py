@@ -14,7 +14,7 @@ from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX
-from tests.keys.evidence import asked, listed, words_of
+from tests.keys.evidence import asked, check_url_of, checked, listed, words_of
 
 
 @pytest.fixture
@@ -29,19 +29,22 @@ def several(node: Sandbox, account: Account) -> dict[str, str]:
 
 
 def test_all_shows_everything_but_sessions(browser: Client, several: dict[str, str]) -> None:
-    assert listed(browser) == ["alpha", "Beta", "console", "ended", "forever", "gamma", "old"]
+    assert listed(browser) == ["alpha", "gamma", "console", "old", "Beta", "forever", "ended"]
 
 
 @pytest.mark.parametrize(
     ("status", "labels"),
     [
-        ("active", ["Beta", "console", "gamma", "old"]),
+        ("active", ["gamma", "console", "old", "Beta"]),
         ("expiring", ["alpha"]),
         ("expired", ["ended"]),
         ("permanent", ["forever"]),
         ("session", ["sign-in"]),
         ("legacy", ["old"]),
-        ("nonsense", ["alpha", "Beta", "console", "ended", "forever", "gamma", "old"]),
+        ("over-policy", []),
+        ("no-purpose", ["alpha", "gamma", "console", "old", "Beta", "forever"]),
+        ("not-made-here", ["alpha", "gamma", "console", "old", "Beta", "forever"]),
+        ("nonsense", ["alpha", "gamma", "console", "old", "Beta", "forever", "ended"]),
     ],
 )
 def test_a_chip_shows_its_kind(
@@ -50,29 +53,69 @@ def test_a_chip_shows_its_kind(
     assert listed(browser, f"?status={status}") == labels
 
 
-def test_chips_count_all_keys_whatever_is_searched(
-    browser: Client, several: dict[str, str]
-) -> None:
-    page = words_of(browser.get("/keys/?q=alpha"))
+def test_the_line_says_the_state_of_the_account(browser: Client, several: dict[str, str]) -> None:
+    page = words_of(browser.get("/keys/"))
 
     assert (
-        "All 7 Active 4 Expiring 1 Expired 1 Permanent 1 Legacy 1 Sessions 1 Revoke expired keys"
-        in page
+        "7 keys 1 ends this week, in 5 days 4 later 1 no expiry 1 in plain text 1 ended 1 session "
+        "6 no purpose 6 not made here Revoke all 1 expired Refresh read just now" in page
     )
 
 
-def test_chips_without_keys_are_left_out(browser: Client) -> None:
+def test_counts_follow_the_search(
+    browser: Client, several: dict[str, str], node: Sandbox, account: Account
+) -> None:
+    node.add_key(account, "alpha two", timedelta(hours=3, minutes=10))
+
+    page = words_of(browser.get("/keys/?q=alpha"))
+
+    assert (
+        "2 keys 2 end this week, the next in 3 hours 2 no purpose 2 not made here "
+        "Revoke all 1 expired" in page
+    )
+    assert "Ends within 7 days · 2" in page
+    assert "2 later" not in page
+
+
+def test_the_action_says_how_many_keys_it_revokes(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    assert "expired" not in words_of(browser.get("/keys/"))
+    for number in range(63):
+        node.add_key(account, f"past {number}", timedelta(days=-number - 1))
+    node.add_key(account, "past session", timedelta(days=-1), is_session=True)
+
+    assert "Revoke all 63 expired" in words_of(browser.get("/keys/?fresh=1"))
+    assert "63 expired keys" in words_of(browser.get("/keys/revoke-expired/"))
+
+
+def test_filters_without_keys_are_left_out(browser: Client) -> None:
     page = words_of(browser.get("/keys/"))
 
-    assert "All 1 Active 1 " in page
-    assert "Expired" not in page
+    assert "1 key 1 later 1 no purpose 1 not made here Refresh" in page
+    assert "ended" not in page
 
 
-def test_an_empty_chip_shows_while_it_is_chosen(browser: Client) -> None:
+def test_an_empty_filter_shows_while_it_is_chosen(browser: Client) -> None:
     page = words_of(browser.get("/keys/?status=expired"))
 
-    assert "Expired 0" in page
+    assert "0 ended" in page
     assert "No key is in this group. Your other keys are still there." in page
+
+
+def test_a_search_looks_at_every_key(browser: Client, several: dict[str, str]) -> None:
+    fingerprint = hash_of(several["sign-in"])[:8]
+
+    assert listed(browser, f"?q={fingerprint}") == ["sign-in"]
+    assert listed(browser, "?q=sign-in&status=session") == ["sign-in"]
+    assert "1 key 1 later 1 session" in words_of(browser.get(f"/keys/?q={fingerprint}"))
+
+
+def test_a_pasted_token_of_a_session_is_found(browser: Client, several: dict[str, str]) -> None:
+    page = browser.get("/keys/", {"q": several["sign-in"]}, follow=True)
+
+    assert "sign-in" in words_of(page)
+    assert "Nothing found" not in words_of(page)
 
 
 def test_an_empty_result_in_a_filter_points_to_the_others(browser: Client) -> None:
@@ -88,9 +131,9 @@ def test_an_empty_result_in_a_filter_points_to_the_others(browser: Client) -> No
     ("query", "labels"),
     [
         ("?q=BETA", ["Beta"]),
-        ("?q=a&status=active", ["Beta", "gamma"]),
+        ("?q=a&status=active", ["gamma", "Beta"]),
         ("?q=zzz", []),
-        ("?q=sign-in", []),
+        ("?q=sign-in", ["sign-in"]),
         ("?q=sign-in&status=session", ["sign-in"]),
     ],
 )
@@ -142,7 +185,7 @@ def test_keys_without_label_come_last(browser: Client, node: Sandbox, account: A
     node.add_key(account, "")
     node.add_key(account, "zulu")
 
-    assert listed(browser)[-1] == "No label"
+    assert listed(browser, "?sort=label")[-1] == "No label"
     assert listed(browser, "?sort=-label")[-1] == "No label"
 
 
@@ -154,6 +197,14 @@ def test_sort_links_reverse_and_name_the_direction(browser: Client) -> None:
     assert 'href="/keys/?q=c&amp;sort=expiry"' in page
 
 
+def test_the_end_sorts_up_then_down_then_in_groups(browser: Client) -> None:
+    steps = [("", "other", "?sort=expiry"), ("?sort=expiry", "ascending", "?sort=-expiry")]
+    for query, direction, next_query in [*steps, ("?sort=-expiry", "descending", "")]:
+        page = browser.get(f"/keys/{query}").content.decode()
+        assert f'aria-sort="{direction}"' in page
+        assert f'id="sort-end" href="/keys/{next_query}"' in page
+
+
 def test_pages_keep_the_query(browser: Client, node: Sandbox, account: Account) -> None:
     for number in range(120):
         node.add_key(account, f"key {number:03}")
@@ -161,9 +212,9 @@ def test_pages_keep_the_query(browser: Client, node: Sandbox, account: Account) 
     first = browser.get("/keys/?q=key&sort=-label")
     last = browser.get("/keys/?q=key&sort=-label&page=3")
 
-    assert "40 of 120 keys" in words_of(first)
-    assert 'href="?q=key&amp;sort=-label&amp;page=2"' in first.content.decode()
-    assert "120 of 120 keys" in words_of(last)
+    assert "1\N{EN DASH}40 of 120 keys" in words_of(first)
+    assert 'href="/keys/?q=key&amp;sort=-label&amp;page=2"' in first.content.decode()
+    assert "81\N{EN DASH}120 of 120 keys" in words_of(last)
     assert "Page 3 of 3" in words_of(last)
     assert listed(browser, "?q=key&sort=-label&page=99")[-1] == "key 000"
 
@@ -177,11 +228,10 @@ def test_a_list_is_reused_for_15_seconds(
         assert asked(node) == ["GET /user/api-keys"]
 
         clock.shift(15)
-        listed(browser, "?q=b")
-        assert len(node.requests) == 1
+        assert check_url_of(browser.get("/keys/?q=b")) == ""
 
         clock.shift(1)
-        listed(browser, "?q=b")
+        checked(browser, "/keys/?q=b")
         assert len(node.requests) == 2
 
 
@@ -202,7 +252,7 @@ def test_paging_after_a_refresh_reuses_the_list(
 
     page = browser.get("/keys/?q=key&fresh=1").content.decode()
 
-    assert 'href="?q=key&amp;page=2"' in page
+    assert 'href="/keys/?q=key&amp;page=2"' in page
 
 
 def test_a_change_of_ours_discards_the_list_at_once(
@@ -231,7 +281,7 @@ def test_a_label_that_shows_nothing_counts_as_no_label(
 ) -> None:
     token = node.add_key(account, label=label)
 
-    assert listed(browser) == ["console", "No label"]
+    assert sorted(listed(browser)) == ["No label", "console"]
     for path in (f"/keys/{hash_of(token)}/", f"/keys/{hash_of(token)}/revoke/"):
         assert "No label" in words_of(browser.get(path))
     response = browser.post(f"/keys/{hash_of(token)}/revoke/", follow=True)

@@ -53,7 +53,7 @@ def watched(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def until(is_reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not is_reached():
         assert time.monotonic() < end, "the condition was never reached"
         time.sleep(0.02)

@@ -54,6 +54,13 @@ def test_the_page_offers_the_download(browser: Client, node: Sandbox) -> None:
     assert node.requests == []
 
 
+def test_an_unconnected_member_reads_why_there_is_nothing_to_download(alice: User) -> None:
+    page = words_of(signed_in(alice).get("/exports/"))
+
+    assert "Estuary gives your data only to one of your keys, and none is connected." in page
+    assert "Download now" not in page
+
+
 def test_the_download_has_a_dated_name_and_is_not_cached(rich: Client, node: Sandbox) -> None:
     session = rich.session
     session.items()  # reads it
@@ -167,7 +174,7 @@ def test_an_incomplete_export_is_recorded_as_failed(rich: Client, node: Sandbox)
     ("fault", "status", "sentence"),
     [
         ("500", 502, "Estuary failed while working on this"),
-        ("401-expired", 502, "This API key has expired"),
+        ("401-expired", 502, "This key has expired"),
         ("429", 429, "Estuary is busy"),
         ("html", 502, "not as Estuary does"),
         ("reset-before", 502, "broke off"),

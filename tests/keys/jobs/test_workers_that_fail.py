@@ -18,6 +18,8 @@ from keys.models import ScheduledRun, SchedulerLease, Worker
 from tests.backing import need
 from tests.keys.jobs.conftest import Workers, add_jobs, is_done, until
 
+pytestmark = pytest.mark.timeout(300)  # workers start slowly on a busy machine
+
 JOB = "short:job"
 
 
@@ -124,7 +126,7 @@ def test_a_worker_that_was_suspended_and_replaced_does_not_go_on(workers: Worker
 
     suspended.send_signal(signal.SIGCONT)
 
-    assert suspended.wait(timeout=30) == DECLARED_DEAD
+    assert suspended.wait(timeout=120) == DECLARED_DEAD
     workers.go()
     until(lambda: is_done(JOB))
     assert workers.by("end", JOB) == [other.pid]
@@ -151,7 +153,7 @@ def test_a_stopped_worker_lets_its_job_end(workers: Workers) -> None:
     until(lambda: "worker_stopping" in workers.log)
     workers.go()
 
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=120) == 0
     assert is_done(JOB)
     assert not is_done("short:later")  # nothing new is begun
     assert not Worker.objects.filter(ended_at=None).exists()
@@ -164,7 +166,7 @@ def test_a_job_that_outlasts_the_stop_is_free_at_once(workers: Workers) -> None:
 
     worker.terminate()
 
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=120) == 0
     [row] = ScheduledRun.objects.filter(name=JOB)
     assert row.claimed_by
     assert row.claimed_by.ended_at

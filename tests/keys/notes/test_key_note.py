@@ -62,7 +62,7 @@ def test_a_note_is_edited_in_place(browser: Client, url: str) -> None:
 def test_the_page_of_a_key_without_note_offers_to_add_one(browser: Client, url: str) -> None:
     page = browser.get(url.removesuffix("note/")).content.decode()
 
-    assert "Nobody has noted what this key is for." in page
+    assert "This key has no note yet." in page
     assert f'href="{url}"' in page
 
 
@@ -73,7 +73,7 @@ def test_a_token_is_refused_in_every_field_and_not_sent_back(
 ) -> None:
     response = browser.post(url, TEXT | {name: f"use {token} here"}, headers=headers)
 
-    assert "looks like an Estuary API key" in words(response)
+    assert "looks like the token of a key" in words(response)
     assert token not in response.content.decode()
     assert not KeyNote.objects.exists()
 
@@ -221,5 +221,5 @@ def test_a_note_of_nothing_visible_is_refused(
 ) -> None:
     response = browser.post(url, {**TEXT, field: text})
 
-    assert "Nothing of this can be seen" in words(response)
+    assert "This has no visible character" in words(response)
     assert not KeyNote.objects.exists()

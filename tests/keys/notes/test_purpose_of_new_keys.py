@@ -69,6 +69,6 @@ def test_a_token_as_purpose_is_refused(
 ) -> None:
     response: Any = submit(browser, **{name: token})
 
-    assert "looks like an Estuary API key" in response.content.decode()
+    assert "looks like the token of a key" in response.content.decode()
     assert token not in response.content.decode()
     assert not KeyCreation.objects.exists()

@@ -18,7 +18,9 @@ from keys.notices.reminding import remind_due
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
-from tests.conftest import connect
+from tests.conftest import connect, signed_in
+from tests.keys.api_keys.test_key_rotate import rotate
+from tests.keys.evidence import words_of
 from tests.keys.notices.conftest import Receiver
 from tests.support.mail_server import MailServer
 
@@ -171,3 +173,18 @@ def test_members_without_a_token_are_left_alone(alice: User, worker: Worker) -> 
     remind_due()
 
     assert not Reminders.objects.exists()
+
+
+def test_keys_that_are_replaced_stay_quiet(
+    ending: list[str], alice: User, node: Sandbox, account: Account
+) -> None:
+    browser = signed_in(alice)
+    for token in ending[1:3]:  # one that ends in 12 hours, and one that has ended
+        assert "It will not be shown again." in words_of(rotate(browser, token))
+
+    remind_due()
+
+    [message] = Message.objects.filter(kind="keys.ending")
+    assert "in 6 days" in message.text
+    assert "in 12 hours" not in message.text
+    assert "yesterday" not in message.text

@@ -27,6 +27,8 @@ from tests.support.serving import Quiet, Serving
 
 __all__ = ["workers"]
 
+pytestmark = pytest.mark.timeout(300)  # workers start slowly on a busy machine
+
 
 class SlowReceiver:
     """Notes the number of each post, and answers when `answer` is set."""
@@ -45,7 +47,7 @@ def slow(settings: Any) -> Iterator[SlowReceiver]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             found.numbers.append(self.headers["webhook-id"])
-            found.answer.wait(30)
+            found.answer.wait(120)
             try:
                 self.send_response(204)
                 self.end_headers()

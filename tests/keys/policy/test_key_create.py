@@ -52,8 +52,15 @@ def test_rules_are_on_the_page_and_only_allowed_choices_are_offered(
 
     page = browser.get(URL).content.decode()
 
-    assert "A key may live for at most 20 days." in page
-    assert re.findall(r'name="lifetime" value="(\w+)"', page) == ["1d", "7d", "custom"]
+    assert "A key may last at most 20 days." in page
+    assert re.findall(r'name="lifetime" value="(\w+)"', page) == [
+        "1h",
+        "8h",
+        "1d",
+        "7d",
+        "custom",
+        "date",
+    ]
     assert re.search(r'value="7d"[^>]*checked', page)  # 30 days, the usual choice, is too long
     assert re.findall(r'name="permission" value="(\w+)"', page) == ["upload"]
     assert "(optional)" not in page
@@ -74,7 +81,7 @@ def test_without_a_policy_the_page_has_no_rules(browser: Client) -> None:
         (
             {"LONGEST_LIFETIME": "20d"},
             {"lifetime": "custom", "custom_lifetime": "20d1h"},
-            "Custom lifetime : A key may live for at most 20 days",
+            "Custom lifetime : A key may last at most 20 days",
         ),
         ({"PERMISSIONS": "upload"}, {"permission": "all"}, "permission “Upload only”"),
         ({"PURPOSE_REQUIRED": "true"}, {"purpose": " "}, "Purpose : Say what the key is for"),

@@ -92,7 +92,7 @@ def test_keys_without_end_are_for_those_whom_the_policy_names(
 
 def test_all_rules_are_said_beforehand() -> None:
     assert rules_in_words(STRICT, is_admin=False) == [
-        "A key may live for at most 90 days.",
+        "A key may last at most 90 days.",
         "Every key must have the permission “Upload only”.",
         "A label must look like “ci-backup”.",
         "A purpose is required.",
@@ -103,12 +103,15 @@ def test_all_rules_are_said_beforehand() -> None:
 @pytest.mark.parametrize(
     ("policy", "sentence"),
     [
-        (Policy(no_end=NoEnd.FORBID), "Every key must have an end."),
+        (Policy(no_end=NoEnd.FORBID), "Every key must expire."),
         (
             Policy(longest_lifetime=DAY, no_end=NoEnd.ALLOW),
-            "A key may live for at most 1 day, or without an end.",
+            "A key may last at most 1 day, or have no expiry.",
         ),
-        (Policy(permissions=(Permission.ALL,)), "Every key must have the permission “Everything”."),
+        (
+            Policy(permissions=(Permission.ALL,)),
+            "Every key must have the permission “Full access”.",
+        ),
         (Policy(max_keys=1), "An account may have 1 key."),
     ],
 )
@@ -140,8 +143,8 @@ def test_a_good_key_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("listed", "permission", "sentence"),
     [
-        (key(left=91 * DAY), "", "A key may live for at most 90 days."),
-        (key(left=36_000 * DAY), "", "A key may live for at most 90 days."),
+        (key(left=91 * DAY), "", "A key may last at most 90 days."),
+        (key(left=36_000 * DAY), "", "A key may last at most 90 days."),
         (key(label="Backup"), "", "A label must look like “ci-backup”."),
         (key(label=""), "", "A label must look like “ci-backup”."),
         (key(label="a" * 60_000 + "-a"), "", "A label must look like “ci-backup”."),

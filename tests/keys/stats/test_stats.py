@@ -11,7 +11,7 @@ from django.test import Client
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.contents import Content
 from tests.conftest import HTMX, connect, signed_in
-from tests.keys.evidence import asked, words_of
+from tests.keys.evidence import asked, checked, words_of
 
 
 def test_size_pins_and_average_in_both_units(alice: User, node: Sandbox) -> None:
@@ -22,7 +22,7 @@ def test_size_pins_and_average_in_both_units(alice: User, node: Sandbox) -> None
     assert "26.1 KiB 26.7 kB · 26,757 bytes" in page
     assert "Pins 3" in page
     assert "8.7 KiB 8.9 kB · 8,919 bytes" in page
-    assert "Read from Estuary" in page
+    assert "read just now" in page
 
 
 def test_numbers_beyond_what_a_float_holds_stay_exact(alice: User, node: Sandbox) -> None:
@@ -44,7 +44,7 @@ def test_an_empty_account_has_no_average(browser: Client) -> None:
 
 def test_each_visit_asks_estuary_again(browser: Client, node: Sandbox) -> None:
     browser.get("/stats/")
-    browser.get("/stats/")
+    checked(browser, "/stats/")
 
     assert asked(node) == ["GET /user/stats", "GET /user/stats"]
 
@@ -60,7 +60,7 @@ def test_the_last_known_figures_show_while_estuary_is_down(browser: Client, node
     browser.get("/stats/")
     node.stop()
 
-    response = browser.get("/stats/")
+    response = checked(browser, "/stats/")
 
     assert response.status_code == 200
     assert "Estuary could not be reached" in words_of(response)
@@ -84,7 +84,7 @@ def test_a_refused_token_is_reported_although_figures_are_known(
     browser.get("/stats/")
     node.set_fault("stats", Fault("401-expired"))
 
-    response = browser.get("/stats/")
+    response = checked(browser, "/stats/")
 
     assert "Estuary refuses your key" in words_of(response)
     assert "/account/token/" in response.content.decode()

@@ -8,17 +8,20 @@ from types import SimpleNamespace
 
 import pytest
 from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from estuary_admin.rendering.fragments import INDENTATION, PLACEHOLDER
 from keys.api_keys.query import Status
 from keys.api_keys.rows import TERMS, KeyRow
-from keys.templatetags.formats import moment
-from keys.templatetags.key_rows import key_rows
+from keys.api_keys.table import RowGroup
+from keys.templatetags.formats import end_from
+from keys.templatetags.key_rows import key_groups
 from keys.upstream import ApiKey
 
 SOON = datetime.now(UTC) + timedelta(days=3, hours=1)
 FACTS = ("status", "permission", "is_new", "is_own", "is_session", "is_legacy", "is_permanent")
-TEXTS = ("label", "fingerprint", "url", "revoke_url", "status_text", "permission_text")
+TEXTS = ("token_hash", "label", "fingerprint", "url", "revoke_url", "rotate_url", "permission_text")
 
 
 def row(
@@ -36,10 +39,18 @@ def by_the_template(row: KeyRow, *, is_stale: bool) -> str:
     shown = SimpleNamespace(
         **{name: getattr(row, name) for name in (*FACTS, *TEXTS)},
         is_expired=row.is_expired,
-        expires=moment(row.expiry),
+        ends=end_from(timezone.now(), timezone.get_current_timezone(), row.expiry),
         is_stale=is_stale,
     )
-    return INDENTATION.sub("\n", render_to_string("keys/_key_row.html", {"row": shown}))
+    rows = INDENTATION.sub("\n", render_to_string("keys/_key_row.html", {"row": shown}))
+    group = {"head": "", "rows": SafeString(rows)}
+    html = render_to_string("keys/_key_row_group.html", {"group": group})
+    return INDENTATION.sub("\n", html)
+
+
+def key_rows(rows: list[KeyRow], *, is_stale: bool) -> str:
+    """The rows as one group without a head."""
+    return INDENTATION.sub("\n", key_groups([RowGroup(rows)], is_stale=is_stale))
 
 
 @pytest.mark.parametrize("is_stale", [False, True])

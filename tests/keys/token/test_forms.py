@@ -58,7 +58,7 @@ def test_other_text_is_refused_and_not_shown_again(pasted: str) -> None:
     form = TokenConnectForm({"token": pasted})
 
     assert not form.is_valid()
-    assert "does not look like an Estuary API key" in str(form.errors["token"])
+    assert "is not the token of a key" in str(form.errors["token"])
     assert f'value="{pasted}' not in str(form["token"])
 
 
@@ -66,13 +66,13 @@ def test_other_text_is_refused_and_not_shown_again(pasted: str) -> None:
 def test_two_keys_are_not_joined(between: str) -> None:
     form = TokenConnectForm({"token": f"{TOKEN}{between}{TOKEN}"})
 
-    assert form.errors["token"] == ["This holds more than one Estuary API key: paste one of them."]
+    assert form.errors["token"] == ["This holds more than one token: paste one of them."]
 
 
 def test_an_empty_field_has_an_error() -> None:
     form = TokenConnectForm({"token": " "})
 
-    assert form.errors["token"] == ["Paste an API key of your Estuary account."]
+    assert form.errors["token"] == ["Paste the token of one of your Estuary keys."]
 
 
 def test_bare_token_leaves_other_text_alone() -> None:

@@ -1,0 +1,122 @@
+"""Where the last list of each account is kept: a small head, and the keys apart from it.
+
+Most lists are the same as the one before. Then the head alone is written, and a process that has
+the keys in memory reads the head alone, however long the list is.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+import msgspec
+from django.core.cache import caches
+
+from keys.api_keys.key_index import IndexMemory, KeyIndex
+from keys.fetched import KEEP_FETCHED
+from keys.models import StoredToken
+from keys.upstream import ApiKey
+
+logger = logging.getLogger("estuary_admin.keys")
+
+#: A head that says the same is not written again so soon: its time is at most this much too old.
+REWRITE_AFTER = timedelta(seconds=2)
+#: The keys outlive their head: lists that stay the same are not written with each head.
+REWRITE_KEYS_AFTER = timedelta(hours=1)
+KEEP_KEYS = KEEP_FETCHED + 2 * REWRITE_KEYS_AFTER
+
+memory = IndexMemory()
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """A kept list without its keys."""
+
+    fetched_at: datetime
+    clock_ahead: timedelta
+    unreadable: int
+    list_version: int
+    digest: str  # of the keys
+    keys_written_at: datetime
+
+
+_heads = msgspec.msgpack.Decoder(Head)
+_keys = msgspec.msgpack.Decoder(tuple[str, tuple[ApiKey, ...]])
+
+
+def write(
+    stored: StoredToken,
+    index: KeyIndex,
+    digest: str,
+    *,
+    unreadable: int,
+    fetched_at: datetime,
+    clock_ahead: timedelta,
+) -> None:
+    """Keep a list for all processes, unless one of a later version is kept. Raises OSError."""
+    before = read_head(stored)
+    if before and before.list_version > stored.list_version:
+        return
+    is_same = before is not None and before.digest == digest
+    written_at = before.keys_written_at if before and is_same else fetched_at
+    if not is_same or abs(fetched_at - written_at) > REWRITE_KEYS_AFTER:
+        packed = msgspec.msgpack.encode((digest, index.keys))
+        caches["key_lists"].set(keys_name(stored), packed, KEEP_KEYS.total_seconds())
+        written_at = fetched_at
+    head = Head(fetched_at, clock_ahead, unreadable, stored.list_version, digest, written_at)
+    if before is None or not _says_the_same(before, head):
+        packed = msgspec.msgpack.encode(head)
+        caches["key_lists"].set(_head_name(stored), packed, KEEP_FETCHED.total_seconds())
+
+
+def read_head(stored: StoredToken) -> Head | None:
+    try:
+        packed = caches["key_lists"].get(_head_name(stored))
+        return _heads.decode(packed) if packed else None
+    except Exception:
+        # A truncated file, or one of another version: Estuary can be asked again.
+        logger.exception("key_list_unreadable")
+        return None
+
+
+def read_keys(stored: StoredToken, head: Head) -> KeyIndex | None:
+    """The keys that belong to a head; None, and no head any more, when they are not there."""
+    if index := memory.get(head.digest):
+        return index
+    try:
+        packed = caches["key_lists"].get(keys_name(stored))
+        digest, keys = _keys.decode(packed) if packed else ("", ())
+    except Exception:
+        logger.exception("key_list_unreadable")
+        digest, keys = "", ()
+    if digest != head.digest:
+        forget(stored)  # else the next list with the same digest would not write its keys
+        return None
+    return memory.put(digest, KeyIndex(keys))
+
+
+def forget(stored: StoredToken) -> None:
+    caches["key_lists"].delete(_head_name(stored))
+
+
+def holds(stored: StoredToken, text: str) -> bool:
+    """Whether the kept list may hold this text, without unpacking it."""
+    packed = caches["key_lists"].get(keys_name(stored))
+    return bool(packed) and text.encode() in packed
+
+
+def keys_name(stored: StoredToken) -> str:
+    # The number changes with the structs. The hash keeps the lists of two accounts apart, also
+    # after a backup was restored.
+    return f"key-list-keys:1:{stored.pk}:{stored.token_hash}"
+
+
+def _head_name(stored: StoredToken) -> str:
+    return f"key-list:6:{stored.pk}:{stored.token_hash}"
+
+
+def _says_the_same(before: Head, head: Head) -> bool:
+    is_recent = timedelta() <= head.fetched_at - before.fetched_at < REWRITE_AFTER
+    # The node's clock comes in whole seconds.
+    is_same_clock = abs(before.clock_ahead - head.clock_ahead) < timedelta(seconds=2)
+    same = msgspec.structs.replace(before, fetched_at=head.fetched_at, clock_ahead=head.clock_ahead)
+    return is_recent and is_same_clock and same == head

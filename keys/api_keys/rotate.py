@@ -1,0 +1,122 @@
+"""Rotating a key: a new one first, then the end of the old one, at once or after an overlap."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from estuary_admin.secrets.sealing import SealBroken
+from keys.actors import Actor
+from keys.api_keys import rotation_end
+from keys.api_keys.create import Creation, create_key, created_before
+from keys.api_keys.revoke_outcome import Revocation
+from keys.api_keys.rotations import Replacement, state_after
+from keys.models import Rotation, StoredToken
+from keys.throttles import TooOften
+from keys.token.replacing import adopt, keep_candidate
+from keys.token.stored_tokens import NotConnected
+from keys.upstream import KeySpec, UpstreamError
+
+logger = logging.getLogger("estuary_admin.keys")
+
+#: With less time than this, no call to Estuary is begun.
+SHORTEST_CALL_SECONDS = 0.5
+
+
+class OutOfTime(Exception):
+    """The calls before took all the time that a page may take."""
+
+
+#: What may go wrong once the new key exists; the worker tries again.
+TROUBLE = (
+    UpstreamError,
+    TooOften,
+    SealBroken,
+    NotConnected,
+    DatabaseError,
+    rotation_end.BeingEnded,
+    OutOfTime,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What became of one submitted form; `ended` is the old key's end, if this request tried it."""
+
+    creation: Creation
+    rotation: Rotation | None  # None: the form that was sent first was one of another page
+    ended: Revocation | None = None
+
+
+def rotate_key(
+    actor: Actor,
+    stored: StoredToken,
+    replaces: Replacement,
+    spec: KeySpec,
+    nonce: str,
+    purpose: str = "",
+) -> Rotated:
+    """Create the new key, then end the old one if that is due already; else the worker ends it.
+
+    Raises what `create_key` raises, when it is certain that no key was made.
+    """
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT
+    creation = create_key(actor, stored, spec, nonce, purpose, replaces=replaces)
+    rotation = _rotation_of(creation)
+    if creation.is_repeated or rotation is None:
+        return Rotated(creation, rotation)
+    rotation.state = state_after(rotation, creation.record.outcome)
+    if rotation.state is not Rotation.State.OVERLAP:
+        return Rotated(creation, rotation)
+    try:
+        ended = _go_on(actor, stored, rotation, creation, end)
+    except TROUBLE as error:
+        # The new token must reach the member in any case.
+        logger.warning("rotation_left_to_worker", extra={"reason": type(error).__name__})
+        ended = None
+    return Rotated(creation, rotation, ended)
+
+
+def rotated_before(actor: Actor, stored: StoredToken, nonce: str) -> Rotated | None:
+    """What became of a form that was sent before; None when this is the first time."""
+    creation = created_before(actor, stored, nonce)
+    return Rotated(creation, _rotation_of(creation)) if creation else None
+
+
+def _rotation_of(creation: Creation) -> Rotation | None:
+    """Without a query right after the creation: the database may be away by then."""
+    try:
+        found: Rotation = creation.record.rotation
+    except Rotation.DoesNotExist:
+        return None
+    return found
+
+
+def _go_on(
+    actor: Actor, stored: StoredToken, rotation: Rotation, creation: Creation, end: float
+) -> Revocation | None:
+    """Take over the console's own token, and end the old key if that is due.
+
+    The member waits for the new token meanwhile: after `end` the worker goes on.
+    """
+    if rotation.old_hash == stored.token_hash and creation.created:
+        keep_candidate(stored, rotation, creation.created.token)
+        stored = adopt(actor, stored, rotation, timeout=_time_until(end))
+    if rotation.keeps_old:
+        return None
+    # Without a doubt about the new key: the worker looks again before it ends the old one.
+    if rotation.ends_at > timezone.now() or creation.sentence:
+        return None
+    return rotation_end.end_now(actor, stored, rotation, timeout=_time_until(end))
+
+
+def _time_until(end: float) -> float:
+    left = end - time.monotonic()
+    if left < SHORTEST_CALL_SECONDS:
+        raise OutOfTime
+    return left

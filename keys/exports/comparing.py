@@ -1,0 +1,95 @@
+"""The worker's side of comparisons: two prepared exports in, counts and a sealed list out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.utils import timezone
+
+from estuary_admin.secrets.sealing import SealBroken
+from keys.exports.differences import Differences, Open, find_differences, list_of
+from keys.exports.document import Malformed
+from keys.exports.file_store import file_store
+from keys.exports.progress import ShuttingDown
+from keys.exports.sealed_files import (
+    FileBroken,
+    SealedReader,
+    SealedWriter,
+    file_key,
+    new_file_key,
+)
+from keys.jobs import claims, workers
+from keys.models import ExportComparison, PreparedExport
+
+logger = logging.getLogger("estuary_admin.keys")
+
+State = ExportComparison.State
+MAX_TRIES = 5
+
+
+def compare_due() -> None:
+    """Work off the comparisons that members asked for."""
+    rows = ExportComparison.objects.filter(state__in=[State.QUEUED, State.RUNNING])
+    claims.work_off(rows.select_related("old", "new"), _compare)
+
+
+def _compare(row: ExportComparison) -> None:
+    if row.tries >= MAX_TRIES:
+        claims.conclude(row, state=State.FAILED)
+        return
+    name = f"{row.number.hex}-list-{row.tries + 1}"
+    key, sealed = new_file_key(str(row.number)) if settings.EXPORT_SEALED else (None, "")
+    _save(row, state=State.RUNNING, tries=row.tries + 1, file_name=name, file_key=sealed)
+    old, new = _opener(row.old), _opener(row.new)
+    try:
+        found = find_differences(old, new, settings.DATA_DIR, _check)
+        _write_list(name, key, found, old, new)
+    except ShuttingDown:
+        file_store().delete(name)
+        claims.conclude(row, again_at=timezone.now(), state=State.QUEUED)
+    except (FileBroken, Malformed, SealBroken, OSError) as error:
+        logger.warning("exports_not_compared", extra={"reason": type(error).__name__})
+        file_store().delete(name)
+        claims.conclude(row, state=State.FAILED, file_key="")
+    else:
+        claims.conclude(row, state=State.DONE, counts=found.counts)
+
+
+def _save(row: ExportComparison, **changes: object) -> None:
+    rows = ExportComparison.objects.filter(
+        pk=row.pk, claims=row.claims, claimed_by=row.claimed_by_id
+    )
+    if not rows.update(**changes):
+        raise claims.ClaimLost
+
+
+def _opener(export: PreparedExport) -> Open:
+    def pieces() -> Iterator[bytes]:
+        with file_store().open(export.file_name) as file:
+            key = file_key(str(export.number), export.file_key)
+            for piece in SealedReader(file, key).pieces():
+                _check()
+                yield piece
+
+    return pieces
+
+
+def _check() -> None:
+    if workers.stop_requested.is_set():
+        raise ShuttingDown
+
+
+def _write_list(name: str, key: bytes | None, found: Differences, old: Open, new: Open) -> None:
+    store = file_store()
+    store.delete(name)
+    file = store.create(name)
+    try:
+        writer = SealedWriter(file, key)
+        for lines in list_of(found, old, new):
+            writer.write(lines)
+        writer.finish()
+        store.keep(file)
+    finally:
+        file.close()

@@ -1,0 +1,74 @@
+"""What changed between two prepared exports: a page, and a list to download."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from django.utils.http import content_disposition_header, urlencode
+from django.views.decorators.http import require_http_methods, require_safe
+
+from estuary_admin.secrets.sealing import SealBroken
+from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
+from keys.access import signed_in, upstream_errors_shown
+from keys.actors import actor_of
+from keys.exports import comparisons
+from keys.exports.delivery import NoFile
+from keys.exports.forms import ComparisonForm
+from keys.http import AppRequest, render_page
+from keys.models import ExportComparison, PreparedExport
+
+Pair = tuple[PreparedExport, PreparedExport]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+@upstream_errors_shown
+def export_compare(request: AppRequest) -> HttpResponse:
+    """POST has the worker compare; GET shows how far that is, and what differs."""
+    if request.method == "POST":
+        pair = _pair_of(request, ComparisonForm(request.POST))
+        if pair is None:
+            messages.warning(request, "Choose two different exports that are ready.")
+            return go_to(request, "keys:exports")
+        comparisons.compare(actor_of(request), *pair)
+        return go_to(request, _page_of(pair))
+    pair = _pair_of(request, ComparisonForm(request.GET))
+    if pair is None:
+        raise Http404("No such exports.")
+    row = comparisons.find(*pair)
+    context = {"old": pair[0], "new": pair[1], "row": row, "here": _page_of(pair)}
+    return render_page(request, "keys/export_compare.html", context)
+
+
+@require_safe
+@signed_in
+@fresh_proof()
+def export_compare_list(request: AppRequest) -> HttpResponseBase:
+    pair = _pair_of(request, ComparisonForm(request.GET))
+    row = comparisons.find(*pair) if pair else None
+    if pair is None or row is None or row.state != ExportComparison.State.DONE:
+        raise Http404("No such comparison.")
+    try:
+        delivery = comparisons.list_file(row)
+    except (NoFile, SealBroken):
+        messages.error(request, "The list of this comparison cannot be read here.")
+        return go_to(request, _page_of(pair))
+    name = f"estuary-export-changes-{row.number.hex[:6]}.csv"
+    headers = {
+        "Content-Disposition": content_disposition_header(True, name) or "",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    return StreamingHttpResponse(delivery, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _pair_of(request: AppRequest, form: ComparisonForm) -> Pair | None:
+    if not form.is_valid():
+        return None
+    return comparisons.find_pair(request.user, form.cleaned_data["old"], form.cleaned_data["new"])
+
+
+def _page_of(pair: Pair) -> str:
+    query = urlencode({"old": str(pair[0].number), "new": str(pair[1].number)})
+    return f"{reverse('keys:export_compare')}?{query}"

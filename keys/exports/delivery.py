@@ -1,0 +1,119 @@
+"""Handing out the file of a prepared export: any part of it, in any form, and its manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from estuary_admin.storage.connections import release_connection
+from keys.actors import Actor
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
+from keys.exports.file_store import OpenFile, file_store
+from keys.exports.forms_of_export import FORMS
+from keys.exports.sealed_files import FileBroken, SealedReader, file_key
+from keys.models import AuditEntry, PreparedExport
+
+#: A reader that takes none of these in EXPORT_IDLE seconds takes nothing worth waiting for.
+PIECE_BYTES = 64 * 1024
+#: A download that is resumed within this time has one row in the audit.
+SAME_DOWNLOAD = timedelta(hours=1)
+
+
+class NoFile(Exception):
+    """The export has no file, or none that can be opened here."""
+
+
+class Delivery:
+    """An open file on its way to a reader: iterate it once, and close it in any case."""
+
+    def __init__(self, file: OpenFile, pieces: Iterator[bytes]) -> None:
+        self._file = file
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        release_connection()  # the download may take long
+        for piece in self._pieces:
+            for start in range(0, len(piece), PIECE_BYTES):
+                yield piece[start : start + PIECE_BYTES]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def deliver(
+    actor: Actor, row: PreparedExport, form: str, start: int = 0, end: int | None = None
+) -> Delivery:
+    """Open the file, and record the download; raises NoFile or SealBroken.
+
+    `start` and `end` are for the form "json" alone.
+    """
+    if row.state != PreparedExport.State.READY:
+        raise NoFile
+    try:
+        file = file_store().open(row.file_name)
+    except OSError:
+        raise NoFile from None
+    try:
+        reader = SealedReader(file, file_key(str(row.number), row.file_key))
+        _record(actor, row, form)
+    except FileBroken:
+        file.close()
+        raise NoFile from None
+    except BaseException:
+        file.close()
+        raise
+    make: Callable[..., Iterator[bytes]] | None = FORMS[form].make
+    return Delivery(file, make(reader.pieces()) if make else reader.pieces(start, end))
+
+
+def _record(actor: Actor, row: PreparedExport, form: str) -> None:
+    before = AuditEntry.objects.filter(
+        actor=actor.member,
+        action=Action.EXPORT_DOWNLOADED,
+        at__gt=timezone.now() - SAME_DOWNLOAD,
+        detail__export=str(row.number),
+        detail__form=form,
+    )
+    if not before.exists():
+        detail = {"export": str(row.number), "form": form}
+        record_action(actor, Action.EXPORT_DOWNLOADED, detail=detail)
+
+
+def file_name(row: PreparedExport, form: str = "json") -> str:
+    """By the member and the day, with a part of the number: a day may have two."""
+    made = row.ended_at or row.created_at
+    day = f"{made:%Y%m%d}-{row.number.hex[:6]}"
+    return f"estuary-export-{row.member.get_username()}-{day}{FORMS[form].ending}"
+
+
+def checksum_line(row: PreparedExport) -> str:
+    """What `sha256sum -c` reads."""
+    return f"{row.sha256}  {file_name(row)}"
+
+
+def manifest(row: PreparedExport) -> str:
+    """What is known about the file, as JSON."""
+    facts: dict[str, Any] = {
+        "export": str(row.number),
+        "member": row.member.get_username(),
+        "node": row.node,
+        "requested_at": _moment(row.created_at),
+        "started_at": _moment(row.started_at),
+        "ready_at": _moment(row.ended_at),
+        "kept_until": _moment(row.expires_at),
+        "file": {"name": file_name(row), "bytes": row.size, "sha256": row.sha256},
+        "contents": row.content_count,
+        "deals": row.deal_count,
+        "document": {"version": row.document_version, "date": row.document_date},
+        "console_version": row.console_version,
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def _moment(value: Any) -> str | None:
+    return value.isoformat(timespec="seconds") if value else None

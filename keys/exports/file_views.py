@@ -1,0 +1,117 @@
+"""The file of a prepared export: the whole, a part, or another form of it; and its manifest."""
+
+from __future__ import annotations
+
+import contextlib
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
+
+from estuary_admin.secrets.sealing import SealBroken
+from estuary_admin.security.fresh_proof import fresh_proof
+from estuary_admin.web.redirects import go_to
+from keys.access import signed_in
+from keys.actors import actor_of
+from keys.exports.delivery import Delivery, NoFile, deliver, file_name, manifest
+from keys.exports.forms_of_export import FORMS
+from keys.exports.prepared_views import own_export
+from keys.exports.ranges import ByteRange, NotSatisfiable, wanted_range
+from keys.http import AppRequest
+from keys.models import PreparedExport
+
+State = PreparedExport.State
+PROVED = "proved_exports"  # in the session
+
+
+def is_not_a_continuation(request: HttpRequest) -> bool:
+    """A download that began with a fresh proof may go on in the same session without another."""
+    number = str(request.resolver_match.kwargs["number"]) if request.resolver_match else ""
+    return "Range" not in request.headers or number not in request.session.get(PROVED, [])
+
+
+@require_safe
+@signed_in
+@fresh_proof(when=is_not_a_continuation)
+def export_file(request: AppRequest, number: UUID) -> HttpResponseBase:
+    row, form = own_export(request, number), request.GET.get("form", "json")
+    if form not in FORMS:
+        raise Http404("No such form of an export.")
+    if row.state != State.READY:
+        return _no_file(request, row)
+    etag = f'"{row.sha256}"'
+    try:
+        wanted = _range_of(request, row, form, etag)
+    except NotSatisfiable:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{row.size}"})
+    if request.method == "HEAD":
+        return _with_headers(HttpResponse(), row, form, wanted, etag)
+    try:
+        delivery = deliver(actor_of(request), row, form, wanted.start, wanted.end)
+    except (NoFile, SealBroken):
+        return _no_file(request, row)
+    _remember_proof(request, row)
+    return _with_headers(_streamed(request, delivery), row, form, wanted, etag)
+
+
+@require_safe
+@signed_in
+def export_manifest(request: AppRequest, number: UUID) -> HttpResponse:
+    row = own_export(request, number)
+    if row.state not in {State.READY, State.EXPIRED}:
+        raise Http404("There is no manifest of an export that is not ready.")
+    name = file_name(row).replace(".json", "-manifest.json")
+    headers = {"Content-Disposition": content_disposition_header(True, name) or ""}
+    return HttpResponse(manifest(row), content_type="application/json", headers=headers)
+
+
+def _range_of(request: AppRequest, row: PreparedExport, form: str, etag: str) -> ByteRange:
+    """Only the stored document can be resumed: other forms have no length before they are made."""
+    if FORMS[form].make:
+        return ByteRange(0, row.size, is_part=False)
+    header, if_range = (request.headers.get(name, "") for name in ("Range", "If-Range"))
+    return wanted_range(header, if_range, row.size, etag)
+
+
+def _with_headers(
+    response: HttpResponseBase, row: PreparedExport, form: str, wanted: ByteRange, etag: str
+) -> HttpResponseBase:
+    response["Content-Type"] = FORMS[form].content_type
+    response["Content-Disposition"] = content_disposition_header(True, file_name(row, form)) or ""
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    if FORMS[form].make:
+        response["Accept-Ranges"] = "none"
+        return response
+    response["Accept-Ranges"] = "bytes"
+    response["ETag"] = etag
+    response["Content-Length"] = str(wanted.length)
+    if wanted.is_part:
+        response.status_code = 206
+        response["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{row.size}"
+    return response
+
+
+def _streamed(request: AppRequest, delivery: Delivery) -> StreamingHttpResponse:
+    connection = request.META.get("gunicorn.socket")
+    if connection is not None:  # a reader that takes nothing must not hold its thread for ever
+        with contextlib.suppress(OSError):
+            connection.settimeout(settings.EXPORT_IDLE)
+    return StreamingHttpResponse(delivery)
+
+
+def _remember_proof(request: AppRequest, row: PreparedExport) -> None:
+    proved = request.session.get(PROVED, [])
+    if str(row.number) not in proved:
+        request.session[PROVED] = [*proved[-9:], str(row.number)]
+
+
+def _no_file(request: AppRequest, row: PreparedExport) -> HttpResponseBase:
+    sentence = "This export has no file."
+    if row.state == State.READY:
+        sentence = "The file of this export cannot be read here. Prepare it again."
+    messages.error(request, sentence)
+    return go_to(request, reverse("keys:export", args=[row.number]))

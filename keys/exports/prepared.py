@@ -1,0 +1,105 @@
+"""Prepared exports, as members handle them: ask for one, look, cancel, delete."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from estuary_admin.secrets.sealing import SealBroken, is_newest
+from keys import throttles
+from keys.actors import Actor
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action, Outcome
+from keys.exports.file_store import file_store
+from keys.exports.queueing import queue_export
+from keys.exports.sealed_files import reseal_file_key
+from keys.jobs import workers
+from keys.jobs.queues import wake
+from keys.jobs.tasks import prepare_exports
+from keys.models import ExportComparison, PreparedExport, StoredToken
+
+State = PreparedExport.State
+SHOWN = 20  # on the exports page
+
+
+class StillRunning(Exception):
+    """It must be cancelled before it can be deleted."""
+
+
+def prepare(actor: Actor, stored: StoredToken) -> PreparedExport:
+    """Have the worker prepare an export now; raises AlreadyPreparing, NoRoom or TooOften."""
+    throttles.check(actor, Action.EXPORT_PREPARE_REQUESTED)
+    row = queue_export(actor, stored)
+    wake(prepare_exports)
+    return row
+
+
+def of_member(member: User) -> QuerySet[PreparedExport]:
+    """A member's prepared exports, newest first."""
+    return PreparedExport.objects.filter(member=member).order_by("-created_at")
+
+
+def find(member: User, number: UUID) -> PreparedExport | None:
+    return of_member(member).filter(number=number).first()
+
+
+def cancel(actor: Actor, row: PreparedExport) -> bool:
+    """Cancel it at once, or have its worker do so; False when it has ended already."""
+    rows = PreparedExport.objects.filter(pk=row.pk, state__in=PreparedExport.UNFINISHED)
+    detail = {"export": str(row.number)}
+    with transaction.atomic():
+        if not rows.update(cancel_requested=True):
+            return False
+        record_action(actor, Action.EXPORT_STOP_REQUESTED, Outcome.STARTED, detail=detail)
+        # Another claim would be the newer one: a worker that claims it right now loses the row.
+        unclaimed = rows.filter(workers.nobody_holds("claimed_by"))
+        is_ours = unclaimed.update(
+            state=State.CANCELLED,
+            claims=F("claims") + 1,
+            due_at=None,
+            ended_at=timezone.now(),
+            reason="cancelled",
+            sentence="You cancelled it.",
+            sha256="",
+            file_key="",
+        )
+        if is_ours:
+            record_action(actor, Action.EXPORT_PREPARE_CANCELLED, detail=detail)
+    if is_ours and row.file_name:
+        file_store().delete(row.file_name)
+    return True
+
+
+def delete(actor: Actor, row: PreparedExport) -> None:
+    """Delete the file, then the row; raises StillRunning or OSError."""
+    if not row.is_final:
+        raise StillRunning
+    if row.file_name:
+        file_store().delete(row.file_name)
+    with transaction.atomic():
+        deleted, _ = PreparedExport.objects.filter(pk=row.pk).delete()
+        if deleted:
+            record_action(actor, Action.EXPORT_DELETED, detail={"export": str(row.number)})
+
+
+def reseal_file_keys() -> tuple[int, int]:
+    """Move the key of every file to the newest sealing key; returns (moved, unreadable)."""
+    moved = unreadable = 0
+    for model in (PreparedExport, ExportComparison):
+        sealed = model._default_manager.exclude(file_key="")
+        for row in sealed.only("number", "file_key").iterator():
+            if is_newest(row.file_key):
+                continue
+            try:
+                resealed = reseal_file_key(str(row.number), row.file_key)
+            except SealBroken:
+                unreadable += 1
+                continue
+            # Compare and swap: a new try may be making another key right now.
+            rows = sealed.filter(pk=row.pk, file_key=row.file_key)
+            moved += rows.update(file_key=resealed)
+    return moved, unreadable

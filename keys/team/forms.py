@@ -1,0 +1,57 @@
+"""Forms of what admins do for members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+
+
+class ReasonForm(NoTokenFieldsMixin):
+    reason = forms.CharField(
+        label="Reason",
+        max_length=300,
+        help_text="The member reads it, and it stays in the audit.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class OffBoardForm(ReasonForm):
+    """`keep` takes token hashes of `listed`; kept keys need a successor among `members`."""
+
+    keep = forms.MultipleChoiceField(
+        label="Keep", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    successor = forms.CharField(
+        label="Hand kept keys over to",
+        required=False,
+        max_length=150,
+        help_text="The name of another member. It becomes the contact in each key's note.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    confirm = forms.CharField(
+        label="The member's name",
+        max_length=150,
+        help_text="Write it to confirm.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(
+        self, *args: Any, name: str, listed: list[str], is_dry: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._name = name
+        self.fields["keep"].choices = [(one, one) for one in listed]  # type: ignore[attr-defined]
+        for field in ("confirm", "reason") if is_dry else ():
+            self.fields[field].required = False
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if self.cleaned_data.get("keep") and not self.cleaned_data.get("successor"):
+            self.add_error("successor", "Name the member who takes the kept keys over.")
+        confirm = self.cleaned_data.get("confirm")
+        if confirm and confirm != self._name:
+            self.add_error("confirm", "This is not the name of the member.")
+        return found

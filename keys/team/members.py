@@ -1,0 +1,214 @@
+"""The members of the team as the admins' list shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from estuary_admin.members import ADMINS
+from estuary_admin.sso.models import Identity
+from keys.models import SeenKey, StoredToken, SyncedAccount
+from keys.team.query import ENDS_SOON, MEMBER_CHOICES, TeamQuery, has_purpose, number, over_policy
+from keys.upstream import PERMANENT_FROM
+
+#: Routes below `/team/` that a member's name would hide.
+RESERVED = {"keys", "refresh"}
+NUMBER_PREFIX = "id:"  # no name of a member can hold a colon
+FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A member's keys, without session keys."""
+
+    working: int = 0
+    soon: int = 0
+    endless: int = 0
+    ended: int = 0
+    plain: int = 0
+    over_policy: int = 0
+    no_purpose: int = 0
+
+    @property
+    def words(self) -> list[str]:
+        """What there is besides working keys."""
+        return _counted(
+            (self.soon, "end soon"),
+            (self.endless, "no expiry"),
+            (self.plain, "plain text"),
+            (self.ended, "ended"),
+        )
+
+    @property
+    def finding_words(self) -> list[str]:
+        return _counted((self.over_policy, "over policy"), (self.no_purpose, "without purpose"))
+
+
+def _counted(*counts: tuple[int, str]) -> list[str]:
+    return [f"{count:,} {words}" for count, words in counts if count]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member with what the worker last saw of the account."""
+
+    member: User
+    account: SyncedAccount | None
+    counts: Counts
+    is_connected: bool
+    is_admin: bool
+    has_factor: bool
+    has_local_password: bool
+    must_off_board: bool
+
+    @property
+    def url(self) -> str:
+        return reverse("keys:team_member", args=[address_of(self.member)])
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the worker has read this account's list, so that its counts say something."""
+        return self.account is not None and self.account.as_of is not None
+
+    @property
+    def health(self) -> str:
+        """The stored token in a few words."""
+        if not self.is_connected:
+            return "Not connected"
+        if self.account is None or (self.account.as_of is None and not self.account.trouble):
+            return "Not looked at yet"
+        if self.account.is_refused:
+            return "Token refused"
+        return "Estuary in trouble" if self.account.trouble else "Connected"
+
+    @property
+    def has_trouble(self) -> bool:
+        return self.health not in {"Connected", "Not connected", "Not looked at yet"}
+
+
+def members_for(query: TeamQuery) -> QuerySet[User]:
+    """All members that match a query."""
+    said = query.filters
+    members = User.objects.all()
+    if text := said.get("q"):
+        members = members.filter(Q(username__icontains=text) | Q(email__icontains=text))
+    if role := said.get("role"):
+        members = (
+            members.filter(pk__in=admins()) if role == "admin" else members.exclude(pk__in=admins())
+        )
+    if state := said.get("state"):
+        members = members.filter(_state(state))
+    return members
+
+
+def _state(state: str) -> Q:
+    conditions = {
+        "connected": Q(stored_token__isnull=False),
+        "unconnected": Q(stored_token__isnull=True, is_active=True),
+        "trouble": Q(stored_token__isnull=False) & ~Q(synced_account__trouble=""),
+        "token-ends": token_ends(timezone.now()),
+        "disabled": Q(is_active=False),
+        "to-off-board": to_off_board(),
+    }
+    return conditions[state]
+
+
+def to_off_board() -> Q:
+    """Members who are disabled, or whom their groups no longer let in, and who still have access
+    to an account at Estuary.
+    """
+    left = Exists(Identity.objects.filter(member=OuterRef("pk"), is_admitted=False))
+    admitted = Exists(Identity.objects.filter(member=OuterRef("pk"), is_admitted=True))
+    connected = Exists(StoredToken.objects.filter(member=OuterRef("pk")))
+    gone = Q(is_active=False) | (Q(left) & ~Q(admitted))
+    return gone & Q(connected)
+
+
+def token_ends(now: datetime) -> Q:
+    """Members whose stored token ends within 14 days, has ended, or is refused by Estuary."""
+    own = SeenKey.objects.filter(
+        account__member=OuterRef("pk"),
+        token_hash=OuterRef("stored_token__token_hash"),
+        expiry__lte=now + ENDS_SOON,
+    )
+    return Q(stored_token__isnull=False) & (Q(synced_account__is_refused=True) | Q(Exists(own)))
+
+
+def admins() -> QuerySet[User, int]:
+    return User.objects.filter(groups__name=ADMINS).values_list("pk", flat=True)
+
+
+def counts_by_state() -> dict[str, int]:
+    """How many members there are in each state."""
+    states = [state for state in MEMBER_CHOICES["state"] if state]
+    found = {state: User.objects.filter(_state(state)).count() for state in states}
+    return {"": User.objects.count(), **found}
+
+
+def rows_of(members: Iterable[User]) -> list[MemberRow]:
+    """The members of one page, with one query for each kind of fact."""
+    members = list(members)
+    numbers = [member.pk for member in members]
+    accounts = {row.member_id: row for row in SyncedAccount.objects.filter(member__in=numbers)}
+    connected = set(
+        StoredToken.objects.filter(member__in=numbers).values_list("member_id", flat=True)
+    )
+    admin_numbers = set(admins().filter(pk__in=numbers))
+    secured = set(
+        Authenticator.objects.filter(user__in=numbers, type__in=FACTORS).values_list(
+            "user_id", flat=True
+        )
+    )
+    leaving = set(User.objects.filter(to_off_board(), pk__in=numbers).values_list("pk", flat=True))
+    counts = counts_of(numbers, timezone.now())
+    return [
+        MemberRow(
+            member=member,
+            account=accounts.get(member.pk),
+            counts=counts.get(member.pk, Counts()),
+            is_connected=member.pk in connected,
+            is_admin=member.pk in admin_numbers,
+            has_factor=member.pk in secured,
+            has_local_password=member.has_usable_password(),
+            must_off_board=member.pk in leaving,
+        )
+        for member in members
+    ]
+
+
+def counts_of(numbers: list[int], now: datetime) -> dict[int, Counts]:
+    """The counts of these members' keys, by one query."""
+    keys = SeenKey.objects.filter(account__member__in=numbers, is_session=False)
+    works = Q(expiry__gt=now)
+    conditions: tuple[Q, ...] = (
+        works,
+        works & Q(expiry__lte=now + ENDS_SOON),
+        Q(expiry__gt=now + PERMANENT_FROM),
+        ~works,
+        Q(is_legacy=True),
+        works & over_policy(now),
+        works & Q(~has_purpose()),
+    )
+    sums = {f"count_{place}": Count("pk", filter=one) for place, one in enumerate(conditions)}
+    found = keys.values("account__member").annotate(**sums)
+    rows = found.values_list("account__member", *sums)
+    return {number: Counts(*rest) for number, *rest in rows}
+
+
+def address_of(member: User) -> str:
+    """A member in an address: the name, or the number where a name would lead elsewhere."""
+    name = member.get_username()
+    return f"{NUMBER_PREFIX}{member.pk}" if name in RESERVED or "/" in name else name
+
+
+def member_at(text: str) -> User | None:
+    if text.startswith(NUMBER_PREFIX):
+        return User.objects.filter(pk=number(text.removeprefix(NUMBER_PREFIX)) or 0).first()
+    return User.objects.filter(username=text).first()

@@ -1,0 +1,113 @@
+"""What an off-boarding would end, and what one has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from estuary_admin.security.models import MemberSession
+from keys.actors import Actor
+from keys.api_keys import key_lists
+from keys.api_keys.rows import name_of
+from keys.exports import leases, prepared
+from keys.models import OffBoarding, PreparedExport, Reminders, Rotation, SeenKey, StoredToken
+from keys.token.stored_tokens import NotConnected, of_member
+
+KEYS_SHOWN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What exists, as the worker last saw it."""
+
+    keys: list[SeenKey]
+    key_count: int
+    as_of: datetime | None
+    is_connected: bool
+    own_hash: str
+    sessions: int
+    rotations: int
+    exports: int
+    has_feed: bool
+    has_webhook: bool
+
+    @property
+    def hashes(self) -> list[str]:
+        return [key.token_hash for key in self.keys]
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What Estuary lists now, and what would be done with it."""
+
+    revoked: list[str]
+    kept: list[str]
+    unreadable: int
+
+
+def plan_of(member: User) -> Plan:
+    stored = StoredToken.objects.filter(member=member).first()
+    seen = SeenKey.objects.filter(account__member=member, is_session=False)
+    keys = list(
+        seen.filter(expiry__gt=timezone.now()).select_related("account").order_by("expiry", "pk")
+    )
+    row = Reminders.objects.filter(member=member).first() or Reminders()
+    open_states = [Rotation.State.REQUESTED, Rotation.State.OVERLAP]
+    exports = prepared.of_member(member).filter(state__in=PreparedExport.UNFINISHED).count()
+    return Plan(
+        keys=keys[:KEYS_SHOWN],
+        key_count=len(keys),
+        as_of=keys[0].account.as_of if keys else None,
+        is_connected=stored is not None,
+        own_hash=stored.token_hash if stored else "",
+        sessions=MemberSession.objects.filter(member=member).count(),
+        rotations=Rotation.objects.filter(member=member, state__in=open_states).count(),
+        exports=exports + leases.stoppable_by(member).count(),
+        has_feed=row.feed_hash is not None,
+        has_webhook=bool(row.webhook_url),
+    )
+
+
+def dry_run(actor: Actor, member: User, keep: list[str]) -> DryRun:
+    """Ask Estuary what there is, and change nothing; raises UpstreamError and SealBroken."""
+    try:
+        stored = of_member(member)
+    except NotConnected:
+        return DryRun([], [], 0)
+    acting = actor.for_member(member, "")
+    listed = key_lists.current_list(stored, acting, reuse=False)
+    names = {key.token_hash: name_of(key, key.token_hash) for key in listed.keys}
+    return DryRun(
+        [name for token_hash, name in names.items() if token_hash not in keep],
+        [name for token_hash, name in names.items() if token_hash in keep],
+        listed.unreadable,
+    )
+
+
+def latest_of(member: User) -> OffBoarding | None:
+    return OffBoarding.objects.filter(member=member).order_by("-pk").first()
+
+
+def report_of(row: OffBoarding) -> dict[str, Any]:
+    """The report as data; no token is in it."""
+    return {
+        "off_boarding": str(row.number),
+        "member": row.member_name,
+        "started_by": row.started_by_name,
+        "reason": row.reason,
+        "started_at": row.started_at.isoformat(timespec="seconds"),
+        "ended_at": row.ended_at.isoformat(timespec="seconds") if row.ended_at else "",
+        "state": row.state,
+        "all_confirmed": row.state == OffBoarding.State.DONE,
+        "sessions_ended": row.sessions_ended,
+        "handed_over_to": row.successor_name,
+        "keys": [
+            {"token_hash": key.token_hash, "label": key.label, "outcome": key.outcome}
+            for key in row.keys.order_by("pk")
+        ],
+        "audit_head": row.audit_head,
+    }

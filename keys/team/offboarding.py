@@ -1,0 +1,364 @@
+"""Off-boarding: the worker ends a member's access step by step, and can resume at each step.
+
+The member is disabled first, so that nobody can create keys meanwhile; the stored token goes last,
+because revoking needs it. Each step may run twice: what is done already stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from estuary_admin.secrets.sealing import SealBroken
+from estuary_admin.security import member_sessions
+from estuary_admin.security.models import MemberSession
+from keys.actors import Actor
+from keys.api_keys import key_lists, rotations
+from keys.api_keys.revoke import AUDIT_OUTCOMES
+from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation, judged
+from keys.audit import chain
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Outcome as AuditOutcome
+from keys.exports import leases
+from keys.jobs import claims
+from keys.models import (
+    OffBoardedKey,
+    OffBoarding,
+    PreparedExport,
+    Reminders,
+    SeenKey,
+    StoredToken,
+)
+from keys.models.inventory import MAX_LABEL
+from keys.notes.services import note_of, save_note, text_of
+from keys.token.stored_tokens import client_for, disconnect_token, forget_list
+from keys.upstream import ApiKey, TokenExpired, TokenRejected, UpstreamError
+
+JOB = "off-board"
+KEYS_PER_ROUND = 50
+State, Step = OffBoarding.State, OffBoarding.Step
+KeyOutcome = OffBoardedKey.Outcome
+
+
+class NotConfirmed(Exception):
+    """Estuary does not confirm that all keys have ended; the message is a sentence for admins."""
+
+
+def run_due() -> None:
+    """Go on with every off-boarding that is due."""
+    claims.work_off(OffBoarding.objects.select_related("member", "successor"), _run)
+
+
+def _run(row: OffBoarding) -> None:
+    _save(row, state=State.RUNNING)
+    try:
+        while row.step < Step.REPORT:
+            STEPS[row.step](row)
+            _save(row, step=row.step + 1, trouble="")
+    except UpstreamError as error:
+        _try_later(row, error.what)
+    except NotConfirmed as trouble:
+        _try_later(row, str(trouble))
+    else:
+        _finish(row)
+
+
+def _save(row: OffBoarding, **changes: Any) -> None:
+    """Write under the claim; raises ClaimLost when another worker has the row."""
+    claims.confirm(row)
+    rows = OffBoarding.objects.filter(pk=row.pk, claims=row.claims)
+    if not rows.update(**changes):
+        raise claims.ClaimLost
+    for name, value in changes.items():
+        setattr(row, name, value)
+
+
+def _try_later(row: OffBoarding, sentence: str) -> None:
+    claims.conclude(
+        row,
+        again_at=claims.retry_at(row.failures),
+        failures=row.failures + 1,
+        trouble=sentence[:300],
+    )
+
+
+def _actor(row: OffBoarding) -> Actor:
+    return replace(Actor.for_job(JOB, row.member), given_reason=row.reason)
+
+
+def _lock(row: OffBoarding) -> None:
+    """Disable the member and end everything that works without a key."""
+    from keys.exports import prepared  # it imports the tasks, which import this module
+
+    member = row.member
+    if member is None:
+        return
+    sessions = list(MemberSession.objects.filter(member=member))
+    for lease in leases.stoppable_by(member):
+        leases.ask_to_stop(lease)
+    for export in prepared.of_member(member).filter(state__in=PreparedExport.UNFINISHED):
+        prepared.cancel(_actor(row), export)
+    with transaction.atomic():
+        _save(row, sessions_ended=max(row.sessions_ended, len(sessions)))
+        Reminders.objects.filter(member=member).update(
+            feed_hash=None, feed_secret="", webhook_url="", webhook_secret=""
+        )
+        if member.is_active:
+            member.is_active = False
+            member.save(update_fields=["is_active"])
+            record_action(_actor(row), Action.SWITCHED_OFF)
+    member_sessions.end(sessions)
+
+
+def _end_keys(row: OffBoarding) -> None:
+    """Revoke all keys but the kept ones and the console's own, until Estuary lists none."""
+    stored = _stored_token(row)
+    if row.gives_up or stored is None:
+        _note_unconfirmed(row)
+        return
+    try:
+        while todo := _keys_left(row, stored):
+            _revoke(row, stored, todo[:KEYS_PER_ROUND])
+    except SealBroken:
+        raise NotConfirmed("The stored token cannot be opened with this server's keys.") from None
+
+
+def _stored_token(row: OffBoarding) -> StoredToken | None:
+    found = StoredToken.objects.filter(member_id=row.member_id or 0).select_related("member")
+    return found.first()
+
+
+def _keys_left(row: OffBoarding, stored: StoredToken) -> list[ApiKey]:
+    client = client_for(stored, _actor(row))
+    listed = key_lists.remember(stored, client.list_keys())
+    spared = {*row.keep, stored.token_hash}
+    left = [key for key in listed.keys if key.token_hash not in spared]
+    if not listed.unreadable:
+        _settle(row, {key.token_hash for key in listed.keys})
+    if not left and listed.unreadable:
+        raise NotConfirmed("Estuary's list could not be read whole.")
+    return left
+
+
+def _settle(row: OffBoarding, listed: set[str]) -> None:
+    """Record keys whose revocation was sent before this worker or another one was killed."""
+    open_ones = row.keys.filter(outcome=KeyOutcome.REQUESTED).values_list("token_hash", flat=True)
+    gone = [one for one in open_ones if one not in listed]
+    _record(row, [Revocation(one, Outcome.GONE) for one in gone])
+
+
+def _revoke(row: OffBoarding, stored: StoredToken, keys: list[ApiKey]) -> None:
+    """Revoke some keys, list again, and record what became of each."""
+    claims.confirm(row)
+    actor, hashes = _actor(row), [key.token_hash for key in keys]
+    _note(row, keys, KeyOutcome.REQUESTED)
+    record_action(
+        actor, Action.KEY_REVOKE_REQUESTED, AuditOutcome.STARTED, detail={"count": len(keys)}
+    )
+    client = client_for(stored, actor)
+    answers = dict(client.revoke_keys(hashes))
+    forget_list(stored)
+    after, trouble = None, None
+    try:
+        after = key_lists.remember(stored, client_for(stored, actor).list_keys())
+    except UpstreamError as error:
+        trouble = error
+    results = [judged(one, answers[one], after, trouble) for one in hashes]
+    _record(row, results)
+    if trouble:
+        raise trouble
+    if not any(result.outcome in ENDED for result in results):
+        raise NotConfirmed(results[0].sentence or "Estuary still lists keys that were revoked.")
+
+
+def _record(row: OffBoarding, results: Iterable[Revocation]) -> None:
+    actor = _actor(row)
+    with transaction.atomic():
+        for result in results:
+            if result.outcome is Outcome.NOT_TRIED:
+                continue
+            record_action(
+                actor,
+                Action.KEY_REVOKED,
+                AUDIT_OUTCOMES[result.outcome],
+                token_hash=result.token_hash,
+                detail={"result": result.outcome},
+            )
+            if result.outcome in ENDED:
+                _ended(row, result.token_hash)
+
+
+def _ended(row: OffBoarding, token_hash: str) -> None:
+    row.keys.filter(token_hash=token_hash).update(outcome=KeyOutcome.REVOKED)
+    SeenKey.objects.filter(account__member=row.member_id, token_hash=token_hash).delete()
+    rotations.old_keys_ended([token_hash])
+
+
+def _note(row: OffBoarding, keys: Iterable[ApiKey], outcome: str) -> None:
+    OffBoardedKey.objects.bulk_create(
+        (
+            OffBoardedKey(
+                off_boarding=row,
+                token_hash=key.token_hash,
+                label=key.label.replace("\0", "")[:MAX_LABEL],
+                outcome=outcome,
+            )
+            for key in keys
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _note_unconfirmed(row: OffBoarding) -> None:
+    """Without a token, or a patient admin: what was seen last is not known to have ended."""
+    own = _stored_token(row)
+    spared = {*row.keep, own.token_hash if own else ""}
+    seen = SeenKey.objects.filter(account__member=row.member_id, expiry__gt=timezone.now())
+    keys = [
+        ApiKey(one.token_hash, one.label, one.expiry, one.is_session)
+        for one in seen
+        if one.token_hash not in spared
+    ]
+    _note(row, keys, KeyOutcome.UNCONFIRMED)
+    row.keys.filter(outcome=KeyOutcome.REQUESTED).update(outcome=KeyOutcome.UNCONFIRMED)
+
+
+def _hand_over(row: OffBoarding) -> None:
+    """Name the successor in the note of each kept key."""
+    labels = dict(
+        SeenKey.objects.filter(account__member=row.member_id).values_list("token_hash", "label")
+    )
+    for token_hash in row.keep:
+        with transaction.atomic():
+            _note_successor(row, token_hash)
+            OffBoardedKey.objects.update_or_create(
+                off_boarding=row,
+                token_hash=token_hash,
+                defaults={"label": labels.get(token_hash, ""), "outcome": KeyOutcome.KEPT},
+            )
+
+
+def _note_successor(row: OffBoarding, token_hash: str) -> None:
+    text = text_of(note_of(token_hash))
+    sentence = f"Handed over from {row.member_name} on {row.started_at:%Y-%m-%d}: {row.reason}"
+    if sentence in text.note:
+        return
+    both = f"{sentence}\n{text.note}".strip()[:2000]
+    note = save_note(_actor(row), token_hash, replace(text, contact=row.successor_name, note=both))
+    if note and row.successor:
+        note.members.add(row.successor)
+
+
+def _end_token(row: OffBoarding) -> None:
+    """Revoke the console's own key, unless it is kept, and destroy the stored token."""
+    stored = _stored_token(row)
+    if stored is None:
+        return
+    if stored.token_hash not in row.keep:
+        _end_own_key(row, stored)
+    claims.confirm(row)
+    disconnect_token(_actor(row), stored)
+
+
+def _end_own_key(row: OffBoarding, stored: StoredToken) -> None:
+    own = stored.token_hash
+    key = ApiKey(own, "", timezone.now(), is_session=False)
+    _note(row, [key], KeyOutcome.REQUESTED)
+    try:
+        _revoke_own(row, stored)
+    except (TokenRejected, TokenExpired):
+        # Estuary knows the token no more: an earlier try was killed, or somebody else ended it.
+        _record(row, [Revocation(own, Outcome.GONE)])
+    except (UpstreamError, SealBroken, NotConfirmed) as error:
+        is_final = row.gives_up or getattr(error, "is_about_token", False)
+        if not is_final:
+            raise
+        row.keys.filter(token_hash=own).update(outcome=KeyOutcome.UNCONFIRMED)
+
+
+def _revoke_own(row: OffBoarding, stored: StoredToken) -> None:
+    claims.confirm(row)
+    client = client_for(stored, _actor(row))
+    answer = client.revoke_key(stored.token_hash)
+    after, trouble = None, None
+    try:
+        after = key_lists.remember(stored, client.list_keys())
+    except UpstreamError as error:
+        trouble = error
+    result = judged(stored.token_hash, answer, after, trouble)
+    _record(row, [result])
+    if result.outcome not in ENDED:
+        raise NotConfirmed(result.sentence or "Estuary still lists the console's own key.")
+
+
+def _finish(row: OffBoarding) -> None:
+    """The last audit row, the head behind it, and the state, in one transaction."""
+    counts = {outcome: row.keys.filter(outcome=outcome).count() for outcome in KeyOutcome}
+    missing = counts[KeyOutcome.UNCONFIRMED] + counts[KeyOutcome.REQUESTED]
+    with transaction.atomic():
+        record_action(
+            _actor(row),
+            Action.OFF_BOARDING_FINISHED,
+            AuditOutcome.FAILED if missing else AuditOutcome.DONE,
+            detail={
+                "revoked": counts[KeyOutcome.REVOKED],
+                "kept": counts[KeyOutcome.KEPT],
+                "not_confirmed": missing,
+            },
+        )
+        claims.conclude(
+            row,
+            state=State.FAILED if missing else State.DONE,
+            trouble="",
+            ended_at=timezone.now(),
+            audit_head=chain.current_head(),
+        )
+
+
+STEPS: dict[int, Callable[[OffBoarding], None]] = {
+    Step.LOCK: _lock,
+    Step.KEYS: _end_keys,
+    Step.HAND_OVER: _hand_over,
+    Step.TOKEN: _end_token,
+}
+
+
+def start(
+    actor: Actor, member: User, reason: str, keep: list[str], successor: User | None
+) -> OffBoarding:
+    """Queue the off-boarding of a member; one that is open already is returned as it is."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=member.pk)
+        running = OffBoarding.objects.filter(member=member, state__in=[State.QUEUED, State.RUNNING])
+        if found := running.first():
+            return found
+        row = OffBoarding.objects.create(
+            member=member,
+            member_name=member.get_username(),
+            started_by_name=actor.known_member.get_username(),
+            reason=reason,
+            keep=keep,
+            successor=successor,
+            successor_name=successor.get_username() if successor else "",
+        )
+        record_action(
+            actor.for_member(member, reason),
+            Action.OFF_BOARDING_STARTED,
+            AuditOutcome.STARTED,
+            detail={"keep": len(keep)},
+        )
+    return row
+
+
+def give_up(actor: Actor, row: OffBoarding) -> None:
+    """Go on without Estuary: the token is destroyed, and what is not confirmed is named."""
+    with transaction.atomic():
+        rows = OffBoarding.objects.filter(pk=row.pk, state__in=[State.QUEUED, State.RUNNING])
+        if rows.filter(gives_up=False).update(gives_up=True, due_at=timezone.now()):
+            record_action(actor, Action.OFF_BOARDING_GIVEN_UP, on_behalf_of=row.member)

@@ -1,0 +1,113 @@
+"""A key that the console makes for itself, uses instead of the pasted one, and renews in time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.api_keys import revoke
+from keys.api_keys.lost_creations import find_out_late
+from keys.api_keys.revoke_outcome import ENDED
+from keys.api_keys.rotate import Rotated, rotate_key
+from keys.api_keys.rotations import Replacement
+from keys.jobs import claims
+from keys.models import ConsoleKey, KeyCreation, Rotation, StoredToken
+from keys.models.rotations import PASTED
+from keys.policy.load import current_policy
+from keys.upstream import KeySpec, Permission
+
+LABEL = "Estuary Admin"
+PURPOSE = "This console works with it"
+LIFETIME = timedelta(days=90)
+LOOK_AGAIN = timedelta(hours=1)
+
+
+class NotSettled(Exception):
+    """What became of an earlier try to renew is not known yet; the worker looks again."""
+
+
+def take_own_key(actor: Actor, stored: StoredToken, nonce: str) -> Rotated:
+    """Create a key of the console's own and change over to it; the pasted one stays as it is.
+
+    Raises what `create_key` raises, when no key was made.
+    """
+    replaces = Replacement(stored.token_hash, keeps_old=True)
+    return rotate_key(actor, stored, replaces, _spec(), nonce, PURPOSE)
+
+
+def was_taken(actor: Actor, nonce: str) -> bool:
+    """Whether a form with this nonce has made a key before."""
+    return bool(nonce) and KeyCreation.objects.filter(nonce=nonce, member=actor.member).exists()
+
+
+def is_taken(rotated: Rotated) -> bool:
+    """Whether the console works with the new key now."""
+    rotation = rotated.rotation
+    return rotation is not None and rotation.reason == PASTED
+
+
+def renews_at(stored: StoredToken | None) -> datetime | None:
+    """When the console renews the key that it works with; None if it does not."""
+    if stored is None:
+        return None
+    own = ConsoleKey.objects.filter(member=stored.member_id, token_hash=stored.token_hash).first()
+    return own.due_at if own else None
+
+
+def _spec() -> KeySpec:
+    """What the policy allows of it; `create_key` refuses what it does not."""
+    policy = current_policy()
+    lifetime = min(LIFETIME, policy.longest_lifetime or LIFETIME)
+    label = LABEL if policy.allows_label(LABEL) else policy.label_example
+    return KeySpec(label, lifetime, Permission.ALL)
+
+
+def renew_due() -> None:
+    """Renew the console's own keys whose end is near; for the worker."""
+    claims.work_off(ConsoleKey.objects.select_related("member"), _renew)
+
+
+def _renew(row: ConsoleKey) -> None:
+    stored = StoredToken.objects.select_related("member").filter(member=row.member).first()
+    if stored is None or stored.token_hash != row.token_hash:
+        claims.conclude(row)  # the member has connected another one
+        return
+    actor = Actor.for_job("renew", row.member)
+    # The hash of the key in the nonce: two workers cannot make two keys for one try.
+    tries = KeyCreation.objects.filter(nonce__startswith=_nonce(row, ""))
+    last = tries.order_by("pk").last()
+    if last is None or _is_given_up(actor, stored, last):
+        claims.confirm(row)
+        nonce = _nonce(row, str(tries.count()))
+        rotate_key(actor, stored, Replacement(row.token_hash), _spec(), nonce, PURPOSE)
+    fresh = ConsoleKey.objects.get(pk=row.pk)
+    is_renewed = fresh.token_hash != row.token_hash
+    claims.conclude(row, again_at=fresh.due_at if is_renewed else timezone.now() + LOOK_AGAIN)
+
+
+def _nonce(row: ConsoleKey, number: str) -> str:
+    return f"renew:{row.token_hash}:{number}"
+
+
+def _is_given_up(actor: Actor, stored: StoredToken, record: KeyCreation) -> bool:
+    """Whether an earlier try has ended without a key that the console can use.
+
+    Nobody has the token of a key that it made, so that key is revoked.
+    """
+    if record.outcome == KeyCreation.Outcome.REQUESTED:
+        find_out_late(actor, stored, record)
+    if record.outcome == KeyCreation.Outcome.REQUESTED:
+        raise NotSettled
+    rotation = Rotation.objects.get(creation=record)
+    if rotation.sealed_candidate:
+        return False  # `end_due` finishes the exchange
+    if (
+        record.token_hash
+        and revoke.revoke_key(actor, stored, record.token_hash).outcome not in ENDED
+    ):
+        raise NotSettled
+    rows = Rotation.objects.filter(pk=rotation.pk, state=Rotation.State.OVERLAP)
+    rows.update(state=Rotation.State.KEPT, reason="token-lost", due_at=None)
+    return True

@@ -1,0 +1,92 @@
+"""Preparing an export in a browser: with scripts the page follows it, without them by reloading."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from keys.sandbox import Fault
+from tests.browser.conftest import Member, sign_in
+from tests.support.console import ROOT, Console
+
+
+@pytest.fixture(scope="module")
+def worker(console: Console) -> Iterator[None]:
+    with console.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=ROOT,
+            env=console.environment,
+            stderr=log,
+        )
+    yield
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_page_follows_the_export_until_it_is_ready(
+    open_page: Callable[..., Page], console: Console, member: Member
+) -> None:
+    console.node.set_fault("export", Fault("delay", seconds=4))
+    page = open_page()
+    sign_in(page, member)
+    page.goto("/exports/")
+
+    page.get_by_role("button", name="Prepare export").click()
+
+    state = page.locator("#export")
+    expect(page.get_by_text("Estuary is building the file")).to_be_visible(timeout=30_000)
+    expect(state).to_have_attribute("data-state", "ready", timeout=30_000)
+    expect(page.get_by_text("The file is complete")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2500)
+    assert asked == []  # it asks no more
+    for name in ("Download", "NDJSON", "Contents as CSV", "Manifest"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name, exact=True).click()
+        assert download.value.suggested_filename.startswith(f"estuary-export-{member.name}-")
+    page.goto("/exports/")
+    expect(page.get_by_role("table", name="Prepared exports")).to_contain_text("Ready")
+
+
+@pytest.mark.usefixtures("worker")
+def test_it_works_without_scripts_on_a_phone(
+    open_page: Callable[..., Page], phone: dict[str, Any], console: Console, member: Member
+) -> None:
+    console.node.set_fault("export", Fault("delay", seconds=2))
+    page = open_page(java_script_enabled=False, **phone)
+    sign_in(page, member)
+    page.goto("/exports/")
+
+    page.get_by_role("button", name="Prepare export").click()
+
+    state = page.locator("#export")
+    for _ in range(60):
+        if state.get_attribute("data-state") == "ready":
+            break
+        page.wait_for_timeout(500)
+        page.get_by_role("link", name="Reload to see how far it is").click()
+    expect(state).to_have_attribute("data-state", "ready")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download", exact=True).click()
+    assert download.value.suggested_filename.endswith(".json")
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.get_by_text("Export deleted.")).to_be_visible()
+
+
+def test_it_is_cancelled_while_it_waits(open_page: Callable[..., Page], member: Member) -> None:
+    page = open_page()
+    sign_in(page, member)
+    page.goto("/exports/")
+    page.get_by_role("button", name="Prepare export").click()
+
+    page.get_by_role("button", name="Cancel export").click()
+
+    expect(page.locator("#export")).to_have_attribute("data-state", "cancelled", timeout=30_000)

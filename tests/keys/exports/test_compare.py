@@ -1,0 +1,228 @@
+"""Two prepared exports are compared: what appeared, vanished and changed, as counts and a list."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from keys.exports import comparing, differences
+from keys.exports.comparing import compare_due
+from keys.exports.differences import find_differences, list_of
+from keys.exports.preparing import delete_strays, expire_due, prepare_due
+from keys.jobs import workers
+from keys.models import ExportComparison, PreparedExport, Worker
+from keys.sandbox import Sandbox
+from tests.conftest import HTMX, signed_in
+from tests.keys.evidence import audited, words_of
+from tests.keys.exports.conftest import PREPARE
+
+COMPARE = "/exports/compare/"
+
+
+def opened(
+    contents: list[dict[str, Any]], deals: list[dict[str, Any]]
+) -> Callable[[], list[bytes]]:
+    inner = {"Contents": contents, "Deals": deals}
+    text = json.dumps({"Version": "v", "Version1": inner}, separators=(",", ":")).encode()
+    return lambda: [text[at : at + 100] for at in range(0, len(text), 100)]
+
+
+def content(number: int, name: str = "x") -> dict[str, Any]:
+    return {"id": number, "cid": f"cid-{number}", "name": name, "size": 5}
+
+
+def deal(number: int, miner: str = "f01") -> dict[str, Any]:
+    return {"ID": number, "propCid": f"prop-{number}", "miner": miner, "dealId": 7}
+
+
+@pytest.mark.parametrize("per_run", [1, 3, 1000])
+def test_records_are_compared_whatever_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_run: int
+) -> None:
+    monkeypatch.setattr(differences, "ENTRIES_PER_RUN", per_run)
+    old = opened([content(n) for n in (9, 1, 5, 3, 7)], [deal(1), deal(2)])
+    new = opened(
+        [content(n, "=y" if n == 5 else "x") for n in (3, 5, 1, 8, 2, 9)], [deal(2, "f02")]
+    )
+
+    found = find_differences(old, new, tmp_path, lambda: None)
+
+    assert found.counts == {
+        "content": {"appeared": 2, "vanished": 1, "changed": 1},
+        "deal": {"appeared": 0, "vanished": 1, "changed": 1},
+    }
+    text = b"".join(list_of(found, old, new)).decode()
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows[0] == ["change", "kind", "id", "cid", "name", "size", "miner", "dealId"]
+    assert {tuple(row[:5]) for row in rows[1:]} == {
+        ("vanished", "content", "7", "cid-7", "x"),
+        ("appeared", "content", "8", "cid-8", "x"),
+        ("appeared", "content", "2", "cid-2", "x"),
+        ("changed", "content", "5", "cid-5", "'=y"),
+        ("vanished", "deal", "1", "prop-1", ""),
+        ("changed", "deal", "2", "prop-2", ""),
+    }
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("nothing", ["old", "new"])
+def test_an_empty_export_can_be_compared(tmp_path: Path, nothing: str) -> None:
+    full, empty = opened([content(1)], [deal(1)]), opened([], [])
+    pair = (empty, full) if nothing == "old" else (full, empty)
+
+    counts = find_differences(*pair, tmp_path, lambda: None).counts
+
+    change = "appeared" if nothing == "old" else "vanished"
+    assert counts["content"][change] == counts["deal"][change] == 1
+
+
+@pytest.fixture
+def pair(prepared: PreparedExport, owner: Client, node: Sandbox) -> dict[str, str]:
+    """Alice's export, and another one after 500 contents more; none of the old ones changed."""
+    account = next(user for user in node.state.users.values() if user.name == "rich")
+    account.holdings = type(account.holdings)(contents=3500, deals=account.holdings.deals, rows=())
+    owner.post(PREPARE)
+    prepare_due()
+    new = PreparedExport.objects.latest("pk")
+    assert (new.state, new.content_count) == ("ready", 3500)
+    return {"old": str(prepared.number), "new": str(new.number)}
+
+
+def test_the_worker_compares_and_the_page_tells(
+    pair: dict[str, str], owner: Client, folder: Path
+) -> None:
+    assert "Not compared yet" in words_of(owner.get(COMPARE, pair))
+    page = owner.post(COMPARE, pair)["Location"]
+    assert 'data-state="queued"' in owner.get(page).content.decode()
+    assert 'data-hx-trigger="every 2s"' in owner.get(page, headers=HTMX).content.decode()
+
+    compare_due()
+
+    response = owner.get(page)
+    assert 'data-state="done"' in response.content.decode()
+    assert "data-hx-trigger" not in owner.get(page, headers=HTMX).content.decode()
+    counts = ExportComparison.objects.get().counts
+    assert counts["content"]["appeared"] == 500
+    assert counts["content"]["vanished"] == 0
+    assert "Contents 500 0" in words_of(response)
+    answer: Any = owner.get(f"{COMPARE}list/", pair)
+    lines = b"".join(answer.streaming_content).decode().splitlines()
+    assert len(lines) == 1 + sum(sum(found.values()) for found in counts.values())
+    assert sum(line.startswith("appeared,content,") for line in lines) == 500
+    assert ("export:compared", "done") in audited()
+    assert delete_strays() == 0
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_it_is_compared_once(pair: dict[str, str], owner: Client, worker: Worker) -> None:
+    for _ in range(2):
+        owner.post(COMPARE, pair)
+        compare_due()
+
+    assert ExportComparison.objects.get().tries == 1
+
+
+def test_nobody_else_compares_them(pair: dict[str, str], owner: Client, carol: User) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+    bob = User.objects.create_user("bob")
+
+    for member in (bob, carol):  # Carol is an admin
+        other = signed_in(member)
+        assert other.get(COMPARE, pair).status_code == 404
+        assert other.get(f"{COMPARE}list/", pair).status_code == 404
+        assert other.post(COMPARE, pair)["Location"] == "/exports/"
+    assert Client().get(COMPARE, pair)["Location"].startswith("/accounts/login/")
+
+
+def test_what_is_no_pair_is_not_compared(pair: dict[str, str], owner: Client) -> None:
+    same = pair | {"new": pair["old"]}
+
+    assert owner.get(COMPARE).status_code == 404
+    assert owner.get(COMPARE, same).status_code == 404
+    assert owner.get(COMPARE, {"old": "x", "new": "y"}).status_code == 404
+    assert owner.get(f"{COMPARE}list/", pair).status_code == 404
+    assert "Choose two different exports" in words_of(owner.post(COMPARE, same, follow=True))
+
+
+def test_a_file_that_cannot_be_read_is_told(
+    pair: dict[str, str], owner: Client, folder: Path
+) -> None:
+    row = PreparedExport.objects.get(number=pair["old"])
+    (folder / row.file_name).write_bytes(b"damaged")
+    page = owner.post(COMPARE, pair)["Location"]
+
+    compare_due()
+
+    assert 'data-state="failed"' in owner.get(page).content.decode()
+    assert "could not be compared" in words_of(owner.get(page))
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_worker_that_ends_leaves_it_to_the_next_one(
+    pair: dict[str, str], owner: Client, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    stopping = threading.Event()
+    monkeypatch.setattr(workers, "stop_requested", stopping)
+    find = differences.find_differences
+    name = "keys.exports.comparing.find_differences"
+
+    def stopped(*arguments: Any) -> Any:
+        stopping.set()
+        return find(*arguments)
+
+    monkeypatch.setattr(name, stopped)
+    owner.post(COMPARE, pair)
+    compare_due()
+    assert ExportComparison.objects.get().state == "queued"
+
+    stopping.clear()
+    monkeypatch.setattr(name, find)
+    compare_due()
+    assert ExportComparison.objects.get().state == "done"
+
+
+def test_a_comparison_that_is_cut_short_again_and_again_fails(
+    pair: dict[str, str], owner: Client
+) -> None:
+    owner.post(COMPARE, pair)
+    ExportComparison.objects.update(tries=comparing.MAX_TRIES)
+
+    compare_due()
+
+    assert ExportComparison.objects.get().state == "failed"
+
+
+def test_deleting_an_export_ends_its_comparisons(
+    pair: dict[str, str], owner: Client, folder: Path
+) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+
+    owner.post(f"/exports/{pair['old']}/delete/")
+
+    assert not ExportComparison.objects.exists()
+    assert owner.get(COMPARE, pair).status_code == 404
+
+
+def test_an_expired_export_ends_its_comparisons(pair: dict[str, str], owner: Client) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+    old = PreparedExport.objects.filter(number=pair["old"])
+    old.update(due_at=timezone.now() - timedelta(seconds=1))
+
+    expire_due()
+
+    assert not ExportComparison.objects.exists()
+    assert owner.get(COMPARE, pair).status_code == 404

@@ -1,0 +1,122 @@
+"""An export is read to its end in blocks; whatever is cut or malformed is found."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from keys.exports import document
+from keys.exports.document import Document, Malformed
+
+DECODE = msgspec.json.Decoder(list[dict[str, Any]]).decode
+
+#: Strings that look like ends of records, nested arrays, and records of very different lengths.
+CONTENTS: list[dict[str, Any]] = [
+    {"id": 1, "name": 'a},{"b]', "pinMeta": '[{"a":1},{"b":"\\""}]'},
+    {"id": 2, "name": "\\", "inner": [{"a": [{"b": 1}]}, {"c": 2}]},
+    {"id": 3, "name": "日本語 🗂", "long": "x" * 500},
+    {"id": 4, "origins": '["/ip4/203.0.113.7"]', "none": None, "empty": {}},
+]
+DEALS = [{"ID": number, "miner": f"f0{number}"} for number in range(5)]
+
+
+def text(contents: Any = CONTENTS, deals: Any = DEALS, **more: Any) -> bytes:
+    inner = {"Contents": contents, "Deals": deals}
+    whole = {"Version": "v0.0.1", "Date": "2026-11-28T10:00:00Z", "Version1": inner, **more}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read(data: bytes, step: int = 1 << 20) -> tuple[Document, dict[str, list[Any]]]:
+    pieces = [data[at : at + step] for at in range(0, len(data), step)]
+    found: dict[str, list[Any]] = {"Contents": [], "Deals": []}
+    whole = Document(pieces, dict.fromkeys(found, DECODE))
+    for name, block in whole:
+        found[name] += block
+    return whole, found
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 500, 10_000])
+def test_every_record_is_read_whatever_the_pieces(step: int) -> None:
+    whole, found = read(text(), step)
+
+    assert found == {"Contents": CONTENTS, "Deals": DEALS}
+    assert (whole.version, whole.date) == ("v0.0.1", "2026-11-28T10:00:00Z")
+
+
+@pytest.mark.parametrize("step", [1, 33, 10_000])
+def test_white_space_between_everything_changes_nothing(step: int) -> None:
+    spaced = json.dumps(json.loads(text()), indent=3).replace("\n", "\r\n\t").encode() + b"\n"
+
+    assert read(spaced, step)[1] == {"Contents": CONTENTS, "Deals": DEALS}
+
+
+@pytest.mark.parametrize("nothing", [[], None])
+def test_an_empty_account_has_no_records(nothing: Any) -> None:
+    assert read(text(nothing, nothing))[1] == {"Contents": [], "Deals": []}
+
+
+def test_members_that_a_later_estuary_adds_are_passed_over() -> None:
+    data = text(Later={"a": [1, {"b": "}]}"}]}, Number=12.5, Long="y" * 20_000)
+
+    assert read(data, 900)[1]["Deals"] == DEALS
+
+
+def test_every_cut_is_found() -> None:
+    data = text(CONTENTS[:2], DEALS[:2])
+
+    for length in range(len(data)):
+        with pytest.raises(Malformed) as caught:
+            read(data[:length], 50)
+        assert caught.value.problem == "cut"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        text() + b"x",
+        text() + b"{}",
+        text().replace(b'"id":2', b'"id":02'),
+        text().replace(b'"id":3', b'"id":3,'),
+        text().replace(b'"miner":"f01"', b'"miner":"f0\x01"'),
+        text().replace(b"},{", b"}{"),
+        text().replace(b'],"Deals"', b',],"Deals"'),
+        text().replace(b'"Version1":', b'"Version1"'),
+        text().replace(b'"Version1"', b"1"),
+        text([1, 2]),
+        text("none"),
+        text([None]),
+    ],
+)
+def test_what_is_no_export_is_refused(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MAX_RECORD_BYTES", 4000)
+    with pytest.raises(Malformed):
+        read(data, 100)
+
+
+@pytest.mark.parametrize("gone", ["Version", "Version1", "Contents", "Deals"])
+def test_an_export_without_its_parts_is_refused(gone: str) -> None:
+    whole = json.loads(text())
+    (whole if gone in whole else whole["Version1"]).pop(gone)
+
+    with pytest.raises(Malformed, match="shape"):
+        read(json.dumps(whole).encode())
+
+
+def test_a_record_without_end_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MAX_RECORD_BYTES", 10_000)
+    taken = 0
+
+    def pieces() -> Any:
+        nonlocal taken
+        yield b'{"Version":"v0.0.1","Version1":{"Contents":[{"name":"'
+        while True:
+            taken += 1
+            yield b"x" * 1000
+
+    with pytest.raises(Malformed):
+        list(Document(pieces(), {"Contents": DECODE, "Deals": DECODE}))
+
+    assert taken < 20

@@ -1,0 +1,307 @@
+"""The file of a prepared export: whole, in parts, in other forms; for its member, with a proof."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from keys.audit.vocabulary import Action
+from keys.exports.forms_of_export import CONTENT_COLUMNS, DEAL_COLUMNS, contents_csv, ndjson
+from keys.exports.preparing import prepare_due
+from keys.exports.ranges import ByteRange, NotSatisfiable, wanted_range
+from keys.models import AuditEntry, PreparedExport, Worker
+from keys.sandbox import Sandbox
+from tests.conftest import connect, signed_in
+from tests.keys.evidence import last_row, words_of
+from tests.keys.exports.conftest import PREPARE
+
+
+@pytest.fixture
+def url(prepared: PreparedExport) -> str:
+    return f"/exports/{prepared.number}/file/"
+
+
+@pytest.fixture
+def document(prepared: PreparedExport, owner: Client, url: str) -> bytes:
+    return body_of(owner.get(url))
+
+
+def body_of(response: Any) -> bytes:
+    return b"".join(response.streaming_content)
+
+
+def test_the_file_is_estuarys_document(
+    prepared: PreparedExport, owner: Client, url: str, document: bytes
+) -> None:
+    response: Any = owner.get(url, {"form": "json"})
+
+    assert hashlib.sha256(body_of(response)).hexdigest() == prepared.sha256
+    assert json.loads(document)["Version1"]["Contents"][0]["id"]
+    assert response["Content-Length"] == str(len(document))
+    assert response["ETag"] == f'"{prepared.sha256}"'
+    assert response["Accept-Ranges"] == "bytes"
+    assert response["Content-Type"] == "application/json"
+    assert response["Cache-Control"] == "no-store"
+    assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert prepared.number.hex[:6] in response["Content-Disposition"]
+    assert response["Content-Disposition"].startswith("attachment; filename=")
+
+
+@pytest.mark.parametrize(
+    ("header", "start", "end"),
+    [("0-0", 0, 1), ("5-9", 5, 10), ("1048570-1048590", 1048570, 1048591), ("7-", 7, None),
+     ("-10", -10, None), ("100-99999999999", 100, None), ("-99999999999", 0, None)],
+)  # fmt: skip
+def test_a_part_is_delivered(
+    owner: Client, url: str, document: bytes, header: str, start: int, end: int | None
+) -> None:
+    response = owner.get(url, headers={"Range": f"bytes={header}"})
+
+    part = document[start:end]
+    assert response.status_code == 206
+    assert body_of(response) == part
+    assert response["Content-Length"] == str(len(part))
+    first = start % len(document)
+    last = first + len(part) - 1
+    assert response["Content-Range"] == f"bytes {first}-{last}/{len(document)}"
+
+
+@pytest.mark.parametrize("header", ["bytes=0-1,5-6", "lines=1-2", "bytes=-", "bytes=9-3", "x"])
+def test_what_is_no_single_range_gets_the_whole_file(
+    owner: Client, url: str, document: bytes, header: str
+) -> None:
+    response = owner.get(url, headers={"Range": header})
+
+    assert response.status_code == 200
+    assert body_of(response) == document
+
+
+def test_a_range_behind_the_end_is_refused(owner: Client, url: str, document: bytes) -> None:
+    for header in (f"bytes={len(document)}-", "bytes=-0"):
+        response = owner.get(url, headers={"Range": header})
+
+        assert response.status_code == 416
+        assert response["Content-Range"] == f"bytes */{len(document)}"
+
+
+def test_a_part_of_another_version_is_not_mixed_in(
+    owner: Client, url: str, document: bytes, prepared: PreparedExport
+) -> None:
+    def status(if_range: str) -> int:
+        response: Any = owner.get(url, headers={"Range": "bytes=5-9", "If-Range": if_range})
+        assert len(body_of(response)) == (5 if response.status_code == 206 else len(document))
+        return int(response.status_code)
+
+    assert status(f'"{prepared.sha256}"') == 206
+    assert status('"another"') == 200
+    assert status(f'W/"{prepared.sha256}"') == 200
+    assert status("Sat, 28 Nov 2026 10:00:00 GMT") == 200
+
+
+def test_ranges_of_an_empty_file() -> None:
+    assert wanted_range("", "", 0, "") == ByteRange(0, 0, is_part=False)
+    for header in ("bytes=0-", "bytes=-5"):
+        with pytest.raises(NotSatisfiable):
+            wanted_range(header, "", 0, "")
+
+
+def test_a_head_request_tells_the_length(owner: Client, url: str, document: bytes) -> None:
+    response = owner.head(url)
+
+    assert response["Content-Length"] == str(len(document))
+    assert response.content == b""
+
+
+@pytest.mark.parametrize("path", ["file/", "manifest.json"])
+def test_nobody_else_gets_it(prepared: PreparedExport, carol: User, path: str) -> None:
+    bob = User.objects.create_user("bob")
+    url = f"/exports/{prepared.number}/{path}"
+
+    for member in (bob, carol):  # Carol is an admin
+        assert signed_in(member).get(url).status_code == 404
+    assert Client().get(url)["Location"].startswith("/accounts/login/")
+
+
+def test_it_needs_a_fresh_proof_which_holds_for_what_is_resumed(
+    owner: Client, url: str, document: bytes
+) -> None:
+    def forget() -> None:
+        session = owner.session
+        session.pop("proved_at", None)
+        session.save()
+
+    forget()
+    for headers in ({}, {"Range": "bytes=0-"}):
+        answer = owner.get(url, headers=headers)
+        # `document` was downloaded in this session: it may be resumed, but not begun again.
+        assert answer.status_code == (206 if headers else 302)
+        if headers:
+            body_of(answer)
+        else:
+            assert answer["Location"].startswith("/accounts/reauthenticate/")
+    fresh = signed_in(User.objects.get(username="alice"))
+    session = fresh.session
+    session.pop("proved_at", None)
+    session.save()
+    assert fresh.get(url, headers={"Range": "bytes=5-"}).status_code == 302
+
+
+def test_a_download_is_audited_once_however_often_it_is_resumed(
+    owner: Client, url: str, document: bytes
+) -> None:
+    body_of(owner.get(url, headers={"Range": "bytes=100-"}))
+    body_of(owner.get(url, {"form": "ndjson"}))
+
+    rows = AuditEntry.objects.filter(action=Action.EXPORT_DOWNLOADED).order_by("pk")
+    assert [row.detail["form"] for row in rows] == ["json", "ndjson"]
+    assert last_row(Action.EXPORT_DOWNLOADED).actor_name == "alice"
+
+
+def test_many_download_at_once(owner: Client, url: str, document: bytes) -> None:
+    open_ones: list[Any] = [owner.get(url) for _ in range(5)]
+    parts = [iter(response.streaming_content) for response in open_ones]
+
+    for _ in range(3):
+        assert len({next(part) for part in parts}) == 1
+    assert len({hashlib.sha256(b"".join(part)).hexdigest() for part in parts}) == 1
+
+
+def test_an_unknown_form_is_not_found(owner: Client, url: str) -> None:
+    assert owner.get(url, {"form": "xml"}).status_code == 404
+
+
+def test_a_missing_file_is_told(
+    prepared: PreparedExport, owner: Client, url: str, folder: Path
+) -> None:
+    (folder / prepared.file_name).write_bytes(b"something else")
+    assert "cannot be read here" in words_of(owner.get(url, follow=True))
+
+    (folder / prepared.file_name).unlink()
+    assert "cannot be read here" in words_of(owner.get(url, follow=True))
+
+
+def test_an_expired_export_has_no_file_but_a_manifest(
+    prepared: PreparedExport, owner: Client, url: str
+) -> None:
+    PreparedExport.objects.update(state="expired")
+
+    assert "has no file" in words_of(owner.get(url, follow=True))
+    assert owner.get(f"/exports/{prepared.number}/manifest.json").status_code == 200
+    PreparedExport.objects.update(state="failed")
+    assert owner.get(f"/exports/{prepared.number}/manifest.json").status_code == 404
+
+
+def test_the_manifest_says_what_the_file_is(
+    prepared: PreparedExport, owner: Client, document: bytes
+) -> None:
+    found = json.loads(owner.get(f"/exports/{prepared.number}/manifest.json").content)
+
+    assert found["file"]["sha256"] == hashlib.sha256(document).hexdigest()
+    assert found["file"]["bytes"] == len(document)
+    assert (found["contents"], found["member"], found["node"]) == (3000, "alice", prepared.node)
+    assert found["document"]["version"] == "v0.0.1"
+    assert found["console_version"]
+
+
+def test_the_pages_line_is_one_for_sha256sum(
+    prepared: PreparedExport, owner: Client, url: str, document: bytes, tmp_path: Path
+) -> None:
+    page = owner.get(f"/exports/{prepared.number}/").content.decode()
+    line = page.split('id="checksum" class="hash checksum">')[1].split("<")[0]
+    name = owner.head(url)["Content-Disposition"].split('"')[1]
+    (tmp_path / name).write_bytes(document)
+
+    done = subprocess.run(
+        ["sha256sum", "-c"], input=line, text=True, cwd=tmp_path, capture_output=True, check=False
+    )
+
+    assert done.stdout == f"{name}: OK\n"
+
+
+def test_ndjson_has_a_line_for_each_record(owner: Client, url: str, document: bytes) -> None:
+    response: Any = owner.get(url, {"form": "ndjson"})
+
+    lines = [json.loads(line) for line in body_of(response).splitlines()]
+    whole = json.loads(document)["Version1"]
+    kept = {"content": [], "deal": []}  # type: dict[str, list[Any]]
+    for line in lines:
+        kept[line["kind"]].append(line["record"])
+    assert kept == {"content": whole["Contents"], "deal": whole["Deals"]}
+    assert response["Accept-Ranges"] == "none"
+    assert "Content-Length" not in response
+
+
+@pytest.mark.parametrize(
+    ("form", "array", "columns"),
+    [("contents.csv", "Contents", CONTENT_COLUMNS), ("deals.csv", "Deals", DEAL_COLUMNS)],
+)
+def test_csv_has_every_field_of_every_record(
+    owner: Client, url: str, document: bytes, form: str, array: str, columns: list[str]
+) -> None:
+    response: Any = owner.get(url, {"form": form})
+    text = body_of(response).decode()
+
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    records = json.loads(document)["Version1"][array]
+    assert rows[0] == columns == list(records[0])
+    assert rows[1:] == [[_as_text(record[name]) for name in columns] for record in records]
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert text.count("\r\n") == len(records) + 1
+    assert f"-{form}" in response["Content-Disposition"]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+@pytest.mark.parametrize("generation", ["legacy", "vintage"])
+def test_csv_of_older_nodes_has_the_same_columns(
+    alice: User, worker: Worker, folder: Path, settings: Any, generation: str
+) -> None:
+    with Sandbox(generation=generation, rate_limit=None) as old:
+        settings.ESTUARY_API_URL = settings.ESTUARY_API_URL._replace(netloc=old.url.split("/")[2])
+        connect(alice, old.add_key(old.add_user("rich", contents=5)))
+        browser = signed_in(alice)
+        browser.post(PREPARE)
+        prepare_due()
+
+    url = f"/exports/{PreparedExport.objects.get().number}/file/"
+    rows = list(
+        csv.reader(body_of(browser.get(url, {"form": "contents.csv"})).decode().split("\n"))
+    )
+    assert rows[0] == CONTENT_COLUMNS
+    assert rows[1][rows[0].index("pinningStatus")] == ""
+    assert rows[1][rows[0].index("cid")]
+
+
+def test_csv_is_safe_for_spreadsheets_and_quoted_as_rfc_4180_says() -> None:
+    names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'say "hi", now', "two\nlines", "plain"]
+    contents = [{"id": -5, "name": name} for name in names]
+    whole = {"Version": "v", "Version1": {"Contents": contents, "Deals": []}}
+
+    text = b"".join(contents_csv([json.dumps(whole).encode()])).decode()
+
+    rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    place = CONTENT_COLUMNS.index("name")
+    assert [row[place] for row in rows] == [f"'{name}" for name in names[:6]] + names[6:]
+    assert {row[0] for row in rows} == {"-5"}  # a number is no formula
+    assert '"say ""hi"", now"' in text
+
+
+def test_ndjson_of_a_formatted_answer_has_one_line_for_each_record() -> None:
+    whole = {"Version": "v", "Version1": {"Contents": [{"id": 1}, {"id": 2}], "Deals": []}}
+
+    made = b"".join(ndjson([json.dumps(whole, indent=4).encode()]))
+
+    assert made == b'{"kind":"content","record":{"id":1}}\n{"kind":"content","record":{"id":2}}\n'

@@ -1,0 +1,130 @@
+"""Exports that are prepared every week or month."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from keys.exports.preparing import prepare_due
+from keys.exports.room import NoRoom
+from keys.exports.schedules import next_run, run_due
+from keys.models import ExportSchedule, PreparedExport, StoredToken, Worker
+from tests.conftest import signed_in
+from tests.keys.evidence import audited, last_row, words_of
+from tests.keys.exports.conftest import PREPARE
+
+SCHEDULE = "/exports/schedule/"
+
+
+def make_due() -> None:
+    ExportSchedule.objects.update(due_at=timezone.now() - timedelta(days=40))
+
+
+@pytest.mark.parametrize(
+    ("now", "every", "day"),
+    [
+        ("2026-11-28", "week", "2026-11-30"),
+        ("2026-11-30", "week", "2026-12-07"),
+        ("2026-11-28", "month", "2026-12-01"),
+        ("2026-12-01", "month", "2027-01-01"),
+        ("2027-01-31", "month", "2027-02-01"),
+    ],
+)
+def test_the_next_one_is_on_a_monday_or_the_first(now: str, every: str, day: str) -> None:
+    with time_machine.travel(datetime.fromisoformat(f"{now}T12:00:00+00:00"), tick=False):
+        assert next_run(every, 125) == datetime.fromisoformat(f"{day}T03:05:00+00:00")
+
+
+def test_a_member_chooses_how_often(owner: Client) -> None:
+    owner.post(SCHEDULE, {"every": "week"})
+
+    page = words_of(owner.get("/exports/"))
+    assert "The next one is prepared" in page
+    assert audited()[-1] == ("export:scheduled", "done")
+    owner.post(SCHEDULE, {"every": "month"})
+    assert ExportSchedule.objects.get().every == "month"
+    owner.post(SCHEDULE, {"every": ""})
+    assert not ExportSchedule.objects.exists()
+    assert "Choose how often" in words_of(owner.post(SCHEDULE, {"every": "hour"}, follow=True))
+
+
+def test_the_worker_prepares_it_when_its_time_has_come(owner: Client, worker: Worker) -> None:
+    owner.post(SCHEDULE, {"every": "week"})
+    run_due()
+    assert not PreparedExport.objects.exists()
+
+    make_due()
+    run_due()
+    run_due()
+    prepare_due()
+
+    assert PreparedExport.objects.get().state == "ready"  # one makes up for all missed ones
+    due_at = ExportSchedule.objects.get().due_at
+    assert due_at is not None
+    assert timezone.now() < due_at <= timezone.now() + timedelta(days=8)
+    row = last_row("export:prepare-requested")  # type: ignore[arg-type]
+    assert (row.job, row.on_behalf_of_name) == ("export-schedule", "alice")
+
+
+def test_it_is_not_prepared_twice_at_once(owner: Client, worker: Worker) -> None:
+    owner.post(SCHEDULE, {"every": "week"})
+    owner.post(PREPARE)
+    make_due()
+
+    run_due()
+
+    assert PreparedExport.objects.count() == 1
+    due_at = ExportSchedule.objects.get().due_at
+    assert due_at is not None
+    assert due_at > timezone.now()
+
+
+@pytest.mark.parametrize("why", ["disconnected", "switched off"])
+def test_nothing_is_prepared_for_an_inactive_member(
+    owner: Client, alice: User, worker: Worker, why: str
+) -> None:
+    owner.post(SCHEDULE, {"every": "month"})
+    if why == "disconnected":
+        StoredToken.objects.all().delete()
+    else:
+        User.objects.update(is_active=False)
+    make_due()
+
+    run_due()
+
+    assert not PreparedExport.objects.exists()
+    assert ExportSchedule.objects.exists()
+
+
+def test_without_room_the_next_one_is_tried(
+    owner: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise NoRoom("quota")
+
+    owner.post(SCHEDULE, {"every": "week"})
+    make_due()
+    monkeypatch.setattr("keys.exports.queueing.Room", refuse)
+
+    run_due()
+
+    due_at = ExportSchedule.objects.get().due_at
+    assert due_at is not None
+    assert due_at > datetime.now(UTC)
+
+
+def test_schedules_are_their_members_own(owner: Client, carol: User) -> None:
+    owner.post(SCHEDULE, {"every": "week"})
+
+    admin = signed_in(carol)
+    admin.post(SCHEDULE, {"every": ""})
+
+    assert ExportSchedule.objects.count() == 1
+    assert "The next one is prepared" not in words_of(admin.get("/exports/"))
+    assert Client().post(SCHEDULE)["Location"].startswith("/accounts/login/")

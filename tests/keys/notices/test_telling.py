@@ -1,0 +1,66 @@
+"""What a member is told about acts: create, rotate, revoke, connect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from keys.actors import Actor
+from keys.api_keys.revoke import revoke_key
+from keys.models import Message, StoredToken
+from keys.sandbox import Sandbox
+from keys.sandbox.estuary.state import User as Account
+from keys.upstream import hash_of
+from tests.conftest import connect, signed_in
+from tests.keys.api_keys.test_key_create import URL, form_of, token_in
+from tests.keys.api_keys.test_key_rotate import rotate
+
+
+@pytest.fixture
+def mailed(alice: User, token: str, settings: Any) -> Client:
+    settings.HAS_MAIL_SERVER = True
+    alice.email = "alice@example.com"
+    alice.save()
+    connect(alice, token)
+    return signed_in(alice)
+
+
+def told() -> list[tuple[str, str]]:
+    return list(Message.objects.order_by("pk").values_list("kind", "channel"))
+
+
+def test_each_act_is_told_by_mail_and_without_a_token(
+    mailed: Client, node: Sandbox, account: Account, token: str
+) -> None:
+    first = token_in(mailed.post(URL, form_of(mailed)))
+    second = token_in(rotate(mailed, first))
+    mailed.post(f"/keys/{hash_of(second)}/revoke/")
+
+    kinds = ["token.connected", "key.created", "key.rotated", "key.revoked"]
+    assert told() == [(kind, "email") for kind in kinds]
+    created = Message.objects.get(kind="key.created")
+    assert f"The key “backup” ({hash_of(first)[:8]}) was created in your name" in created.text
+    assert "127.0.0.1" in created.text
+    assert "end your other sessions" in created.text
+    everything = str([vars(message) for message in Message.objects.all()])
+    assert not any(one in everything for one in (token, first, second))
+
+
+def test_what_an_admin_does_for_a_member_is_not_told_twice(
+    mailed: Client, node: Sandbox, account: Account, carol: User
+) -> None:
+    leaked = node.add_key(account, label="leaked")
+    Message.objects.all().delete()
+
+    revoke_key(Actor(carol, "192.0.2.9", "r"), StoredToken.objects.get(), hash_of(leaked))
+
+    assert told() == []  # the page of the member, where admins revoke, tells it
+
+
+def test_without_a_channel_nothing_is_written(browser: Client, node: Sandbox) -> None:
+    browser.post(URL, form_of(browser))
+
+    assert told() == []

@@ -1,0 +1,402 @@
+"""Off-boarding a member: plan, dry run, each step killed and resumed, report."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.test import Client
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.audit import chain
+from keys.audit.vocabulary import Action, Outcome
+from keys.jobs import workers
+from keys.models import (
+    AuditEntry,
+    KeyNote,
+    OffBoardedKey,
+    OffBoarding,
+    Reminders,
+    SeenKey,
+    StoredToken,
+    Worker,
+)
+from keys.notes.services import NoteText, save_note
+from keys.notices.choices import create_feed
+from keys.sandbox import Fault, Sandbox
+from keys.sandbox.estuary.state import User as Account
+from keys.team import offboarding
+from keys.team.offboarding import run_due
+from keys.team.sync import sync_due
+from keys.upstream import hash_of
+from tests.conftest import connect, signed_in
+from tests.keys.evidence import last_row, words_of
+from tests.keys.team.conftest import look_again
+
+PAGE = "/team/alice/offboard/"
+DAY = timedelta(days=1)
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@pytest.fixture
+def admin(carol: User) -> Client:
+    return signed_in(carol)
+
+
+@pytest.fixture
+def secrets(node: Sandbox, account: Account, alice: User, token: str) -> list[str]:
+    """Alice's keys beside the console's own, of every kind."""
+    connect(alice, token)
+    found = [node.add_key(account, label=label) for label in ("backup", "web")]
+    found.append(node.add_key(account, label="ended", lifetime=-DAY))
+    found.append(node.add_key(account, is_session=True))
+    found.append(node.add_key(account, label="old", era="legacy"))
+    sync_due()
+    node.forget_requests()
+    return found
+
+
+def start(admin: Client, **fields: Any) -> OffBoarding:
+    form = {"reason": "left the company", "confirm": "alice"} | fields
+    response = admin.post(PAGE, form)
+    assert response.status_code == 302, words_of(response)
+    return OffBoarding.objects.get()
+
+
+def run_again() -> OffBoarding:
+    """As when the next try is due."""
+    caches["key_lists"].clear()
+    OffBoarding.objects.exclude(due_at=None).update(due_at=timezone.now())
+    run_due()
+    return OffBoarding.objects.get()
+
+
+def left(node: Sandbox, *tokens: str) -> list[str]:
+    return [one for one in tokens if one in node.state.keys]
+
+
+def test_the_page_says_what_exists_and_what_will_be_done(
+    admin: Client, secrets: list[str], alice: User, node: Sandbox
+) -> None:
+    signed_in(alice)
+    create_feed(Actor(alice, "", ""))
+
+    words = words_of(admin.get(PAGE))
+
+    assert "Keys 4 that work" in words
+    assert "Calendar feed Yes" in words
+    assert words.index("Disable the member") < words.index("Revoke the keys")
+    assert words.index("Hand the kept keys over") < words.index("destroy the stored token")
+    assert node.requests == []
+
+
+def test_everything_ends_and_is_reported(
+    admin: Client, secrets: list[str], alice: User, node: Sandbox, token: str
+) -> None:
+    member = signed_in(alice)
+    member.get("/account/")
+    create_feed(Actor(alice, "", ""))
+    row = start(admin)
+    assert (row.state, row.member_name, row.started_by_name) == ("queued", "alice", "carol")
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, token, *secrets) == []
+    alice.refresh_from_db()
+    assert not alice.is_active
+    assert member.get("/account/").status_code == 302
+    assert not StoredToken.objects.exists()
+    assert Reminders.objects.get(member=alice).feed_hash is None
+    assert not SeenKey.objects.exists()
+    page = admin.get(PAGE)
+    assert 'data-state="done"' in page.content.decode()
+    assert "Revoked: Estuary no longer lists it" in words_of(page)
+    last = last_row(Action.OFF_BOARDING_FINISHED)
+    assert last.detail | {"given_reason": ""} == {
+        "revoked": 6,
+        "kept": 0,
+        "not_confirmed": 0,
+        "given_reason": "",
+    }
+    assert row.audit_head == f"{last.sequence}:{last.row_hash}"
+    assert chain.verify(row.audit_head).holds
+
+
+def test_the_report_is_a_file(admin: Client, secrets: list[str], token: str) -> None:
+    assert admin.get(f"{PAGE}report.json").status_code == 404
+    start(admin)
+    assert admin.get(f"{PAGE}report.json").status_code == 404
+    row = run_again()
+
+    response = admin.get(f"{PAGE}report.json")
+
+    report = response.json()
+    assert report["all_confirmed"] is True
+    assert report["audit_head"] == row.audit_head
+    assert {key["outcome"] for key in report["keys"]} == {"revoked"}
+    assert "attachment" in response["Content-Disposition"]
+    kept = response.content.decode() + repr(list(OffBoardedKey.objects.values()))
+    assert not any(secret in kept for secret in [token, *secrets])
+
+
+def test_kept_keys_are_handed_over_in_their_notes(
+    admin: Client, secrets: list[str], alice: User, carol: User, node: Sandbox, token: str
+) -> None:
+    save_note(Actor(alice, "", ""), hash_of(secrets[0]), NoteText(purpose="wiki", note="old"))
+
+    start(admin, keep=[hash_of(secrets[0])], successor="carol")
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, token, *secrets) == [secrets[0]]
+    note = KeyNote.objects.get(token_hash=hash_of(secrets[0]))
+    assert (note.contact, note.purpose) == ("carol", "wiki")
+    assert note.note.startswith("Handed over from alice on ")
+    assert note.note.endswith("left the company\nold")
+    assert carol in note.members.all()
+    assert row.keys.get(token_hash=hash_of(secrets[0])).outcome == "kept"
+    assert list(SeenKey.objects.values_list("label", flat=True)) == ["backup"]
+
+
+def test_a_dry_run_changes_nothing(
+    admin: Client, secrets: list[str], node: Sandbox, alice: User
+) -> None:
+    words = words_of(
+        admin.post(PAGE, {"dry_run": "1", "keep": hash_of(secrets[1]), "successor": "carol"})
+    )
+
+    assert "Dry run: nothing was changed. 5 keys would be revoked, 1 kept." in words
+    assert "Keep “web”" in words
+    assert not OffBoarding.objects.exists()
+    assert {request.method for request in node.requests} == {"GET"}
+    alice.refresh_from_db()
+    assert alice.is_active
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"reason": ""}, "This field is required."),
+        ({"confirm": "alic"}, "This is not the name of the member."),
+        ({"confirm": ""}, "This field is required."),
+        ({"keep": "x" * 43}, "Select a valid choice"),
+        ({"keep": "known"}, "Name the member who takes the kept keys over."),
+        ({"successor": "nobody"}, "There is no other active member of this name."),
+        ({"successor": "alice"}, "There is no other active member of this name."),
+    ],
+)
+def test_a_form_that_is_not_right_starts_nothing(
+    admin: Client, secrets: list[str], fields: dict[str, str], sentence: str
+) -> None:
+    form = {"reason": "left", "confirm": "alice"} | fields
+    if form.get("keep") == "known":
+        form["keep"] = hash_of(secrets[0])
+
+    assert sentence in words_of(admin.post(PAGE, form))
+    assert not OffBoarding.objects.exists()
+
+
+STEPS = ["_lock", "_end_keys", "_hand_over", "_end_token", "_finish"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_worker_killed_at_a_step_is_resumed_by_the_next(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    token: str,
+    step: str,
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(admin, keep=[hash_of(secrets[0])], successor="carol")
+    if (step, moment) == ("_finish", "after"):
+        pytest.skip("nothing is left to do")
+    with monkeypatch.context() as patch:
+        kill_at(patch, step, moment)
+        with pytest.raises(KeyboardInterrupt):
+            run_due()
+    workers.unregister()
+    workers.register()
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, token, *secrets) == [secrets[0]]
+    assert not StoredToken.objects.exists()
+    outcomes = dict(row.keys.values_list("token_hash", "outcome"))
+    assert len(outcomes) == 6
+    assert set(outcomes.values()) == {"revoked", "kept"}
+    assert AuditEntry.objects.filter(action=Action.OFF_BOARDING_FINISHED).count() == 1
+    assert AuditEntry.objects.filter(action=Action.SWITCHED_OFF).count() == 1
+
+
+def kill_at(patch: pytest.MonkeyPatch, step: str, moment: str) -> None:
+    real = getattr(offboarding, step)
+
+    def killed(row: OffBoarding) -> None:
+        if moment == "after":
+            real(row)
+        raise KeyboardInterrupt
+
+    patch.setattr(offboarding, step, killed)
+    for name, function in list(offboarding.STEPS.items()):
+        if function is real:
+            patch.setitem(offboarding.STEPS, name, killed)
+
+
+@pytest.mark.parametrize("recorded", ["_record", "_ended"])
+def test_a_worker_killed_between_revoking_and_recording_leaves_no_key_open(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    token: str,
+    recorded: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(admin)
+
+    def killed(*_: Any) -> None:
+        if node.state.keys.get(secrets[0]) is None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(offboarding, recorded, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_due()
+    workers.unregister()
+    workers.register()
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert set(row.keys.values_list("outcome", flat=True)) == {"revoked"}
+    assert left(node, token, *secrets) == []
+
+
+def test_while_estuary_is_away_it_waits_and_says_so(
+    admin: Client, secrets: list[str], node: Sandbox, token: str, alice: User
+) -> None:
+    start(admin)
+    node.set_fault("any", Fault("502-html"))
+
+    row = run_again()
+
+    assert (row.state, row.failures, row.step) == ("running", 1, 2)
+    alice.refresh_from_db()
+    assert not alice.is_active  # nobody creates keys meanwhile
+    page = admin.get(PAGE)
+    assert 'data-state="running"' in page.content.decode()
+    assert "The worker tries again." in words_of(page)
+    assert StoredToken.objects.exists()
+    node.clear_faults()
+    assert run_again().state == "done"
+    assert left(node, token, *secrets) == []
+
+
+def test_what_estuary_does_not_carry_out_is_not_claimed(
+    admin: Client, secrets: list[str], node: Sandbox
+) -> None:
+    start(admin)
+    node.set_fault("revoke", Fault("silent-ok"))
+
+    row = run_again()
+
+    assert row.state == "running"
+    assert "still lists" in row.trouble
+    assert StoredToken.objects.exists()
+
+
+def test_an_admin_who_gives_up_gets_a_report_of_what_is_not_confirmed(
+    admin: Client, secrets: list[str], node: Sandbox, token: str
+) -> None:
+    start(admin)
+    node.set_fault("any", Fault("401-unknown"))
+    assert run_again().state == "running"
+
+    admin.post(PAGE, {"finish": "1"})
+    row = run_again()
+
+    assert row.state == "failed"
+    assert not StoredToken.objects.exists()
+    assert set(row.keys.values_list("outcome", flat=True)) >= {"unconfirmed"}
+    assert last_row(Action.OFF_BOARDING_FINISHED).outcome == Outcome.FAILED
+    assert last_row(Action.OFF_BOARDING_GIVEN_UP).actor_name == "carol"
+    assert "treat it as working" in words_of(admin.get(PAGE))
+
+
+def test_a_member_without_connection_is_off_boarded_too(admin: Client, alice: User) -> None:
+    start(admin)
+
+    assert run_again().state == "done"
+    alice.refresh_from_db()
+    assert not alice.is_active
+
+
+def test_keys_of_a_member_who_disconnected_are_not_called_revoked(
+    admin: Client, secrets: list[str], node: Sandbox
+) -> None:
+    StoredToken.objects.all().delete()
+    start(admin)
+
+    row = run_again()
+
+    assert row.state == "failed"
+    assert set(row.keys.values_list("outcome", flat=True)) == {"unconfirmed"}
+    assert node.requests == []
+
+
+def test_two_starts_are_one(admin: Client, secrets: list[str]) -> None:
+    start(admin)
+    admin.post(PAGE, {"reason": "again", "confirm": "alice"})
+
+    assert OffBoarding.objects.count() == 1
+
+
+def test_nobody_off_boards_themselves(admin: Client) -> None:
+    response = admin.post("/team/carol/offboard/", {"reason": "x", "confirm": "carol"}, follow=True)
+
+    assert "Nobody can off-board themselves." in words_of(response)
+    assert not OffBoarding.objects.exists()
+
+
+def test_another_worker_takes_nothing_away(
+    admin: Client, secrets: list[str], node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = start(admin)
+    hand_over = offboarding.STEPS[OffBoarding.Step.HAND_OVER]
+
+    def claimed_meanwhile(one: OffBoarding) -> None:
+        other = Worker.objects.create(host="other", pid=1)
+        rows = OffBoarding.objects.filter(pk=row.pk)
+        rows.update(claimed_by=other, claims=one.claims + 1)
+        hand_over(one)
+
+    monkeypatch.setitem(offboarding.STEPS, OffBoarding.Step.HAND_OVER, claimed_meanwhile)
+    run_due()
+
+    assert StoredToken.objects.exists()  # the step behind it was not done
+    assert not AuditEntry.objects.filter(action=Action.OFF_BOARDING_FINISHED).exists()
+
+
+def test_no_drift_is_told_of_what_an_off_boarding_ended(admin: Client, secrets: list[str]) -> None:
+    start(admin)
+    run_again()
+    look_again()
+
+    assert not AuditEntry.objects.filter(action=Action.KEY_VANISHED).exists()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_only_admins_off_board(method: str, secrets: list[str], alice: User, node: Sandbox) -> None:
+    for member in (alice, User.objects.create_user("bob")):
+        for path in (PAGE, f"{PAGE}report.json"):
+            assert getattr(signed_in(member), method)(path).status_code in {403, 405}
+    assert getattr(Client(), method)(PAGE).status_code == 302
+    assert not OffBoarding.objects.exists()

@@ -1,0 +1,244 @@
+"""A key of the console's own: made on connect, used instead of the pasted one, renewed in time."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+from django.test import Client
+from django.utils import timezone
+
+from keys.api_keys import create, revoke, rotate, rotation_end
+from keys.models import ConsoleKey, KeyCreation, Message, Rotation, StoredToken
+from keys.sandbox import Fault, Sandbox
+from keys.token import renewal, replacing
+from keys.upstream import hash_of
+from tests.conftest import signed_in
+from tests.keys.evidence import labels_at, words_of
+from tests.keys.notices.conftest import worker
+
+__all__ = ["worker"]
+
+pytestmark = pytest.mark.usefixtures("worker")
+URL = "/account/token/"
+
+
+@pytest.fixture(autouse=True)
+def _time_enough(node: Sandbox, settings: Any) -> None:
+    """On a busy machine too, the request does everything itself."""
+    settings.ESTUARY_TIMEOUT = 30
+
+
+@pytest.fixture
+def newcomer(alice: User, token: str, node: Sandbox) -> Client:
+    """Alice, signed in and not connected."""
+    return signed_in(alice)
+
+
+def form_of(client: Client, token: str) -> dict[str, str]:
+    page = client.get(URL).content.decode()
+    [nonce] = re.findall(r'name="nonce" value="([^"]+)"', page)
+    return {"token": token, "own_key": "on", "nonce": nonce}
+
+
+def own_token(node: Sandbox) -> str:
+    """The token at the node that the console works with."""
+    stored = StoredToken.objects.get().token_hash
+    return next(token for token in node.state.keys if hash_of(token) == stored)
+
+
+def test_it_is_made_and_used_and_the_pasted_key_is_offered_for_revocation(
+    newcomer: Client, node: Sandbox, token: str
+) -> None:
+    response = newcomer.post(URL, form_of(newcomer, token), follow=True)
+
+    own = own_token(node)
+    assert own != token
+    assert node.state.keys[own].label == "Estuary Admin"
+    assert not node.state.keys[own].upload_only
+    assert KeyCreation.objects.get().lifetime == timedelta(days=90)
+    assert response.redirect_chain[-1][0] == f"/keys/{hash_of(token)}/revoke/"
+    assert f"now works with its own key {hash_of(own)[:8]}" in words_of(response)
+    assert own not in response.content.decode()
+    assert token in node.state.keys  # until the member revokes it
+    newcomer.post(f"/keys/{hash_of(token)}/revoke/")
+    assert labels_at(node) == ["Estuary Admin"]
+    assert "Estuary Admin" in words_of(newcomer.get("/keys/"))
+
+
+def test_without_the_choice_the_pasted_key_stays_in_use(
+    newcomer: Client, node: Sandbox, token: str
+) -> None:
+    newcomer.post(URL, {"token": token})
+
+    assert labels_at(node) == ["console"]
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+
+
+def test_the_same_form_twice_makes_one_key(newcomer: Client, node: Sandbox, token: str) -> None:
+    data = form_of(newcomer, token)
+    newcomer.post(URL, data)
+    own = own_token(node)
+    newcomer.post(URL, data)
+
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    assert own_token(node) == own
+
+
+@pytest.mark.parametrize("kind", ["500", "reset-before", "429"])
+def test_the_pasted_key_stays_in_use_when_none_is_made(
+    newcomer: Client, node: Sandbox, token: str, kind: str
+) -> None:
+    data = form_of(newcomer, token)
+    node.set_fault("create", Fault(kind))
+
+    response = newcomer.post(URL, data, follow=True)
+
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+    assert "key of its own" in words_of(response)
+
+
+def test_a_key_whose_token_was_lost_is_revoked(newcomer: Client, node: Sandbox, token: str) -> None:
+    data = form_of(newcomer, token)
+    node.set_fault("create", Fault("reset-after", times=1))
+    newcomer.post(URL, data)
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    make_due()
+
+    rotation_end.end_due()
+
+    assert labels_at(node) == ["console"]
+    assert Rotation.objects.get().reason == "token-lost"
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+
+
+def test_the_policy_decides_label_and_lifetime(
+    newcomer: Client, node: Sandbox, token: str, settings: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {
+        "POLICY_LONGEST_LIFETIME": "30d",
+        "POLICY_LABEL_PATTERN": "[a-z-]+",
+        "POLICY_LABEL_EXAMPLE": "team-app",
+        "POLICY_PURPOSE_REQUIRED": "true",
+    }
+
+    newcomer.post(URL, form_of(newcomer, token))
+
+    assert labels_at(node) == ["console", "team-app"]
+    assert KeyCreation.objects.get().lifetime == timedelta(days=30)
+
+
+def make_due() -> None:
+    """By the database's clock, which stays where it is when the test's clock is moved."""
+    Rotation.objects.filter(state="overlap").update(due_at=Now())
+    ConsoleKey.objects.update(due_at=Now())
+
+
+@pytest.fixture
+def own(newcomer: Client, node: Sandbox, token: str) -> str:
+    newcomer.post(URL, form_of(newcomer, token))
+    return own_token(node)
+
+
+def test_it_is_due_14_days_before_its_end(newcomer: Client, own: str) -> None:
+    renewal.renew_due()
+    row = ConsoleKey.objects.get()
+
+    assert row.due_at
+    left = row.due_at - timezone.now()
+    assert timedelta(days=75) < left <= timedelta(days=76)
+    assert KeyCreation.objects.count() == 1
+    assert "made this key for itself: in 2 months" in words_of(newcomer.get("/account/"))
+
+
+def test_it_renews_itself_and_the_old_one_ends(node: Sandbox, own: str) -> None:
+    make_due()
+
+    renewal.renew_due()
+
+    renewed = own_token(node)
+    assert renewed != own
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    row = ConsoleKey.objects.get()
+    assert row.token_hash == hash_of(renewed)
+    assert row.due_at
+    assert row.due_at > timezone.now() + timedelta(days=70)
+
+
+def test_another_connected_token_ends_the_renewal(
+    newcomer: Client, node: Sandbox, token: str, own: str
+) -> None:
+    newcomer.post(URL, {"token": token})
+    make_due()
+
+    renewal.renew_due()
+
+    assert ConsoleKey.objects.get().due_at is None
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+
+
+@pytest.mark.parametrize("kind", ["500", "reset-after", "reset-before", "silent-ok"])
+def test_a_renewal_that_fails_is_tried_again_and_leaves_no_key_behind(
+    node: Sandbox, own: str, kind: str
+) -> None:
+    node.set_fault("create", Fault(kind, times=1))
+    for _ in range(4):
+        make_due()
+        rotation_end.end_due()
+        renewal.renew_due()
+
+    assert own_token(node) != own
+    assert labels_at(node) == ["Estuary Admin", "console"]
+
+
+class Killed(BaseException):
+    """As when the process dies: nothing catches it."""
+
+
+STEPS = [
+    (rotate, "create_key", "before the new key is asked for"),
+    (create, "_checked", "before the new key is recorded"),
+    (rotate, "state_after", "after the new key is recorded"),
+    (rotate, "keep_candidate", "before its token is sealed"),
+    (rotate, "adopt", "after its token is sealed"),
+    (replacing, "prove_candidate", "before it is proved"),
+    (replacing, "swap_token", "before it is swapped in"),
+    (replacing, "of_member", "after it is swapped in"),
+    (revoke, "revoke_key", "before the old key ends"),
+    (rotation_end, "_change", "before the old key's end is claimed"),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "when"), STEPS, ids=[step[2] for step in STEPS])
+def test_a_process_that_dies_at_any_step_locks_nobody_out(
+    node: Sandbox, own: str, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, when: str
+) -> None:
+    make_due()
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, die)
+        with pytest.raises(Killed):
+            renewal.renew_due()
+    assert own_token(node) in node.state.keys
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        for _ in range(4):  # as often as the worker wakes
+            make_due()
+            Rotation.objects.filter(state="overlap").update(ends_at=timezone.now())
+            rotation_end.end_due()
+            renewal.renew_due()
+
+    assert own_token(node) != own
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    assert not Rotation.objects.filter(state__in=["requested", "overlap"]).exists()
+    assert not Rotation.objects.exclude(sealed_candidate="").exists()
+    tokens = [own, own_token(node)]
+    assert not any(one in str(vars(row)) for row in Message.objects.all() for one in tokens)
