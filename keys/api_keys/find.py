@@ -25,6 +25,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import AuditEntry, KeyCreation, KeyNote, SeenKey, StoredToken
+from keys.team.members import address_for
 from keys.token.stored_tokens import client_of_pasted
 from keys.upstream import (
     NotPermitted,
@@ -86,6 +87,15 @@ class Finding:
     kind: Kind
     row: KeyRow | None = None
     clues: tuple[Clue, ...] = ()
+
+    @property
+    def holders(self) -> dict[str, str]:
+        """The members who have the key now, as far as known: name, and name in an address."""
+        return {
+            clue.member: address_for(clue.member_id, clue.member)
+            for clue in self.clues
+            if clue.is_current and clue.member_id
+        }
 
     @property
     def owners(self) -> list[str]:

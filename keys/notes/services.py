@@ -139,8 +139,8 @@ def _write(actor: Actor, token_hash: str, fields: dict[str, str]) -> KeyNote:
             "changed_by": actor.member.get_username() if actor.member else "",
         },
     )
-    if actor.member:
-        note.members.add(actor.member)
+    if reader := actor.served or actor.member:
+        note.members.add(reader)
     return note
 
 

@@ -6,17 +6,23 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from estuary_admin.web.addresses import absolute_address
+from keys.api_keys.revoke_outcome import Outcome
 from keys.notices.digest import Content, content_of
 
 
-def key_revoked(member: User, admin: str, name: str, reason: str, *, is_certain: bool) -> Content:
-    ended = "revoked" if is_certain else "tried to revoke"
-    doubt = "" if is_certain else " Estuary did not confirm it: look at your keys."
-    sentence = (
-        f"The admin {admin} {ended} {name} for you. Reason: {reason} "
-        "Programs that used it need another key."
-    )
-    return _content(member, "key.revoked", f"{name} {ended} by an admin"[:200], sentence + doubt)
+def key_revoked(member: User, admin: str, name: str, reason: str, outcome: Outcome) -> Content:
+    if outcome is Outcome.REVOKED:
+        subject, act = f"{name} was revoked by an admin", f"revoked {name} for you"
+        result = "Programs that used it need another key."
+    else:
+        subject, act = f"An admin tried to revoke {name}", f"tried to revoke {name} for you"
+        result = (
+            "It was gone already: Estuary did not list it any more."
+            if outcome is Outcome.GONE
+            else "Estuary did not confirm it: look at your keys."
+        )
+    sentence = f"The admin {admin} {act}. Reason: {reason} {result}"
+    return _content(member, "key.revoked", subject[:200], sentence)
 
 
 def asked_to_connect(member: User, admin: str) -> Content:

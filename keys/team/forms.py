@@ -18,6 +18,25 @@ class ReasonForm(NoTokenFieldsMixin):
     )
 
 
+class MemberKeyRevokeForm(ReasonForm):
+    """The reason; it is an incident note too when the token was found somewhere."""
+
+    incident = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, is_incident: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_incident = is_incident
+        if not is_incident:
+            del self.fields["incident"]
+            return
+        self.fields["incident"].initial = True
+        self.fields["reason"].label = "Incident note"
+        self.fields["reason"].help_text = (
+            "Where the token leaked, and what you know so far. The member reads it; it goes to the "
+            "audit and to the note of this key."
+        )
+
+
 class OffBoardForm(ReasonForm):
     """`keep` takes token hashes of `listed`; kept keys need a successor among `members`."""
 

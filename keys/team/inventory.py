@@ -64,6 +64,14 @@ def write_rows(account: SyncedAccount, listed: Snapshot, *, is_admin: bool) -> N
             SeenKey.objects.filter(pk__in=part).delete()
 
 
+def row_of(account: SyncedAccount, listed: Snapshot, key: ApiKey) -> SeenKey:
+    """A row, not saved, of a key that the worker has not seen yet."""
+    record = _records([key.token_hash]).get(key.token_hash)
+    facts = _facts(key, record, account.member.get_username())
+    account.clock_ahead = listed.clock_shift
+    return SeenKey(account=account, token_hash=key.token_hash, **facts)
+
+
 def _facts(key: ApiKey, record: Record | None, owner: str) -> dict[str, Any]:
     # PostgreSQL keeps no NUL, and some labels at Estuary have one.
     label = (key.label or (record.label if record else "")).replace("\0", "")[:MAX_LABEL]

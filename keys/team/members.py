@@ -204,8 +204,11 @@ def counts_of(numbers: list[int], now: datetime) -> dict[int, Counts]:
 
 def address_of(member: User) -> str:
     """A member in an address: the name, or the number where a name would lead elsewhere."""
-    name = member.get_username()
-    return f"{NUMBER_PREFIX}{member.pk}" if name in RESERVED or "/" in name else name
+    return address_for(member.pk, member.get_username())
+
+
+def address_for(pk: int, name: str) -> str:
+    return f"{NUMBER_PREFIX}{pk}" if name in RESERVED or "/" in name else name
 
 
 def member_at(text: str) -> User | None:

@@ -12,23 +12,26 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.members import admins_only
+from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import upstream_errors_shown
-from keys.actors import actor_of
+from keys.actors import Actor, actor_of
 from keys.api_keys.revoke_outcome import ENDED, Revocation
 from keys.api_keys.rows import name_of
 from keys.api_keys.views.key_revoke import SENTENCES
 from keys.http import AppRequest, render_page
 from keys.models import SeenKey, StoredToken
 from keys.team import acting
-from keys.team.forms import ReasonForm
+from keys.team.forms import MemberKeyRevokeForm
 from keys.team.inventory import key_of
 from keys.team.key_rows import rows_of
 from keys.team.members import address_of, member_at
 from keys.team.members import rows_of as member_rows_of
 from keys.team.query import TeamKeysQuery
+from keys.token.stored_tokens import NotConnected
+from keys.upstream import UpstreamError
 
 KEYS_SHOWN = 200
 
@@ -75,33 +78,72 @@ def page_of_member(member: User) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admins_only
-@fresh_proof(keep=("reason",))
+@fresh_proof(keep=("reason", "incident"))
 @upstream_errors_shown
 def team_key_revoke(request: AppRequest, username: str, token_hash: str) -> HttpResponse:
-    member = found_member(username)
-    seen = SeenKey.objects.filter(account__member=member, token_hash=token_hash)
-    key = seen.select_related("account__member").first()
-    if key is None:
-        raise Http404("The worker has seen no such key of this member.")
-    is_connected = StoredToken.objects.filter(member=member).exists()
-    form = ReasonForm(
-        request.POST if request.method == "POST" else None,
-        initial=interrupted_forms.kept(request),
-    )
-    if is_connected and form.is_valid():
-        actor = actor_of(request)
-        result = acting.revoke_for(actor, member, key, form.cleaned_data["reason"])
-        return _told(request, member, result, name_of(key_of(key), token_hash))
+    member, actor = found_member(username), actor_of(request)
+    stored = StoredToken.objects.filter(member=member).first()
+    form = _revoke_form(request)
+    try:
+        key = _found_key(actor, member, token_hash)
+        if stored and form.is_valid():
+            result = _revoked(actor, member, key, form)
+            return _told(request, member, result, name_of(key_of(key), token_hash))
+    except (acting.ListInDoubt, SealBroken, NotConnected, UpstreamError) as error:
+        messages.error(request, f"Nothing was revoked. {_reason(error)}", extra_tags="sticky")
+        return go_to(request, page_of_member(member))
     [row] = rows_of([key], timezone.now())
-    context = {"row": row, "member": member, "form": form, "is_connected": is_connected}
+    context = {"row": row, "member": member, "form": form, "is_connected": stored is not None}
     context |= {"address": address_of(member), "back_url": page_of_member(member)}
+    context["is_own"] = stored is not None and stored.token_hash == token_hash
     return render_page(request, "keys/team_key_revoke.html", context)
 
 
+def _revoke_form(request: AppRequest) -> MemberKeyRevokeForm:
+    """Asks for an incident note when the admin comes from a token that was found somewhere."""
+    kept = interrupted_forms.kept(request)
+    return MemberKeyRevokeForm(
+        request.POST if request.method == "POST" else None,
+        initial=kept,
+        is_incident="incident" in {*request.GET, *request.POST, *kept},
+    )
+
+
+def _found_key(actor: Actor, member: User, token_hash: str) -> SeenKey:
+    key = acting.find_key(actor, member, token_hash)
+    if key is None:
+        raise Http404("This member has no such key.")
+    return key
+
+
+def _revoked(actor: Actor, member: User, key: SeenKey, form: MemberKeyRevokeForm) -> Revocation:
+    reason = form.cleaned_data["reason"]
+    return acting.revoke_for(actor, member, key, reason, is_incident=form.is_incident)
+
+
+def _reason(error: Exception) -> str:
+    """Why nothing was revoked; trouble that is not the member's own is raised again."""
+    if isinstance(error, SealBroken):
+        return "The member's stored token cannot be opened: the member must connect it again."
+    if isinstance(error, NotConnected):
+        return "The member is not connected."
+    if isinstance(error, acting.ListInDoubt):
+        return _for_admin(error.sentence)
+    if isinstance(error, UpstreamError) and error.is_about_token:
+        return f"Asked with the member's stored token, Estuary refused: {error.what}"
+    raise error
+
+
 def _told(request: AppRequest, member: User, result: Revocation, name: str) -> HttpResponse:
-    text = SENTENCES[result.outcome].format(name=name, sentence=result.sentence).strip()
+    sentence = _for_admin(result.sentence)
+    text = SENTENCES[result.outcome].format(name=name, sentence=sentence).strip()
     if result.is_disconnected:
         text = f"{text} The member is disconnected: it was the key of this console."
     level = messages.SUCCESS if result.outcome in ENDED else messages.ERROR
     messages.add_message(request, level, text, extra_tags="sticky")
     return go_to(request, page_of_member(member))
+
+
+def _for_admin(sentence: str) -> str:
+    """A sentence that was written for the owner of the stored token."""
+    return sentence.replace("your stored token", "the member's stored token")

@@ -13,18 +13,22 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.audit.vocabulary import Action
+from keys.jobs import workers
 from keys.models import (
     AuditEntry,
     KeyCreation,
     KeyNote,
+    Message,
     SeenKey,
     StoredToken,
     SyncedAccount,
 )
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.team.sync import sync_due
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
+from tests.estuary_admin.security.conftest import prove
 from tests.keys.evidence import asked, audited, labels_at, last_row, words_of
 
 URL = "/keys/find/"
@@ -315,3 +319,79 @@ def test_an_incident_of_a_foreign_key_is_not_noted(
     assert "bob's web" in labels_at(node)
     assert not KeyNote.objects.exists()
     assert not AuditEntry.objects.filter(action=Action.KEY_INCIDENT).exists()
+
+
+@pytest.mark.parametrize("how", ["kept list", "inventory"])
+def test_an_admin_revokes_a_found_key_of_a_member_with_an_incident_note(
+    carol: User, node: Sandbox, bob: tuple[User, str], how: str
+) -> None:
+    member, web = bob
+    if how == "kept list":
+        signed_in(member).get("/keys/")
+    else:
+        workers.register()
+        sync_due()
+        workers.unregister()
+    admin, path = signed_in(carol), f"/team/bob/keys/{hash_of(web)}/revoke/"
+    found = admin.post(URL, {"text": f"TOKEN={web}"}).content.decode()
+    assert f'href="{path}?incident">Revoke now' in found
+
+    page = admin.get(f"{path}?incident")
+    assert "Incident note" in words_of(page)
+    form = page.context["form"]
+    sent = {"reason": "In the log of build 812", "incident": str(form["incident"].value())}
+    told = admin.post(path, sent, follow=True)
+
+    assert "Revoked “bob's web”" in words_of(told)
+    assert web not in node.state.keys
+    for row in (last_row(Action.KEY_REVOKED), last_row(Action.KEY_INCIDENT)):
+        assert (row.actor_name, row.on_behalf_of_name) == ("carol", "bob")
+        assert row.token_hash == hash_of(web)
+    assert last_row(Action.KEY_INCIDENT).detail["note"] == "In the log of build 812"
+    note = KeyNote.objects.get(token_hash=hash_of(web))
+    assert "In the log of build 812" in note.note
+    assert list(note.members.all()) == [member]  # readable for the owner when the key is gone
+    text = Message.objects.get(member=member, channel="page").text
+    assert "carol revoked “bob's web” for you. Reason: In the log of build 812" in text
+    for reader in (member, carol):
+        assert "In the log of build 812" in words_of(signed_in(reader).get("/audit/"))
+    assert web not in found + page.content.decode() + told.content.decode()
+
+
+def test_an_incident_note_is_kept_while_the_admin_confirms_the_password(
+    carol: User, bob: tuple[User, str]
+) -> None:
+    signed_in(bob[0]).get("/keys/")
+    admin, path = signed_in(carol), f"/team/bob/keys/{hash_of(bob[1])}/revoke/"
+    session = admin.session
+    del session["proved_at"]
+    session.save()
+    admin.post(path, {"reason": "In a log", "incident": "True"})
+
+    page = admin.get(prove(admin, path)["Location"])
+
+    assert page.context["form"]["reason"].value() == "In a log"
+    assert page.context["form"].is_incident
+
+
+def test_a_member_gets_no_way_to_revoke_the_key_of_another(
+    browser: Client, node: Sandbox, bob: tuple[User, str]
+) -> None:
+    signed_in(bob[0]).get("/keys/")
+    path = f"/team/bob/keys/{hash_of(bob[1])}/revoke/"
+
+    assert "/revoke/" not in browser.post(URL, {"text": bob[1]}).content.decode()
+    assert browser.post(path, {"reason": "mine", "incident": "1"}).status_code == 403
+    assert "bob's web" in labels_at(node)
+
+
+def test_a_key_that_no_list_holds_is_not_offered_for_revocation(
+    carol: User, bob: tuple[User, str]
+) -> None:
+    KeyNote.objects.create(token_hash=hash_of(UNKNOWN)).members.add(bob[0])
+
+    response = signed_in(carol).post(URL, {"text": UNKNOWN})
+
+    assert kinds(response) == ["team"]
+    assert "ask the owner whether it still works" in words_of(response)
+    assert "/revoke/" not in response.content.decode()

@@ -147,3 +147,75 @@ def test_only_admins_act_for_members(method: str, backup: str, alice: User, node
 
 def test_nobody_has_no_page(admin: Client) -> None:
     assert admin.get("/team/nobody/").status_code == 404
+
+
+def test_a_key_that_was_gone_already_is_not_told_as_revoked(
+    admin: Client, backup: str, node: Sandbox, alice: User
+) -> None:
+    node.remove_key(backup)
+
+    words = words_of(admin.post(revoke_page(backup), {"reason": "leak"}, follow=True))
+
+    assert "was already gone" in words
+    message = Message.objects.get(member=alice)
+    assert message.subject == "An admin tried to revoke “backup”"
+    assert "It was gone already" in message.text
+    assert "revoked “backup” for you" not in message.text
+
+
+def test_a_key_that_the_worker_has_not_seen_yet_is_revoked_too(
+    admin: Client, backup: str, node: Sandbox, account: Account
+) -> None:
+    new = node.add_key(account, label="made a minute ago")
+
+    assert "made a minute ago" in words_of(admin.get(revoke_page(new)))
+    words = words_of(admin.post(revoke_page(new), {"reason": "leak"}, follow=True))
+
+    assert "Revoked “made a minute ago”" in words
+    assert new not in node.state.keys
+
+
+def test_a_key_that_estuary_does_not_list_to_the_member_is_not_found(
+    admin: Client, backup: str, node: Sandbox
+) -> None:
+    foreign = node.add_key(node.add_user("eve"), label="foreign")
+
+    assert admin.get(revoke_page(foreign)).status_code == 404
+    assert admin.post(revoke_page(foreign), {"reason": "leak"}).status_code == 404
+    assert foreign in node.state.keys
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_refused_stored_token_is_told_as_the_members(
+    admin: Client, backup: str, node: Sandbox, account: Account, *, seen: bool
+) -> None:
+    secret = backup if seen else node.add_key(account, label="new")
+    node.set_fault("any", Fault("401-unknown"))
+
+    response = admin.post(revoke_page(secret), {"reason": "leak"}, follow=True)
+
+    assert response.redirect_chain == [("/team/alice/", 302)]
+    assert "Nothing was revoked. Asked with the member's stored token" in words_of(response)
+    assert secret in node.state.keys
+    assert not Message.objects.filter(subject__contains="revoke").exists()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_list_in_doubt_is_told_as_one(
+    admin: Client, backup: str, token: str, node: Sandbox, account: Account, *, seen: bool
+) -> None:
+    """For 10 seconds after its own end a token may still list, and is told of no keys."""
+    secret = backup if seen else node.add_key(account, label="new")
+    node.remove_key(token)
+
+    words = words_of(admin.post(revoke_page(secret), {"reason": "leak"}, follow=True))
+
+    assert "does not hold the key of the member's stored token" in words
+    assert "Revoked" not in words
+
+
+def test_the_page_warns_before_the_consoles_own_key_of_a_member_ends(
+    admin: Client, backup: str, token: str
+) -> None:
+    assert "the member is disconnected" in words_of(admin.get(revoke_page(token)))
+    assert "the member is disconnected" not in words_of(admin.get(revoke_page(backup)))
