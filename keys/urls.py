@@ -18,6 +18,7 @@ from keys.api_keys.views import (
     key_revoke_expired,
     key_rotate,
     key_rotation,
+    plain_text_dismiss,
 )
 from keys.audit import views as audit
 from keys.exports import comparison_views as comparisons
@@ -60,6 +61,11 @@ urlpatterns = [
     path("keys/new/", key_create.key_create, name="key_create"),
     path("keys/new/many/", key_create_many.key_create_many, name="key_create_many"),
     path("keys/find/", key_find.key_find, name="key_find"),
+    path(
+        "keys/plain-text/dismiss/",
+        plain_text_dismiss.plain_text_dismiss,
+        name="plain_text_dismiss",
+    ),
     path("keys/bulk/", key_bulk.key_bulk, name="key_bulk"),
     path("keys/bulk/<uuid:number>/", key_bulk.bulk_change, name="bulk_change"),
     path("keys/bulk/<uuid:number>/cancel/", key_bulk.bulk_cancel, name="bulk_cancel"),

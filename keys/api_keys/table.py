@@ -9,12 +9,14 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from operator import attrgetter
 
+from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 
 from estuary_admin.unicode_text import comparable
 from keys.api_keys.expiry_strip import ExpiryStrip, ending_in_week, strip_of
 from keys.api_keys.findings import FINDINGS, MAX_KEYS_EXAMINED, has_policy, with_findings
 from keys.api_keys.key_index import KeyIndex, expiry_of
+from keys.api_keys.plain_text import is_dismissed
 from keys.api_keys.query import KeyQuery, Sort, Status
 from keys.api_keys.rows import TERMS, Facts, KeyRow, facts_of, rows_of, terms_at
 from keys.notes.services import hashes_matching
@@ -81,6 +83,11 @@ class KeyTable:
     label_sort: SortLink
     end_sort: SortLink
 
+    @property
+    def names_plain_text(self) -> bool:
+        """Whether the line over the table counts keys in plain text, so that one can dismiss it."""
+        return any(chip.status is Status.LEGACY for chip in self.chips)
+
 
 def table_of(
     keys: KeyIndex,
@@ -89,6 +96,7 @@ def table_of(
     node_now: datetime,
     new_hash: str = "",
     *,
+    member: User,
     is_admin: bool = False,
 ) -> KeyTable:
     """One page of rows for a query; the counts are those of what is searched."""
@@ -103,7 +111,7 @@ def table_of(
     return KeyTable(
         page=page,
         groups=_groups(rows, _terms(found, node_now)) if is_grouped else [RowGroup(rows=rows)],
-        chips=_chips(by_status, query),
+        chips=_chips(by_status, query, member),
         strip=strip_of(keys.without_sessions, query, node_now),
         previous_url=query.url(page=page.number - 1) if page.has_previous() else "",
         next_url=query.url(page=page.number + 1) if page.has_next() else "",
@@ -212,8 +220,10 @@ def _groups(rows: list[KeyRow], terms: Mapping[Status, Sequence[ApiKey]]) -> lis
     return groups
 
 
-def _chips(by_status: Mapping[Status, Sequence[ApiKey]], query: KeyQuery) -> list[Chip]:
-    """The filters that find something, and the current one."""
+def _chips(
+    by_status: Mapping[Status, Sequence[ApiKey]], query: KeyQuery, member: User
+) -> list[Chip]:
+    """The filters that find something and are not dismissed, and the current one."""
     chips = []
     for status in FILTERS:
         found = by_status.get(status)
@@ -222,6 +232,8 @@ def _chips(by_status: Mapping[Status, Sequence[ApiKey]], query: KeyQuery) -> lis
             is_worth_naming = status is not Status.OVER_POLICY or has_policy()
         else:
             is_worth_naming = bool(found) or is_current or status is Status.ALL
+        if status is Status.LEGACY and found and not is_current:
+            is_worth_naming = not is_dismissed(member, found)
         if not is_worth_naming:
             continue
         next_end = found[0].expiry if found and status is Status.EXPIRING else None

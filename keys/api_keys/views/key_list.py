@@ -38,7 +38,9 @@ def key_list(request: AppRequest) -> HttpResponse:
     listed, own_hash, now = shown.fetched, request.stored_token.token_hash, timezone.now()
     new_hash, ended_by = _new_hash(request), listed.earlier_now(now)
     node_now, admin = listed.node_now(now), is_admin(request.user)
-    table = table_of(listed.index, query, own_hash, node_now, new_hash, is_admin=admin)
+    table = table_of(
+        listed.index, query, own_hash, node_now, new_hash, member=request.user, is_admin=admin
+    )
     context = _context(query, listed, table) | {
         "shown": shown,
         "missing": "" if shown.is_checking else _missing(new_hash, listed),

@@ -81,6 +81,7 @@ POST_ONLY = {
     "bulk_cancel",
     "bulk_retry",
     "key_bulk",
+    "plain_text_dismiss",
     "export_download",
     "export_prepare",
     "export_schedule",
