@@ -12,6 +12,7 @@ from estuary_admin.observability.logging import logging_config
 from estuary_admin.secrets import shared_secrets
 from estuary_admin.sso.environment import read_config as read_sso_config
 from estuary_admin.storage import databases
+from estuary_admin.storage.export_storage import read_export_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.folder("DATA_DIR", BASE_DIR / "var")
@@ -44,7 +45,9 @@ ESTUARY_HTTP_PROXY = env.http_proxy("ESTUARY_HTTP_PROXY", node=ESTUARY_API_URL)
 ESTUARY_TIMEOUT = env.seconds("ESTUARY_TIMEOUT", 15)
 ESTUARY_EXPORT_TIMEOUT = env.seconds("ESTUARY_EXPORT_TIMEOUT", 900)
 EXPORT_IDLE = env.seconds("EXPORT_IDLE", 60)
-EXPORT_STORAGE = env.folder("EXPORT_STORAGE", DATA_DIR / "exports")
+EXPORT_STORAGE = read_export_storage(DATA_DIR / "exports")
+#: Of each part of a file in S3, which takes 10,000 parts: a file may have 78 GiB.
+AWS_S3_FILE_BUFFER_SIZE = 8 * 2**20
 EXPORT_DAYS = env.count("EXPORT_DAYS", 7, most=365)
 EXPORT_QUOTA_GIB = env.count("EXPORT_QUOTA_GIB", 20)
 EXPORT_SEALED = env.flag("EXPORT_SEALED", default=True)

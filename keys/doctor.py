@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from uuid import uuid4
 
 from django.conf import settings
 
 from estuary_admin.observability.doctor import Check, register
 from estuary_admin.secrets.sealing import sealing_keys
+from keys.exports.file_store import FileStore, file_store
 from keys.fetched import CLOCK_TOLERANCE
 from keys.jobs.status import worker_status
 from keys.models import StoredToken
@@ -66,6 +69,40 @@ def workers() -> Iterator[Check]:
     )
 
 
+def export_storage() -> Iterator[Check]:
+    place, store = settings.EXPORT_STORAGE, file_store()
+    name = f"{uuid4().hex}-doctor"
+    try:
+        _try_storage(store, name)
+    except OSError as error:
+        yield Check(
+            f"EXPORT_STORAGE {place} cannot be used: {error.strerror or error}.",
+            ok=False,
+            fix="Correct EXPORT_STORAGE and the settings below it in docs/configuration.md, which "
+            "names the permissions that the access key needs.",
+        )
+        return
+    yield Check(f"EXPORT_STORAGE {place} can be written and read.", ok=True)
+
+
+def _try_storage(store: FileStore, name: str) -> None:
+    """Write, read and delete a file; raises OSError."""
+    try:
+        file = store.create(name)
+        try:
+            file.write(b"doctor")
+            store.keep(file)
+        finally:
+            file.close()
+        with store.open(name) as found:
+            if found.read(0, found.size) != b"doctor":
+                raise OSError(errno.EIO, "it returned other bytes than were written")
+        next(iter(store.names()), None)
+    finally:
+        store.delete(name)
+
+
 register("Estuary", node)
 register("Stored tokens", stored_tokens)
 register("Worker", workers)
+register("Exports", export_storage)

@@ -18,6 +18,7 @@ from django.http.request import split_domain_port, validate_host
 from estuary_admin import environment as env
 from estuary_admin.secrets.sealing import sealing_keys
 from estuary_admin.storage.databases import SQLITE
+from estuary_admin.storage.export_storage import Bucket
 from estuary_admin.web.client_address import Network, unmapped
 
 #: Prefixes of keys that appear in examples, Django's own among them.
@@ -262,6 +263,19 @@ def redis_has_no_password() -> bool:
         return False
     url = urlsplit(settings.CACHES["default"]["LOCATION"])
     return not url.password and not env.is_loopback(str(url.hostname))
+
+
+@mistake(
+    "W009",
+    "EXPORT_STORAGE_ENDPOINT is plain http to another machine, and exports are not sealed.",
+    fix="Set an https address, or remove EXPORT_SEALED=false.",
+)
+def exports_are_sent_unencrypted() -> bool:
+    place = settings.EXPORT_STORAGE
+    if settings.EXPORT_SEALED or not isinstance(place, Bucket):
+        return False
+    url = urlsplit(place.endpoint)
+    return url.scheme == "http" and not env.is_loopback(str(url.hostname))
 
 
 def file_system_of(path: Path, mounts: str = "/proc/mounts") -> str:

@@ -114,6 +114,9 @@ def logging_config(level: str, style: str, audit_stream: str = "") -> dict[str, 
             "estuary_admin.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
             # At INFO it writes two lines for each task that is woken, every few seconds.
             "huey": {"level": "WARNING"},
+            # At DEBUG it writes requests to the store of exports, with their signatures.
+            "botocore": {"level": "WARNING"},
+            "boto3": {"level": "WARNING"},
             "gunicorn.error": {"handlers": [], "propagate": True},
         },
     }

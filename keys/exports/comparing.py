@@ -11,7 +11,7 @@ from django.utils import timezone
 from estuary_admin.secrets.sealing import SealBroken
 from keys.exports.differences import Differences, Open, find_differences, list_of
 from keys.exports.document import Malformed
-from keys.exports.file_store import file_store
+from keys.exports.file_store import delete_or_leave, file_store
 from keys.exports.progress import ShuttingDown
 from keys.exports.sealed_files import (
     FileBroken,
@@ -47,11 +47,11 @@ def _compare(row: ExportComparison) -> None:
         found = find_differences(old, new, settings.DATA_DIR, _check)
         _write_list(name, key, found, old, new)
     except ShuttingDown:
-        file_store().delete(name)
+        delete_or_leave(file_store(), name)
         claims.conclude(row, again_at=timezone.now(), state=State.QUEUED)
     except (FileBroken, Malformed, SealBroken, OSError) as error:
         logger.warning("exports_not_compared", extra={"reason": type(error).__name__})
-        file_store().delete(name)
+        delete_or_leave(file_store(), name)
         claims.conclude(row, state=State.FAILED, file_key="")
     else:
         claims.conclude(row, state=State.DONE, counts=found.counts)
@@ -83,7 +83,7 @@ def _check() -> None:
 
 def _write_list(name: str, key: bytes | None, found: Differences, old: Open, new: Open) -> None:
     store = file_store()
-    store.delete(name)
+    delete_or_leave(store, name)
     file = store.create(name)
     try:
         writer = SealedWriter(file, key)

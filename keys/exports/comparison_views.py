@@ -14,7 +14,7 @@ from estuary_admin.web.redirects import go_to
 from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.exports import comparisons
-from keys.exports.delivery import NoFile
+from keys.exports.delivery import NoFile, StorageAway
 from keys.exports.forms import ComparisonForm
 from keys.http import AppRequest, render_page
 from keys.models import ExportComparison, PreparedExport
@@ -52,6 +52,9 @@ def export_compare_list(request: AppRequest) -> HttpResponseBase:
         raise Http404("No such comparison.")
     try:
         delivery = comparisons.list_file(row)
+    except StorageAway:
+        messages.error(request, "The storage for exports does not answer. Try again later.")
+        return go_to(request, _page_of(pair))
     except (NoFile, SealBroken):
         messages.error(request, "The list of this comparison cannot be read here.")
         return go_to(request, _page_of(pair))

@@ -11,9 +11,8 @@ from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.exports.delivery import Delivery, NoFile
-from keys.exports.file_store import file_store
-from keys.exports.sealed_files import FileBroken, SealedReader, file_key
+from keys.exports.delivery import Delivery, NoFile, closed_on_failure, opened
+from keys.exports.sealed_files import SealedReader, file_key
 from keys.jobs.queues import wake
 from keys.jobs.tasks import compare_exports
 from keys.models import ExportComparison, PreparedExport
@@ -47,19 +46,10 @@ def compare(actor: Actor, old: PreparedExport, new: PreparedExport) -> ExportCom
 
 
 def list_file(row: ExportComparison) -> Delivery:
-    """The list of differences; raises NoFile or SealBroken."""
+    """The list of differences; raises NoFile, StorageAway or SealBroken."""
     if row.state != ExportComparison.State.DONE:
         raise NoFile
-    try:
-        file = file_store().open(row.file_name)
-    except OSError:
-        raise NoFile from None
-    try:
+    file = opened(row.file_name)
+    with closed_on_failure(file):
         reader = SealedReader(file, file_key(str(row.number), row.file_key))
-    except FileBroken:
-        file.close()
-        raise NoFile from None
-    except BaseException:
-        file.close()
-        raise
     return Delivery(file, reader.pieces())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,10 +15,13 @@ from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
+from keys.exports.document import Malformed
 from keys.exports.file_store import OpenFile, file_store
 from keys.exports.forms_of_export import FORMS
 from keys.exports.sealed_files import FileBroken, SealedReader, file_key
 from keys.models import AuditEntry, PreparedExport
+
+logger = logging.getLogger("estuary_admin.keys")
 
 #: A reader that takes none of these in EXPORT_IDLE seconds takes nothing worth waiting for.
 PIECE_BYTES = 64 * 1024
@@ -28,6 +33,42 @@ class NoFile(Exception):
     """The export has no file, or none that can be opened here."""
 
 
+class StorageAway(Exception):
+    """The storage of exports does not answer; the file may be there."""
+
+
+class DeliveryBroken(Exception):
+    """The rest of the file cannot be read: the connection must break, or the file looks whole."""
+
+
+def opened(name: str) -> OpenFile:
+    """A file of the store; raises NoFile or StorageAway."""
+    try:
+        return file_store().open(name)
+    except FileNotFoundError:
+        raise NoFile from None
+    except OSError as error:
+        logger.warning("export_storage_away", extra={"reason": error.strerror})
+        raise StorageAway from None
+
+
+@contextlib.contextmanager
+def closed_on_failure(file: OpenFile) -> Iterator[None]:
+    """Close a file that turns out to be of no use; raises NoFile or StorageAway for its faults."""
+    try:
+        yield
+    except FileBroken:
+        file.close()
+        raise NoFile from None
+    except OSError as error:
+        file.close()
+        logger.warning("export_storage_away", extra={"reason": error.strerror})
+        raise StorageAway from None
+    except BaseException:
+        file.close()
+        raise
+
+
 class Delivery:
     """An open file on its way to a reader: iterate it once, and close it in any case."""
 
@@ -37,9 +78,17 @@ class Delivery:
 
     def __iter__(self) -> Iterator[bytes]:
         release_connection()  # the download may take long
-        for piece in self._pieces:
+        for piece in self._read():
             for start in range(0, len(piece), PIECE_BYTES):
                 yield piece[start : start + PIECE_BYTES]
+
+    def _read(self) -> Iterator[bytes]:
+        try:
+            yield from self._pieces
+        except (OSError, FileBroken, Malformed) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            logger.warning("export_delivery_broken", extra={"reason": reason})
+            raise DeliveryBroken from None
 
     def close(self) -> None:
         self._file.close()
@@ -48,25 +97,16 @@ class Delivery:
 def deliver(
     actor: Actor, row: PreparedExport, form: str, start: int = 0, end: int | None = None
 ) -> Delivery:
-    """Open the file, and record the download; raises NoFile or SealBroken.
+    """Open the file, and record the download; raises NoFile, StorageAway or SealBroken.
 
     `start` and `end` are for the form "json" alone.
     """
     if row.state != PreparedExport.State.READY:
         raise NoFile
-    try:
-        file = file_store().open(row.file_name)
-    except OSError:
-        raise NoFile from None
-    try:
+    file = opened(row.file_name)
+    with closed_on_failure(file):
         reader = SealedReader(file, file_key(str(row.number), row.file_key))
         _record(actor, row, form)
-    except FileBroken:
-        file.close()
-        raise NoFile from None
-    except BaseException:
-        file.close()
-        raise
     make: Callable[..., Iterator[bytes]] | None = FORMS[form].make
     return Delivery(file, make(reader.pieces()) if make else reader.pieces(start, end))
 

@@ -1,16 +1,25 @@
-"""Where prepared exports are kept: a folder that only the console's user may enter."""
+"""Where prepared exports are kept: a folder that only the console's user may enter, or S3."""
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
 from django.conf import settings
 
-from keys.exports.sealed_files import Source
+from estuary_admin.storage.export_storage import Bucket
+from keys.exports.sealed_files import Sink, Source
+
+logger = logging.getLogger("estuary_admin.keys")
+
+#: The names that the console gives its files: other files in the same place are not its own.
+OWN_NAME = re.compile(r"[0-9a-f]{32}-(list-)?\d{1,5}|[0-9a-f]{32}-doctor")
 
 
 class OpenFile(Source, Protocol):
@@ -23,13 +32,19 @@ class OpenFile(Source, Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+class NewFile(Sink, Protocol):
+    """A file that is being written; close it in any case."""
+
+    def close(self) -> None: ...
+
+
 class FileStore(Protocol):
     """Files by name. All methods raise OSError."""
 
-    def create(self, name: str) -> BinaryIO:
+    def create(self, name: str) -> NewFile:
         """A new file to write; a name is used once."""
 
-    def keep(self, file: BinaryIO) -> None:
+    def keep(self, file: Any) -> None:
         """Close a written file so that it outlives a power cut."""
 
     def open(self, name: str) -> OpenFile: ...
@@ -100,4 +115,20 @@ class _LocalFile:
 
 def file_store() -> FileStore:
     """The store that EXPORT_STORAGE names."""
-    return FolderStore(settings.EXPORT_STORAGE)
+    place = settings.EXPORT_STORAGE
+    return _bucket_store(place) if isinstance(place, Bucket) else FolderStore(place)
+
+
+@cache  # it holds connections
+def _bucket_store(bucket: Bucket) -> FileStore:
+    from keys.exports.s3_store import S3Store  # boto3 is large: only for those who use it
+
+    return S3Store(bucket)
+
+
+def delete_or_leave(store: FileStore, name: str) -> None:
+    """Delete a file; what cannot be deleted now is found by `delete_strays`."""
+    try:
+        store.delete(name)
+    except OSError as error:
+        logger.warning("export_file_not_deleted", extra={"reason": error.strerror})

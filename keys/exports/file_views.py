@@ -17,7 +17,7 @@ from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import signed_in
 from keys.actors import actor_of
-from keys.exports.delivery import Delivery, NoFile, deliver, file_name, manifest
+from keys.exports.delivery import Delivery, NoFile, StorageAway, deliver, file_name, manifest
 from keys.exports.forms_of_export import FORMS
 from keys.exports.prepared_views import own_export
 from keys.exports.ranges import ByteRange, NotSatisfiable, wanted_range
@@ -26,6 +26,7 @@ from keys.models import PreparedExport
 
 State = PreparedExport.State
 PROVED = "proved_exports"  # in the session
+RETRY_SECONDS = 30
 
 
 def is_not_a_continuation(request: HttpRequest) -> bool:
@@ -54,6 +55,8 @@ def export_file(request: AppRequest, number: UUID) -> HttpResponseBase:
         delivery = deliver(actor_of(request), row, form, wanted.start, wanted.end)
     except (NoFile, SealBroken):
         return _no_file(request, row)
+    except StorageAway:
+        return _storage_away(request, row)
     _remember_proof(request, row)
     return _with_headers(_streamed(request, delivery), row, form, wanted, etag)
 
@@ -107,6 +110,15 @@ def _remember_proof(request: AppRequest, row: PreparedExport) -> None:
     proved = request.session.get(PROVED, [])
     if str(row.number) not in proved:
         request.session[PROVED] = [*proved[-9:], str(row.number)]
+
+
+def _storage_away(request: AppRequest, row: PreparedExport) -> HttpResponseBase:
+    sentence = "The storage for exports does not answer. Try again later."
+    if "Range" in request.headers:  # a program that resumes follows no redirect to a page
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        return HttpResponse(f"{sentence}\n", "text/plain", status=503, headers=headers)
+    messages.error(request, sentence)
+    return go_to(request, reverse("keys:export", args=[row.number]))
 
 
 def _no_file(request: AppRequest, row: PreparedExport) -> HttpResponseBase:

@@ -14,7 +14,7 @@ from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.exports.file_store import file_store
+from keys.exports.file_store import delete_or_leave, file_store
 from keys.exports.queueing import queue_export
 from keys.exports.sealed_files import reseal_file_key
 from keys.jobs import workers
@@ -70,7 +70,7 @@ def cancel(actor: Actor, row: PreparedExport) -> bool:
         if is_ours:
             record_action(actor, Action.EXPORT_PREPARE_CANCELLED, detail=detail)
     if is_ours and row.file_name:
-        file_store().delete(row.file_name)
+        delete_or_leave(file_store(), row.file_name)
     return True
 
 

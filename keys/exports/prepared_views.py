@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,6 +22,8 @@ from keys.exports.schedules import set_schedule
 from keys.http import AppRequest, render_page
 from keys.models import PreparedExport
 from keys.token.stored_tokens import of_member
+
+logger = logging.getLogger("estuary_admin.keys")
 
 
 @require_POST
@@ -78,6 +81,10 @@ def export_delete(request: AppRequest, number: UUID) -> HttpResponse:
         prepared.delete(actor_of(request), row)
     except prepared.StillRunning:
         messages.warning(request, "This export is still running. Cancel it first.")
+        return go_to(request, _page_of(row))
+    except OSError as error:
+        logger.warning("export_file_not_deleted", extra={"reason": error.strerror})
+        messages.error(request, "The storage for exports failed: nothing was deleted. Try again.")
         return go_to(request, _page_of(row))
     messages.success(request, "Export deleted.")
     return go_to(request, "keys:exports")

@@ -29,7 +29,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases
 from keys.exports.document import Document, Malformed
-from keys.exports.file_store import FileStore, file_store
+from keys.exports.file_store import OWN_NAME, FileStore, delete_or_leave, file_store
 from keys.exports.forms_of_export import count_records
 from keys.exports.leases import LeaseTaken
 from keys.exports.messages import failed_message, ready_message
@@ -95,10 +95,14 @@ def delete_strays() -> int:
     known: set[str] = set()
     for model in (PreparedExport, ExportComparison):
         known.update(model._default_manager.values_list("file_name", flat=True))
-    for name, written_at in list(store.names()):
-        if name not in known and time.time() - written_at > STRAY_SECONDS:
-            store.delete(name)
-            count += 1
+    try:
+        for name, written_at in list(store.names()):
+            is_ours = OWN_NAME.fullmatch(name) and name not in known
+            if is_ours and time.time() - written_at > STRAY_SECONDS:
+                store.delete(name)
+                count += 1
+    except OSError as error:  # tomorrow is early enough
+        logger.warning("export_strays_not_deleted", extra={"reason": error.strerror})
     return count
 
 
@@ -159,7 +163,7 @@ def _fetch_under_lease(
     expected = _expected_size(row, actor, stored)
     room = Room(store, row.token_hash, expected)
     if row.file_name:  # of a try that was cut short
-        store.delete(row.file_name)
+        delete_or_leave(store, row.file_name)
     key, sealed = new_file_key(str(row.number)) if settings.EXPORT_SEALED else (None, "")
     progress.save(
         state=State.RUNNING,
@@ -211,7 +215,7 @@ def _store(
     except BaseException:
         with contextlib.suppress(OSError):
             file.close()
-        _delete_file(store, name)
+        delete_or_leave(store, name)
         raise
     return {
         "size": writer.size,
@@ -240,9 +244,13 @@ def _verify(row: PreparedExport, actor: Actor) -> None:
         facts = _checked_file(row, progress)
     except Malformed as error:
         raise UnexpectedReply("cut" if error.problem == "cut" else "shape") from None
-    except (FileBroken, SealBroken, OSError) as error:
+    except (FileBroken, SealBroken, FileNotFoundError) as error:
         logger.warning("export_file_broken", extra={"reason": type(error).__name__})
         sentence = "What was stored is not what Estuary sent. Prepare it again."
+        raise PreparationFailed("storage", sentence) from None
+    except OSError as error:
+        logger.warning("export_file_not_read", extra={"reason": error.strerror})
+        sentence = "The file could not be read back to check it. Tell your administrator."
         raise PreparationFailed("storage", sentence) from None
     now = timezone.now()
     facts |= {"ended_at": now, "expires_at": now + timedelta(days=settings.EXPORT_DAYS)}
@@ -288,7 +296,7 @@ def _checked_file(row: PreparedExport, progress: Progress) -> dict[str, Any]:
 def _end(row: PreparedExport, actor: Actor, state: str, reason: str, sentence: str) -> None:
     """Delete the file, then say why there is none."""
     if row.file_name:
-        _delete_file(file_store(), row.file_name)
+        delete_or_leave(file_store(), row.file_name)
     detail: dict[str, str | int] = {"export": str(row.number), "reason": reason}
     ended: dict[str, Any] = {"ended_at": timezone.now(), "file_key": "", "sha256": ""}
     with transaction.atomic():
@@ -310,11 +318,3 @@ def _expire(row: PreparedExport) -> None:
         detail = {"export": str(row.number)}
         actor = Actor.for_job("export", row.member)
         record_action(actor, Action.EXPORT_EXPIRED, detail=detail)
-
-
-def _delete_file(store: FileStore, name: str) -> None:
-    """What cannot be deleted now is found by `delete_strays`."""
-    try:
-        store.delete(name)
-    except OSError as error:
-        logger.warning("export_file_not_deleted", extra={"reason": error.strerror})

@@ -18,6 +18,7 @@ from estuary_admin.checks.deployment import MISTAKES, deployment_mistakes
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.environment import read_config
 from estuary_admin.storage.databases import SQLITE
+from estuary_admin.storage.export_storage import Bucket
 from tests.estuary_admin.test_start import run
 
 RANDOM = base64.b64encode(b"\x00" + secrets.token_bytes(31)).decode()
@@ -49,6 +50,13 @@ MISTAKEN: list[tuple[str, dict[str, Any]]] = [
     ("W005", {"ESTUARY_API_URL": urlsplit("http://node.example.com")}),
     ("W006", {"IS_SANDBOX": True}),
     ("W008", {"CACHES": OPEN_REDIS, "_database": POSTGRES}),
+    (
+        "W009",
+        {
+            "EXPORT_STORAGE": Bucket("exports", "", "http://s3.example.com", "", "", ""),
+            "EXPORT_SEALED": False,
+        },
+    ),
 ]
 HEADERS = {"SSO_MODE": "proxy-header", "SSO_PRESET": "authelia", "SSO_TRUSTED_PROXIES": "127.0.0.1"}
 OIDC = {"SSO_MODE": "oidc", "SSO_OIDC_CLIENT_ID": "console"}

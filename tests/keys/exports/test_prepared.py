@@ -11,6 +11,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -490,13 +491,15 @@ def test_it_is_kept_for_seven_days_unless_configured(
 def test_files_that_no_row_names_are_deleted_once_they_are_old(
     prepared: PreparedExport, folder: Path
 ) -> None:
-    (folder / "stray").write_bytes(b"x")
+    (folder / f"{uuid4().hex}-1").write_bytes(b"x")
+    (folder / "somebody-elses").write_bytes(b"x")
     assert delete_strays() == 0
 
     with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
         assert delete_strays() == 1
 
-    assert [path.name for path in folder.iterdir()] == [prepared.file_name]
+    left = {path.name for path in folder.iterdir()}
+    assert left == {prepared.file_name, "somebody-elses"}
 
 
 def test_a_disconnected_account_is_told(owner: Client, worker: Worker) -> None:
