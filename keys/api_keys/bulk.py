@@ -51,38 +51,64 @@ class Choice:
         return self.query is not None and self.query.status is Status.EXPIRED
 
 
-def prepare(
-    actor: Actor, stored: StoredToken, listed: Snapshot, action: str, choice: Choice
-) -> BulkChange:
-    """Write down a change to be confirmed: exactly the keys that the member is about to see.
+#: What “Revoke all expired” is about.
+EXPIRED = Choice(query=KeyQuery(status=Status.EXPIRED))
 
-    Hashes that Estuary does not list to the member are among them, as left alone.
-    """
-    now = timezone.now()
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A change as its preview shows it, not written yet."""
+
+    change: BulkChange
+    items: list[BulkItem]
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.change, Counter(item.outcome for item in self.items))
+
+
+def plan(actor: Actor, stored: StoredToken, listed: Snapshot, action: str, choice: Choice) -> Plan:
+    """Name the keys of a change; hashes that Estuary does not list are among them, left alone."""
     if choice.query is not None:
-        keys = keys_found(
-            listed.index,
-            choice.query,
-            listed.node_now(now),
-            is_admin=is_admin(actor.known_member),
-        )
+        node_now = listed.node_now(timezone.now())
+        by_admin = is_admin(actor.known_member)
+        keys = keys_found(listed.index, choice.query, node_now, is_admin=by_admin)
         absent: list[str] = []
     else:
         keys = [key for key in listed.keys if key.token_hash in choice.hashes]
         held = {key.token_hash for key in keys}
         absent = [token_hash for token_hash in choice.hashes if token_hash not in held]
-    is_expired_only = choice.is_expired_only and action == BulkChange.Action.REVOKE
+    change = BulkChange(
+        member=actor.known_member,
+        action=action,
+        account_hash=stored.token_hash,
+        is_expired_only=choice.is_expired_only and action == BulkChange.Action.REVOKE,
+        due_at=None,
+    )
+    items = _items(change, stored, keys[:MAX_KEYS_PER_CHANGE], listed)
+    return Plan(change, [*items, *_absent(change, absent, len(keys))])
+
+
+def prepare(
+    actor: Actor, stored: StoredToken, listed: Snapshot, action: str, choice: Choice
+) -> BulkChange:
+    """Write down a change to be confirmed: exactly the keys that the member is about to see."""
+    return write(plan(actor, stored, listed, action, choice))
+
+
+def write(planned: Plan) -> BulkChange:
     with transaction.atomic():
-        change = BulkChange.objects.create(
-            member=actor.known_member,
-            action=action,
-            account_hash=stored.token_hash,
-            is_expired_only=is_expired_only,
-            due_at=None,
-        )
-        items = _items(change, stored, keys[:MAX_KEYS_PER_CHANGE], listed)
-        BulkItem.objects.bulk_create([*items, *_absent(change, absent, len(keys))], batch_size=500)
-    return change
+        planned.change.save(force_insert=True)
+        BulkItem.objects.bulk_create(planned.items, batch_size=500)
+    return planned.change
+
+
+def expired_under_way(member: User) -> BulkChange | None:
+    """The change that revokes the member's expired keys at the moment: a second one would only
+    find the same keys.
+    """
+    started = BulkChange.objects.filter(member=member, is_expired_only=True, ended_at=None)
+    return started.exclude(started_at=None).order_by("-started_at").first()
 
 
 def _items(
@@ -236,6 +262,11 @@ class Progress:
     def unnamed(self) -> int:
         shown = MAX_RESULTS_SHOWN if self.change.ended_at else MAX_NAMES_SHOWN
         return max(0, self.counts.total() - shown)
+
+
+def logged_among(items: Iterable[BulkItem]) -> int:
+    """How many tokens a revocation writes to the node's access log: those of some old keys."""
+    return sum(item.needs_token and item.outcome != Outcome.LEFT for item in items)
 
 
 def change_of(member: User, number: UUID) -> BulkChange:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.storage.retried_writes import write_with_retries
 from keys.actors import Actor
-from keys.api_keys import key_lists
+from keys.api_keys import key_lists, rotations
 from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.revoke import AUDIT_OUTCOMES
 from keys.api_keys.revoke_outcome import Answer, judged
@@ -148,6 +148,8 @@ def _settle(actor: Actor, item: BulkItem, outcome: str, sentence: str = "") -> N
             token_hash=item.token_hash,
             detail={"result": str(outcome), "number": str(item.change_id)},
         )
+    if outcome == Outcome.REVOKED:
+        rotations.old_keys_ended([item.token_hash])
 
 
 def _each(items: Iterable[BulkItem], act: Callable[[BulkItem], None]) -> None:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.db import transaction
-from django.utils import timezone
 
 from estuary_admin.storage.retried_writes import write_surely
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys import key_lists, rotations
 from keys.api_keys.revoke_outcome import ENDED, Answer, Outcome, Revocation, judged
-from keys.api_keys.rows import expired_among
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import StoredToken
 from keys.notices.telling import tell
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
-from keys.upstream import ApiKey, EstuaryClient, UpstreamError, fingerprint_of
+from keys.upstream import EstuaryClient, UpstreamError, fingerprint_of
 
-#: A page can show no more, and each key is one row of the audit.
-MAX_KEYS_PER_REVOKE = 500
 AUDIT_OUTCOMES = {
     Outcome.REVOKED: AuditOutcome.DONE,
     Outcome.GONE: AuditOutcome.DONE,
@@ -60,35 +56,6 @@ def revoke_key(
     return result
 
 
-def revoke_expired(
-    actor: Actor, stored: StoredToken
-) -> tuple[list[tuple[ApiKey, Revocation]], int]:
-    """Revoke expired keys one after the other, within ESTUARY_TIMEOUT; list once at the end.
-
-    Only keys that have expired by the node's clock and by ours: one wrong clock destroys no key
-    that works. Returns each key with its outcome, NOT_TRIED if no time was left, and how many
-    there are beyond MAX_KEYS_PER_REVOKE. Raises UpstreamError when the first call already fails,
-    or TooOften; nothing was done then.
-    """
-    throttles.check(actor, Action.KEY_REVOKED)
-    client = client_for(stored, actor)
-    # An older list knows the keys, but our clock may have been changed since it came.
-    listed = key_lists.recent_list(stored) or key_lists.remember(stored, client.list_keys())
-    now = listed.earlier_now(timezone.now())
-    all_expired = expired_among(listed.keys, stored.token_hash, now)
-    expired = all_expired[:MAX_KEYS_PER_REVOKE]
-    if not expired:
-        return [], 0  # nothing is requested, so there is nothing to record
-    _record_start(actor, count=len(expired))
-    answers = dict(client.revoke_keys(key.token_hash for key in expired))
-    write_surely(lambda: forget_list(stored), "key_list_not_forgotten")
-    after, trouble = _list_after(client, stored)
-    after = after and after.only({key.token_hash for key in expired})
-    results = [judged(key.token_hash, answers[key.token_hash], after, trouble) for key in expired]
-    write_surely(lambda: _record_all(actor, results), "key_revocations_not_recorded")
-    return list(zip(expired, results, strict=True)), len(all_expired) - len(expired)
-
-
 def _is_held(client: EstuaryClient, stored: StoredToken, token_hash: str) -> bool:
     """Whether Estuary lists the key to this member, or did so a moment ago."""
     known = key_lists.last_known(stored)
@@ -106,9 +73,7 @@ def _list_after(
         return None, error
 
 
-def _record_start(
-    actor: Actor, token_hash: str = "", *, is_held: bool = True, **detail: int
-) -> None:
+def _record_start(actor: Actor, token_hash: str, *, is_held: bool) -> None:
     """Before the first call: if this process dies, the audit still says who began."""
     subject, facts = _subject(token_hash, is_held=is_held)
     record_action(
@@ -116,7 +81,7 @@ def _record_start(
         Action.KEY_REVOKE_REQUESTED,
         AuditOutcome.STARTED,
         token_hash=subject,
-        detail={**detail, **facts},
+        detail=facts,
     )
 
 
@@ -127,7 +92,7 @@ def _record_one(actor: Actor, stored: StoredToken, result: Revocation, is_held: 
             tell(actor, stored.member, "key.revoked", fingerprint_of(result.token_hash))
 
 
-def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool = True) -> None:
+def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool) -> None:
     subject, facts = _subject(result.token_hash, is_held=is_held)
     record_action(
         actor,
@@ -139,13 +104,6 @@ def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool
     # Not when it was gone already: it may be the key of another account.
     if result.outcome is Outcome.REVOKED:
         rotations.old_keys_ended([result.token_hash])
-
-
-def _record_all(actor: Actor, results: list[Revocation]) -> None:
-    with transaction.atomic():
-        for result in results:
-            if result.outcome is not Outcome.NOT_TRIED:
-                _record(actor, result)
 
 
 def _subject(token_hash: str, *, is_held: bool) -> tuple[str, dict[str, str]]:

@@ -129,7 +129,7 @@ SCENES = [
     Scene("revoke-own", REVOKE, "alice", first_row("/keys/?q=console", "revoke-page")),
     Scene("revoke-dialog", REVOKE, "team", first_row("/keys/", "revoke-dialog")),
     Scene("revoke-expired", EXPIRED, "alice", at("/keys/revoke-expired/")),
-    Scene("revoke-expired-done", EXPIRED, "expired", plays.revoked_expired),
+    Scene("revoke-expired-done", "keys/bulk_change", "expired", plays.revoked_expired),
     Scene("find", FIND, "alice", at("/keys/find/")),
     Scene("find-unscripted", FIND, "alice", at("/keys/find/"), has_scripts=False),
     Scene("find-error", FIND, "alice", plays.found("no token")),

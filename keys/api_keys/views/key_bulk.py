@@ -111,7 +111,8 @@ def _page(request: AppRequest, change: BulkChange, form: BulkForm) -> HttpRespon
         "form": form,
         "verb": VERBS.get(change.action, "Change"),
         "items": progress.items(),
-        "logged": change.items.filter(needs_token=True).count(),
+        "logged": bulk.logged_among(change.items.filter(needs_token=True)),
+        "action_url": reverse("keys:bulk_change", args=[change.pk]),
         "is_waiting_for_worker": is_waiting_for_worker,
     }
     return render_page(request, "keys/bulk_change.html", context)

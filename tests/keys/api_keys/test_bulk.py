@@ -20,9 +20,11 @@ from keys.models import (
     AuditEntry,
     BulkChange,
     BulkItem,
+    KeyCreation,
     KeyNote,
     KeyReminder,
     Message,
+    Rotation,
     StoredToken,
 )
 from keys.notices.reminding import remind_due
@@ -510,3 +512,23 @@ def test_a_key_with_its_own_reminders_is_told_of_by_those(
     text = Message.objects.get(kind="keys.ending").text
     assert "loud" in text
     assert "quiet" not in text
+
+
+def test_the_overlap_of_a_key_that_is_revoked_ends(
+    browser: Client, alice: User, few: list[str]
+) -> None:
+    old, new, _ = hashes(few)
+    later = timezone.now() + timedelta(days=1)
+    Rotation.objects.create(
+        member=alice,
+        creation=KeyCreation.objects.create(nonce="n", member=alice, token_hash=new),
+        old_hash=old,
+        old_expiry=later,
+        ends_at=later,
+        latest_end=later,
+        state=Rotation.State.OVERLAP,
+    )
+
+    browser.post(preview(browser, key=old))
+
+    assert Rotation.objects.get().state == Rotation.State.ENDED

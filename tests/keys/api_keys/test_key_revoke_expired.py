@@ -1,15 +1,14 @@
-"""Revoking all expired keys: confirmed first, with an outcome for each key."""
+"""Revoking all expired keys: a change to many keys like any other, at an address of its own."""
 
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.contrib.auth.models import User
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from keys.api_keys import revoke
-from keys.api_keys.views import key_revoke_expired
-from keys.models import AuditEntry
+from keys.api_keys import bulk
+from keys.models import AuditEntry, BulkChange
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
@@ -23,6 +22,11 @@ def deletes(node: Sandbox) -> list[str]:
     return [request.path for request in node.requests if request.method == "DELETE"]
 
 
+def answer(client: Client) -> str:
+    """The words of the page that the button leads to."""
+    return words_of(client.post(URL, follow=True))
+
+
 def test_the_page_names_the_keys_first(browser: Client, node: Sandbox, expired: list[str]) -> None:
     page = words_of(browser.get(URL))
 
@@ -31,6 +35,7 @@ def test_the_page_names_the_keys_first(browser: Client, node: Sandbox, expired: 
     assert "works" not in page.replace("Expired keys work nowhere", "")
     assert "session" not in page
     assert deletes(node) == []
+    assert not BulkChange.objects.exists()  # a GET writes nothing
 
 
 def test_expired_keys_are_revoked_and_each_has_its_outcome(
@@ -39,12 +44,13 @@ def test_expired_keys_are_revoked_and_each_has_its_outcome(
     browser.get(URL)
     node.forget_requests()
 
-    page = words_of(browser.post(URL))
+    page = answer(browser)
 
     assert "3 of 3 keys revoked" in page
     assert page.count("Revoked") == 3
+    assert "10 seconds" not in page  # an expired key works nowhere any more
     assert labels_at(node) == ["console", "session", "works"]
-    assert deletes(node) == [f"/user/api-keys/{hash_of(token)}" for token in expired]
+    assert sorted(deletes(node)) == sorted(f"/user/api-keys/{hash_of(token)}" for token in expired)
     assert asked(node).count("GET /user/api-keys") == 2  # before and after, whatever their number
     rows = AuditEntry.objects.filter(action="key:revoked", outcome="done")
     assert {row.token_hash for row in rows} == {hash_of(token) for token in expired}
@@ -64,7 +70,7 @@ def test_without_expired_keys_nothing_is_recorded_or_sent(browser: Client, node:
     node.forget_requests()
     before = audited()
 
-    page = words_of(browser.post(URL))
+    page = answer(browser)
 
     assert "You have no expired keys." in page
     assert (audited(), asked(node)) == (before, [])
@@ -87,7 +93,7 @@ def test_a_key_that_was_revoked_meanwhile_is_reported_as_gone(
     browser.get(URL)
     node.remove_key(expired[1])
 
-    page = words_of(browser.post(URL))
+    page = answer(browser)
 
     assert "2 of 3 keys revoked" in page
     assert page.count("Was gone already") == 1
@@ -103,49 +109,54 @@ def test_the_consoles_own_key_is_never_among_them(
     )
 
     assert "3 expired keys will be revoked" in words_of(browser.get(URL))
-    assert "3 of 3 keys revoked" in words_of(browser.post(URL))
+    assert "3 of 3 keys revoked" in answer(browser)
     assert token in node.state.keys
 
 
-def test_very_many_keys_are_revoked_in_batches(
-    browser: Client, node: Sandbox, expired: list[str], monkeypatch: pytest.MonkeyPatch
+def test_the_failed_ones_can_be_tried_again(
+    browser: Client, node: Sandbox, expired: list[str]
 ) -> None:
-    monkeypatch.setattr(revoke, "MAX_KEYS_PER_REVOKE", 2)
-    node.set_fault("revoke", Fault("429"))
+    node.set_fault("revoke", Fault("silent-ok"))
+    response = browser.post(URL, follow=True)
+    [(there, _)] = response.redirect_chain
+    assert "Try the failed again" in words_of(response)
+    node.clear_faults()
 
-    page = words_of(browser.post(URL))
+    page = words_of(browser.post(f"{there}retry/", follow=True))
 
-    assert "0 of 2 keys revoked" in page
-    assert "1 expired key is left." in page
-    assert AuditEntry.objects.filter(action="key:revoked", outcome="failed").count() == 2
+    assert "3 of 3 keys revoked" in page
+    assert labels_at(node) == ["console", "session", "works"]
 
 
-def test_the_page_queries_records_only_of_the_keys_that_it_names(
-    browser: Client, node: Sandbox, account: Account
+def test_a_second_press_leads_to_the_change_that_is_under_way(
+    browser: Client, node: Sandbox, alice: User, expired: list[str]
 ) -> None:
-    for number in range(60):
-        node.add_key(account, label=f"ended-{number}", lifetime=PAST)
+    browser.get(URL)
+    running = BulkChange.objects.create(
+        member=alice, action="revoke", is_expired_only=True, started_at=timezone.now()
+    )
+    other = User.objects.create_user("bob")
+    BulkChange.objects.create(
+        member=other, action="revoke", is_expired_only=True, started_at=timezone.now()
+    )
 
-    with CaptureQueriesContext(connection) as asked_for:
-        page = words_of(browser.get(URL))
-
-    assert "60 expired keys will be revoked" in page
-    assert "and 10 more" in page
-    [records] = [query["sql"] for query in asked_for if 'FROM "keys_keycreation"' in query["sql"]]
-    assert 49 <= records.count(", '") < 80  # of 61; padded, so that few queries are prepared
+    for ask in (browser.get, browser.post):
+        assert ask(URL)["Location"] == f"/keys/bulk/{running.pk}/"
+    assert deletes(node) == []
 
 
 def test_old_keys_that_the_page_does_not_name_warn_too(
     browser: Client, node: Sandbox, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_revoke_expired, "MAX_NAMED_KEYS", 1)
+    monkeypatch.setattr(bulk, "MAX_NAMES_SHOWN", 1)
     node.add_key(account, label="new", lifetime=PAST)
     node.add_key(account, era="legacy", lifetime=PAST)
 
     page = words_of(browser.get(URL))
 
     assert "and 1 more" in page
-    assert "1 token goes to the node" in page
+    assert "1 of them is an old key" in page
+    assert "its token will be written to the node" in page
 
 
 def test_old_keys_warn_that_their_tokens_will_be_logged(
