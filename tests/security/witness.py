@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
 from django.test import Client
+from redis import Redis
 
 from estuary_admin.observability.logging import JsonFormatter, LineFormatter
 from keys.jobs.queues import long, short
@@ -85,10 +86,13 @@ def download(response: Any) -> bytes:
 
 
 def everything_kept() -> dict[str, str]:
-    """What lies on the disk and in the outbox, as text in which a token would be found."""
-    database = Path(settings.DATABASES["default"]["NAME"])
-    files = [*database.parent.glob(f"{database.name}*"), *Path(settings.DATA_DIR).rglob("*")]
-    kept = {str(path): path.read_bytes().decode("latin-1") for path in set(files) if path.is_file()}
+    """What is in files, tables, Redis and the outbox, as text in which a token would be found."""
+    files = set(Path(settings.DATA_DIR).rglob("*"))
+    if connection.vendor == "sqlite":  # also what is deleted, and not overwritten yet
+        database = Path(settings.DATABASES["default"]["NAME"])
+        files |= set(database.parent.glob(f"{database.name}*"))
+    kept = {str(path): path.read_bytes().decode("latin-1") for path in files if path.is_file()}
+    kept |= tables() | in_redis()
     kept["cache"] = " ".join(cached())
     kept["sessions"] = " ".join(str(one.get_decoded()) for one in Session.objects.all())
     kept["queue"] = " ".join(
@@ -96,6 +100,44 @@ def everything_kept() -> dict[str, str]:
     )
     kept["mail"] = " ".join(str(one.message()) for one in mail.outbox)
     return kept
+
+
+def tables() -> dict[str, str]:
+    """Every table of the database, with those that no model has, such as the queue's."""
+    found = {}
+    with connection.cursor() as cursor:
+        for name in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(name)}")  # noqa: S608
+            rows = cursor.fetchall()
+            found[f"table {name}"] = "\n".join(as_text(value) for row in rows for value in row)
+    return found
+
+
+def in_redis() -> dict[str, str]:
+    """Every value in Redis, if there is one: caches and the queue."""
+    address = settings.CACHES["default"].get("LOCATION", "")
+    if not address.startswith("redis"):
+        return {}
+    with Redis.from_url(address) as redis:
+        return {f"redis {key!r}": as_text(redis_value(redis, key)) for key in redis.scan_iter()}
+
+
+def redis_value(redis: Redis, key: bytes) -> object:
+    readers: dict[bytes | str, Callable[[], object]] = {
+        b"string": lambda: redis.get(key),
+        b"list": lambda: redis.lrange(key, 0, -1),
+        b"hash": lambda: redis.hgetall(key),
+        b"set": lambda: redis.smembers(key),
+        b"zset": lambda: redis.zrange(key, 0, -1),
+    }
+    kind = redis.type(key)
+    return None if kind == b"none" else readers[kind]()  # it may have expired just now
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode("latin-1")
+    return str(value)
 
 
 def cached() -> list[str]:
