@@ -17,7 +17,6 @@ from tests.security.witness import everything_kept, tables
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TOKEN = "EST1e2feb89-414c-443c-9027-c4d1c386bbc4ARY"
-WAKEABLE = long.task(name="planted")(lambda _: None)
 
 
 def plant(where: str) -> None:
@@ -36,7 +35,7 @@ def plant(where: str) -> None:
         session["planted"] = TOKEN
         session.save()
     elif where == "the queue":
-        long.enqueue(WAKEABLE.s(TOKEN))
+        long.storage.enqueue(TOKEN.encode())
     else:
         (settings.DATA_DIR / "planted.txt").write_text(TOKEN)
 
