@@ -73,6 +73,7 @@ NOT_MEASURED = {
     "audit_download": "a file",
     "team_keys_download": "a file",
     "team_member": "the rows of team_keys",
+    "team_key_ask_rotation": "a member's key; as key_revoke",
     "team_key_revoke": "a member's key; as key_revoke",
     "stats_download": "a file",
     "team_offboard": "the rows of team_keys",

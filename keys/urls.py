@@ -29,7 +29,7 @@ from keys.notes import views as notes
 from keys.notices import feed_views as feeds
 from keys.notices import views as notices
 from keys.stats import views as stats
-from keys.team.views import offboard, overview, team, team_keys, team_member
+from keys.team.views import ask_rotation, offboard, overview, team, team_keys, team_member
 from keys.token import views as token
 
 
@@ -113,6 +113,11 @@ urlpatterns = [
         "team/<str:username>/keys/<token_hash:token_hash>/revoke/",
         team_member.team_key_revoke,
         name="team_key_revoke",
+    ),
+    path(
+        "team/<str:username>/keys/<token_hash:token_hash>/ask-rotation/",
+        ask_rotation.team_key_ask_rotation,
+        name="team_key_ask_rotation",
     ),
     path("account/", account.account, name="account"),
     path("account/reminders/", notices.reminders, name="reminders"),

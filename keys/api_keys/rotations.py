@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.actors import Actor
+from keys.api_keys import rotation_requests
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
@@ -155,6 +156,7 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
     )
     if state is not State.KEPT and not rotation.keeps_old:
         copy_note(actor, rotation.old_hash, record.token_hash)
+        rotation_requests.fulfil(rotation.old_hash)
 
 
 def is_rotation(record: KeyCreation) -> bool:
@@ -261,8 +263,9 @@ def successors_of(token_hash: str) -> list[Rotation]:
 
 
 def old_keys_ended(token_hashes: Sequence[str]) -> None:
-    """Conclude the rotations of keys that were revoked, unless a worker is about to: it also tells
-    the member."""
+    """Conclude the rotations of keys that were revoked, and the requests for one, unless a worker
+    is about to: it also tells the member."""
     found = Rotation.objects.filter(old_hash__in=token_hashes, state=State.OVERLAP)
     found = found.filter(nobody_holds("claimed_by"))
     found.update(state=State.ENDED, ended_at=timezone.now(), due_at=None, need="")
+    rotation_requests.keys_ended(token_hashes)

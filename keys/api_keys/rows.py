@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from estuary_admin.unicode_text import shows_something
 from keys.api_keys.query import Status, list_url
+from keys.api_keys.rotation_requests import deadlines_of
 from keys.api_keys.rotations import Tie, ties_of
 from keys.models import KeyCreation
 from keys.notes.services import NoteText, lines_of
@@ -55,6 +56,7 @@ class KeyRow:
     is_new: bool = False  # created here within the last hour
     note: str = ""  # the note's fields as one line
     ties: tuple[Tie, ...] = ()  # by rotations under way
+    rotate_by: datetime | None = None  # an admin asks for it
 
     @property
     def token_hash(self) -> str:
@@ -142,13 +144,14 @@ def rows_of(
     new_hash: str = "",
     facts: Facts | None = None,
 ) -> list[KeyRow]:
-    """Put our records, notes and rotations beside the keys of one page.
+    """Put our records, notes, rotations and requests for one beside the keys of one page.
 
     `node_now` is the node's clock: Estuary decides by it whether a key has expired.
     """
     keys = list(keys)
     hashes, ends = [key.token_hash for key in keys], terms_at(node_now)
     facts, ties = facts or facts_of(hashes), ties_of(hashes)
+    deadlines = deadlines_of(hashes)
     rows = []
     for key in keys:
         row = _row(key, facts.records.get(key.token_hash), own_hash, new_hash, status_of(key, ends))
@@ -156,6 +159,8 @@ def rows_of(
             row = replace(row, note=note.line)
         if tied := ties.get(key.token_hash):
             row = replace(row, ties=tuple(tied))
+        if deadline := deadlines.get(key.token_hash):
+            row = replace(row, rotate_by=deadline)
         rows.append(row)
     return rows
 

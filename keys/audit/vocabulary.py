@@ -218,6 +218,9 @@ class Action(StrEnum):
     ROTATION_CHANGED = "rotation:changed", "Overlap changed", NOTICE
     ROTATION_WAITS = "rotation:waits", "Rotation waits for a token", WARNING
     ROTATION_STOPPED = "rotation:stopped", "Old key kept", WARNING
+    ROTATION_ASKED_FOR = "rotation:asked-for", "Rotation of a key asked for", NOTICE
+    ROTATION_WITHDRAWN = "rotation:withdrawn", "Request for a rotation withdrawn", INFO
+    ROTATION_OVERDUE = "rotation:overdue", "Rotation overdue", WARNING
 
     # Data
     EXPORT_STARTED = "export:started", "Export started", NOTICE, "sensitive_read"

@@ -17,7 +17,7 @@ from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
 from keys.notices.reminding import remind_due
-from keys.team import offboarding, overview
+from keys.team import offboarding, overview, requested_rotations
 from keys.team.sync import sync_due
 from keys.token.renewal import renew_due
 
@@ -86,6 +86,12 @@ def deliver_messages() -> None:
 def end_rotated_keys() -> None:
     """End the keys that others have replaced, once their overlap is over."""
     rotation_end.end_due()
+
+
+@short.periodic_task(always)
+def work_off_deadlines() -> None:
+    """Act on the rotations that members were asked for, once their deadline has passed."""
+    requested_rotations.work_off_deadlines()
 
 
 @long.periodic_task(always)

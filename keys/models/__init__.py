@@ -17,6 +17,7 @@ from keys.models.jobs import Claimable, ScheduledRun, SchedulerLease, Worker
 from keys.models.notes import KeyNote
 from keys.models.notices import Message, Reminded, Reminders
 from keys.models.off_boarding import OffBoardedKey, OffBoarding
+from keys.models.rotation_requests import RotationRequest
 from keys.models.rotations import Rotation
 from keys.models.team import SavedView
 from keys.models.token import ConsoleKey, StoredToken
@@ -43,6 +44,7 @@ __all__ = [
     "Reminded",
     "Reminders",
     "Rotation",
+    "RotationRequest",
     "SavedView",
     "ScheduledRun",
     "SchedulerLease",

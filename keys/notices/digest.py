@@ -28,6 +28,7 @@ class Content:
     text: str
     html: str
     data: dict[str, object] = field(default_factory=dict)
+    path: str = ""  # where the notice on the page leads
 
 
 def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, NoteText]) -> Content:

@@ -51,12 +51,18 @@ def enqueue(
             subject=content.subject,
             text=content.text,
             html=content.html if channel == Channel.EMAIL else "",
-            data=content.data if channel == Channel.WEBHOOK else {},
+            data=_data_for(channel, content),
             # A notice is on the page as soon as its row is there.
             due_at=None if channel == Channel.PAGE else timezone.now(),
         )
         for channel, recipient in routes
     )
+
+
+def _data_for(channel: str, content: Content) -> dict[str, object]:
+    if channel == Channel.PAGE:
+        return {"path": content.path} if content.path else {}
+    return content.data if channel == Channel.WEBHOOK else {}
 
 
 def _routes(member: User) -> list[tuple[str, str]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+
+#: A request for a rotation ends with its last minute.
+END_OF_DAY = time(23, 59)
 
 
 class ReasonForm(NoTokenFieldsMixin):
@@ -35,6 +40,42 @@ class MemberKeyRevokeForm(ReasonForm):
             "Where the token leaked, and what you know so far. The member reads it; it goes to the "
             "audit and to the note of this key."
         )
+
+
+class AskRotationForm(ReasonForm):
+    """A reason and the last day; `latest` is the key's own end."""
+
+    by = forms.DateField(
+        label="Rotate by",
+        input_formats=["%Y-%m-%d"],
+        help_text="The last day, in your time zone.",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Write the date as year, month and day: 2027-01-31."},
+    )
+    revokes = forms.BooleanField(
+        label="Revoke the key if it is not rotated by then",
+        required=False,
+        help_text="Without this, the key is listed as a finding.",
+    )
+
+    field_order = ["by", "reason", "revokes"]
+
+    def __init__(self, *args: Any, latest: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._latest = latest
+
+    def clean_by(self) -> datetime:
+        """The last moment of the day."""
+        day: date = self.cleaned_data["by"]
+        now = timezone.localtime()
+        if day < now.date():
+            raise forms.ValidationError("This day is over. Choose today or a later day.")
+        if day > timezone.localtime(self._latest).date():
+            raise forms.ValidationError("The key ends before this day. Choose an earlier day.")
+        deadline = datetime.combine(day, END_OF_DAY, tzinfo=now.tzinfo)
+        if deadline <= now:
+            raise forms.ValidationError("This day is almost over. Choose a later day.")
+        return deadline
 
 
 class OffBoardForm(ReasonForm):

@@ -15,7 +15,7 @@ from django.urls import reverse
 from keys.api_keys.query import Status
 from keys.api_keys.rows import STATUS_TEXT, permission_text, status_of, terms_at
 from keys.audit.download import Line, safe_cell
-from keys.models import KeyNote, SeenKey
+from keys.models import KeyNote, RotationRequest, SeenKey
 from keys.notes.services import NoteText, text_of
 from keys.policy.rules import Finding
 from keys.team.inventory import key_of
@@ -32,6 +32,7 @@ class TeamKeyRow:
     note: NoteText
     status: Status
     findings: list[str]
+    asked: RotationRequest | None = None  # the open request for a rotation
 
     @property
     def status_text(self) -> str:
@@ -49,10 +50,16 @@ class TeamKeyRow:
     def is_permanent(self) -> bool:
         return self.status is Status.PERMANENT
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a rotation of this key can be asked for."""
+        return not self.seen.is_session and self.status is not Status.EXPIRED
+
 
 def rows_of(found: Iterable[SeenKey], now: datetime) -> list[TeamKeyRow]:
-    """Put notes and findings beside keys, with one query."""
+    """Put notes, requests for a rotation and findings beside keys, with a query for each kind."""
     found = list(found)
+    asked = requests_of(found)
     notes = {
         note.token_hash: note
         for note in KeyNote.objects.filter(token_hash__in=[row.token_hash for row in found])
@@ -62,11 +69,22 @@ def rows_of(found: Iterable[SeenKey], now: datetime) -> list[TeamKeyRow]:
     for seen in found:
         note = text_of(notes.get(seen.token_hash))
         status = status_of(key_of(seen), ends)
-        rows.append(TeamKeyRow(seen, note, status, _findings(seen, note, now)))
+        wish = asked.get((seen.account.member_id, seen.token_hash))
+        findings = _findings(seen, note, wish, now)
+        rows.append(TeamKeyRow(seen, note, status, findings, wish))
     return rows
 
 
-def _findings(seen: SeenKey, note: NoteText, now: datetime) -> list[str]:
+def requests_of(found: Iterable[SeenKey]) -> dict[tuple[int, str], RotationRequest]:
+    """The open requests for a rotation of these keys, by member and token hash."""
+    hashes = [row.token_hash for row in found]
+    rows = RotationRequest.objects.filter(token_hash__in=hashes, state=RotationRequest.State.OPEN)
+    return {(row.member_id, row.token_hash): row for row in rows}
+
+
+def _findings(
+    seen: SeenKey, note: NoteText, asked: RotationRequest | None, now: datetime
+) -> list[str]:
     """In words; keys that have ended and session keys have none: nothing is to be done."""
     if seen.is_session or seen.expiry <= now:
         return []
@@ -75,6 +93,7 @@ def _findings(seen: SeenKey, note: NoteText, now: datetime) -> list[str]:
         Finding.OVER_POLICY.words: is_over,
         Finding.NO_PURPOSE.words: not note.purpose,
         "Owner disabled": not seen.account.member.is_active,
+        "Rotation overdue": asked is not None and asked.deadline <= now,
     }
     return [words for words, is_found in found.items() if is_found]
 
@@ -97,6 +116,7 @@ def facts_of(row: TeamKeyRow) -> dict[str, Any]:
         "is_plain_text": seen.is_legacy,
         "made": "here" if seen.is_made_here else "elsewhere",
         "findings": ", ".join(row.findings),
+        "rotate_by": row.asked.deadline.isoformat(timespec="seconds") if row.asked else "",
         "first_seen_at": seen.first_seen_at.isoformat(timespec="seconds"),
         "as_of": as_of.isoformat(timespec="seconds") if as_of else "",
     }
@@ -105,7 +125,7 @@ def facts_of(row: TeamKeyRow) -> dict[str, Any]:
 COLUMNS = (
     *("owner", "label", "fingerprint", "token_hash", "permission", "purpose", "system"),
     *("contact", "status", "ends_at", "is_session", "is_plain_text", "made", "findings"),
-    *("first_seen_at", "as_of"),
+    *("rotate_by", "first_seen_at", "as_of"),
 )
 
 

@@ -15,7 +15,15 @@ from django.utils import timezone
 from estuary_admin.members import ADMINS
 from estuary_admin.sso.models import Identity
 from keys.models import SeenKey, StoredToken, SyncedAccount
-from keys.team.query import ENDS_SOON, MEMBER_CHOICES, TeamQuery, has_purpose, number, over_policy
+from keys.team.query import (
+    ENDS_SOON,
+    MEMBER_CHOICES,
+    TeamQuery,
+    has_purpose,
+    number,
+    over_policy,
+    rotation_overdue,
+)
 from keys.upstream import PERMANENT_FROM
 
 #: Routes below `/team/` that a member's name would hide.
@@ -35,6 +43,7 @@ class Counts:
     plain: int = 0
     over_policy: int = 0
     no_purpose: int = 0
+    rotation_overdue: int = 0
 
     @property
     def words(self) -> list[str]:
@@ -48,7 +57,11 @@ class Counts:
 
     @property
     def finding_words(self) -> list[str]:
-        return _counted((self.over_policy, "over policy"), (self.no_purpose, "without purpose"))
+        return _counted(
+            (self.over_policy, "over policy"),
+            (self.no_purpose, "without purpose"),
+            (self.rotation_overdue, "to rotate, overdue"),
+        )
 
 
 def _counted(*counts: tuple[int, str]) -> list[str]:
@@ -195,6 +208,7 @@ def counts_of(numbers: list[int], now: datetime) -> dict[int, Counts]:
         Q(is_legacy=True),
         works & over_policy(now),
         works & Q(~has_purpose()),
+        works & Q(rotation_overdue(now)),
     )
     sums = {f"count_{place}": Count("pk", filter=one) for place, one in enumerate(conditions)}
     found = keys.values("account__member").annotate(**sums)

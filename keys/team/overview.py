@@ -48,6 +48,7 @@ def _key_cards() -> list[Card]:
         ("No expiry", {"status": "permanent"}, "warning"),
         ("Plain text", {"status": "legacy"}, "error"),
         ("Over policy", {"finding": "over-policy"}, "error"),
+        ("Rotations overdue", {"finding": "rotation-overdue"}, "error"),
     ]
     found = []
     for words, filters, level in wanted:

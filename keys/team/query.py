@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from estuary_admin.unicode_text import comparable
 from keys.api_keys.query import Status
-from keys.models import KeyNote, SeenKey
+from keys.models import KeyNote, RotationRequest, SeenKey
 from keys.policy.rules import Finding
 from keys.upstream import PERMANENT_FROM
 
@@ -39,6 +39,7 @@ KEY_CHOICES: dict[str, dict[str, str]] = {
         Finding.OVER_POLICY: "Over policy",
         Finding.NO_PURPOSE: "No purpose",
         "owner-gone": "Owner disabled",
+        "rotation-overdue": "Rotation overdue",
     },
 }
 SORTS = {"expiry": "expiry", "label": "label_sort", "owner": "owner"}
@@ -138,6 +139,17 @@ def has_purpose() -> Exists:
     return Exists(KeyNote.objects.filter(token_hash=OuterRef("token_hash")).exclude(purpose=""))
 
 
+def rotation_overdue(now: datetime) -> Exists:
+    """Keys whose member was asked to rotate them by a moment that has passed."""
+    asked = RotationRequest.objects.filter(
+        state=RotationRequest.State.OPEN,
+        deadline__lte=now,
+        token_hash=OuterRef("token_hash"),
+        member=OuterRef("account__member"),
+    )
+    return Exists(asked)
+
+
 def with_findings(rows: QuerySet[SeenKey], finding: str, now: datetime) -> QuerySet[SeenKey]:
     """The keys with a finding; keys that have ended and session keys have none."""
     rows = rows.filter(is_session=False, expiry__gt=now)
@@ -148,7 +160,9 @@ def with_findings(rows: QuerySet[SeenKey], finding: str, now: datetime) -> Query
         return rows.filter(~has_purpose())
     if finding == "owner-gone":
         return rows.filter(owner_gone)
-    return rows.filter(over_policy(now) | owner_gone | ~has_purpose())
+    if finding == "rotation-overdue":
+        return rows.filter(rotation_overdue(now))
+    return rows.filter(over_policy(now) | owner_gone | ~has_purpose() | rotation_overdue(now))
 
 
 def _matches(text: str) -> Q:

@@ -28,6 +28,7 @@ from keys.notices.outbox import enqueue
 from keys.stats.services import AccountStats, current_stats
 from keys.team import drift, inventory
 from keys.team.drift import Drift
+from keys.team.requested_rotations import forget_missing
 from keys.upstream import ApiKey, UpstreamError
 
 JOB = "sync"
@@ -159,6 +160,7 @@ def _keep(
             SeenKey.objects.filter(account=account).delete()
         claims.conclude(account, again_at=next_look(), list_hash=list_hash, **changes)
         inventory.write_rows(account, listed, is_admin=is_admin(account.member))
+        forget_missing(account, listed)
         _tell(account, found, listed.node_now(timezone.now()))
         _keep_sample(account, stats)
 

@@ -16,7 +16,7 @@ from keys.api_keys.expiry_strip import StripWeek
 from keys.api_keys.query import Status
 from keys.api_keys.rows import KeyRow, permission_text
 from keys.api_keys.table import Chip, RowGroup
-from keys.templatetags.formats import end_from, grouped, moment_from, short_date
+from keys.templatetags.formats import end_from, exact_moment, grouped, moment_from, short_date
 
 register = template.Library()
 
@@ -111,6 +111,9 @@ def _row(
         values["label"] = row.label
     if row.note:
         values["note"] = row.note
+    if row.rotate_by:
+        is_overdue = row.rotate_by <= timezone.now()
+        values["rotate_overdue" if is_overdue else "rotate_by"] = exact_moment(row.rotate_by)
     for tie in row.ties:
         values["replaced_by" if tie.is_replaced else "replaces"] = tie.other_fingerprint
         if tie.is_replaced:

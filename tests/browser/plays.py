@@ -447,6 +447,19 @@ def revoke_for_a_member(stage: Stage, page: Page) -> None:
     expect(page.get_by_label("Reason")).to_be_visible()
 
 
+def ask_a_member(stage: Stage, page: Page) -> None:
+    """With a request under way: each look shows the form below it."""
+    stage.console.look_at_accounts()
+    page.goto("/team/varied/")
+    if not page.get_by_role("link", name="Change request").count():
+        page.get_by_role("link", name="Ask for rotation").last.click()  # it ends last
+        page.get_by_label("Rotate by").fill(f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}")
+        page.get_by_label("Reason").fill("It was in a log.")
+        page.get_by_role("button", name="Ask for rotation").click()
+    page.get_by_role("link", name="Change request").first.click()
+    expect(page.get_by_role("button", name="Withdraw the request")).to_be_visible()
+
+
 def exports_compared(stage: Stage, page: Page) -> None:
     day = datetime(2026, 11, 28, 10, tzinfo=UTC)
     counts = {"appeared": 1200, "vanished": 3, "changed": 410}

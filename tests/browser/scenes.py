@@ -187,6 +187,7 @@ SCENES = [
     Scene("team-member", "keys/team_member", "carol", plays.synced("/team/team/")),
     Scene("off-board", "keys/team_offboard", "carol", plays.dry_run),
     Scene("off-board-done", "keys/team_offboard", "carol", plays.off_boarded, has_scripts=False),
+    Scene("ask-rotation", "keys/team_key_ask_rotation", "carol", plays.ask_a_member),
     Scene("team-key-revoke", "keys/team_key_revoke", "carol", plays.revoke_for_a_member),
     Scene("account", ACCOUNT, "alice", at("/account/")),
     Scene("reminders", "keys/reminders", "alice", plays.reminders_with_all),

@@ -30,6 +30,7 @@ from keys.models import (
     Preferences,
     PreparedExport,
     Rotation,
+    RotationRequest,
 )
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -95,6 +96,7 @@ def rotation_of(member: User, made: KeyCreation) -> list[str]:
         latest_end=NEXT_YEAR,
         state=Rotation.State.OVERLAP,
     )
+    RotationRequest.objects.create(member=member, token_hash=made.token_hash, deadline=NEXT_YEAR)
     return []
 
 

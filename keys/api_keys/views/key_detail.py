@@ -12,6 +12,7 @@ from keys.actors import actor_of
 from keys.api_keys import key_lists
 from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.prefill import address_like
+from keys.api_keys.rotation_requests import open_request_for
 from keys.api_keys.rotations import chain_of
 from keys.api_keys.rows import KeyRow, rows_of
 from keys.api_keys.views.key_revoke import tell_absence
@@ -42,6 +43,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
         **_record_context(row),
         "audit_rows": audit_rows.of_key(token_hash),
         "chain": chain_of(token_hash),
+        "rotation_request": open_request_for(token_hash),
         "revoke_url": row.revoke_url,
         "fetched_at": listed.fetched_at,
         "clock_ahead": listed.clock_shift,

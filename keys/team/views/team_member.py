@@ -63,6 +63,15 @@ def found_member(username: str) -> User:
     return member
 
 
+def seen_key(member: User, token_hash: str) -> SeenKey:
+    """A key of the member's as the worker last saw it; 404 without one."""
+    seen = SeenKey.objects.filter(account__member=member, token_hash=token_hash)
+    key = seen.select_related("account__member").first()
+    if key is None:
+        raise Http404("The worker has seen no such key of this member.")
+    return key
+
+
 def _ask_to_connect(request: AppRequest, member: User) -> HttpResponse:
     if StoredToken.objects.filter(member=member).exists() or not member.is_active:
         messages.info(request, "Nobody was reminded: the member is connected, or disabled.")

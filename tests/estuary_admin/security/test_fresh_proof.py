@@ -46,6 +46,7 @@ ASKING = {
     "reminders",
     "sso_identity_link",
     "sso_identity_remove",
+    "team_key_ask_rotation",
     "team_key_revoke",
     "team_offboard",
     "token_connect",

@@ -59,6 +59,7 @@ def test_each_card_counts_and_leads_to_what_it_counts(
         "No expiry": "1",
         "Plain text": "1",
         "Over policy": "0",
+        "Rotations overdue": "0",
         "Tokens that end or are refused": "1",
         "Off-boarding due": "1",
         "Exports failed": "1",
