@@ -58,6 +58,9 @@ def test_an_unconnected_member_reads_why_there_is_nothing_to_download(alice: Use
     page = words_of(signed_in(alice).get("/exports/"))
 
     assert "Estuary gives your data only to one of your keys, and none is connected." in page
+    assert page.index("none is connected") < page.index("Prepared exports")
+    assert "Prepare export " not in page
+    assert "Save schedule" not in page
     assert "Download now" not in page
 
 
