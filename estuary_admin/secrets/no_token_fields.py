@@ -39,7 +39,13 @@ class NoTokenFieldsMixin(forms.Form):
             return ""
         if len(text) > MAX_SEARCHED_CHARACTERS:
             return f"This is too long: it has {len(text)} characters."
-        # A pasted token may hold characters that show nothing, or be wrapped into lines.
-        if holds_token(text) or pasted_token(without_invisible(text)):
+        if looks_like_token(text):
             return "This looks like the token of a key, which does not belong here."
         return ""
+
+
+def looks_like_token(text: str) -> bool:
+    """Whether a text of a form holds a token, also one wrapped into lines or with characters that
+    show nothing.
+    """
+    return holds_token(text) or bool(pasted_token(without_invisible(text)))

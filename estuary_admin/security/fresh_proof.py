@@ -56,12 +56,14 @@ def proof_given(request: HttpRequest, way: str) -> None:
 def fresh_proof(
     *,
     keep: tuple[str, ...] = (),
+    keep_pasted: str = "",
     back: str = "",
     when: Callable[[HttpRequest], bool] = lambda _: True,
 ) -> Callable[[View], View]:
     """Require a fresh proof before a view, for GET and POST.
 
-    `keep` names the form fields to keep when the proof expires before the form is sent.
+    `keep` names the form fields to keep when the proof expires before the form is sent, and
+    `keep_pasted` the one that a token is pasted into: from the others no token is kept.
     `back` names the page with the form, for a view that takes POST only.
     """
 
@@ -73,9 +75,14 @@ def fresh_proof(
                 if request.method == "POST":
                     interrupted_forms.forget(request)  # the form has now been sent
                 return response
-            return _ask(request, keep, _form_page(request, back))
+            form_page = _form_page(request, back)
+            if request.method == "POST":
+                page, _, _ = form_page.partition("?")
+                interrupted_forms.keep(request, page, keep, keep_pasted)
+            return _ask(request, form_page)
 
         wrapper.needs_proof = True  # type: ignore[attr-defined]
+        wrapper.kept_fields = keep  # type: ignore[attr-defined]
         return cast(View, wrapper)
 
     return decorator
@@ -90,12 +97,10 @@ def _form_page(request: HttpRequest, back: str) -> str:
     return page_of(request) or resolve_url(settings.ACCOUNT_PAGE)
 
 
-def _ask(request: HttpRequest, keep: tuple[str, ...], form_page: str) -> HttpResponseBase:
+def _ask(request: HttpRequest, form_page: str) -> HttpResponseBase:
     """Redirect to the confirmation page. The action is not done, now or after the proof."""
     next_page, before = form_page, page_before(request)
-    if request.method == "POST":
-        interrupted_forms.keep(request, form_page.partition("?")[0], keep)
-    elif can_visit(request.get_full_path()):
+    if request.method != "POST" and can_visit(request.get_full_path()):
         next_page = request.get_full_path()
         if before and getattr(request, "htmx", False):
             # keys.js opens the dialog again, over the list as it was searched and filtered.

@@ -9,17 +9,26 @@ from django.contrib import messages
 from django.http import HttpRequest, QueryDict
 from django.views.decorators.debug import sensitive_variables
 
+from estuary_admin.secrets.no_token_fields import MAX_SEARCHED_CHARACTERS, looks_like_token
 from estuary_admin.secrets.sealing import SealBroken, seal_for, unseal_for
 
 INTERRUPTED_FORM = "typed"  # session key: page, time, sealed fields
 KEEP_SECONDS = 600
-MAX_FIELD_LENGTH = 1000  # every form refuses longer values
 
 
-def keep(request: HttpRequest, page: str, fields: tuple[str, ...]) -> None:
-    """Keep these fields for the form at `page`, and the fact that it was sent."""
-    sent = {name: request.POST.get(name, "") for name in fields}
-    values = {name: value for name, value in sent.items() if 0 < len(value) <= MAX_FIELD_LENGTH}
+@sensitive_variables("sent", "values")
+def keep(request: HttpRequest, page: str, fields: tuple[str, ...], token_field: str = "") -> None:
+    """Keep these fields for the form at `page`, and the fact that it was sent.
+
+    A token that was pasted into a wrong field is not kept: only `token_field` is made for one.
+    """
+    sent = {name: request.POST.get(name, "") for name in (*fields, token_field) if name}
+    values = {
+        name: value
+        for name, value in sent.items()
+        if 0 < len(value) <= MAX_SEARCHED_CHARACTERS  # every form refuses longer values
+        and (name == token_field or not looks_like_token(value))
+    }
     request.session[INTERRUPTED_FORM] = {
         "there": page,
         "at": time.time(),

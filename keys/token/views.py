@@ -34,7 +34,7 @@ from keys.upstream import UpstreamError
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-@fresh_proof(keep=("token", "own_key"))
+@fresh_proof(keep=("own_key",), keep_pasted="token")
 @sensitive_variables("form")
 def token_connect(request: AppRequest) -> HttpResponse:
     form = TokenConnectForm(

@@ -10,11 +10,13 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
+from estuary_admin.secrets.sealing import unseal_for
 from keys.models import KeyCreation, StoredToken
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from tests.conftest import HTMX, PASSWORD, connect, signed_in
 from tests.estuary_admin.security.conftest import PROOF, prove
+from tests.estuary_admin.web.test_routes import path_of, routes
 from tests.keys.evidence import asked, labels_at, words_of
 
 NEW_KEY = {"label": "nightly", "lifetime": "7d", "custom_lifetime": "", "permission": "all"}
@@ -144,3 +146,60 @@ def test_passwords_are_not_kept(clock: Any, alice: User) -> None:
     prove(client, "/accounts/password/change/")
     page = client.get("/accounts/password/change/")
     assert "Nothing has been changed yet" in words_of(page)
+
+
+KEPT = sorted(
+    (str(route.name), field)
+    for route in routes()
+    for field in getattr(route.callback, "kept_fields", ())
+)
+TOKEN = "EST1e2feb89-414c-443c-9027-c4d1c386bbc4ARY"
+
+
+def kept_text(client: Client, member: User) -> str:
+    """What was sealed of the form."""
+    purpose = f"typed:{member.pk}:{client.session.session_key}"
+    return unseal_for(purpose, client.session["typed"]["sealed"])
+
+
+def test_the_fields_that_are_kept_are_known() -> None:
+    assert {"key_create", "key_create_many", "key_revoke", "key_rotate", "key_rotation"} < {
+        name for name, _ in KEPT
+    }
+    assert {"team_key_revoke", "team_offboard", "token_disconnect"} < {name for name, _ in KEPT}
+
+
+@pytest.mark.parametrize(("name", "field"), KEPT)
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN,
+        f"in a log: {TOKEN}.",
+        TOKEN.replace("-", "%2D"),
+        f"{TOKEN[:20]}\u200b{TOKEN[20:]}",
+        f"{TOKEN[:20]}\n{TOKEN[20:]}",
+    ],
+    ids=["bare", "in a text", "percent-encoded", "with an invisible character", "wrapped"],
+)
+def test_a_token_in_a_wrong_field_is_not_kept(
+    clock: Any, carol: User, token: str, node: Sandbox, name: str, field: str, text: str
+) -> None:
+    connect(carol, token)
+    client = signed_in(carol)
+    [route] = [route for route in routes() if route.name == name]
+    clock.shift(16 * 60)
+
+    client.post(path_of(route), {field: text})
+    assert kept_text(client, carol) == "{}"
+    client.post(path_of(route), {field: "an honest text"})
+    assert kept_text(client, carol) == f'{{"{field}": "an honest text"}}'
+
+
+def test_a_long_list_of_labels_is_kept(clock: Any, browser: Client) -> None:
+    labels = "\n".join(f"a label that says a lot, number {number}" for number in range(50))
+    clock.shift(16 * 60)
+    browser.post("/keys/new/many/", {"labels": labels})
+
+    page = browser.get(prove(browser, "/keys/new/many/")["Location"])
+
+    assert "a label that says a lot, number 49" in page.content.decode()
