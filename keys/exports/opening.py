@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 from django.conf import settings
 
@@ -21,7 +20,7 @@ def open_export(client: EstuaryClient, check: Callable[[], None]) -> Export:
     try:
         check()
         while not opening.done():
-            time.sleep(POLL_SECONDS)
+            wait([opening], POLL_SECONDS)
             check()
     except BaseException:
         opening.add_done_callback(_close_late)
