@@ -76,6 +76,12 @@ class Browser:
         self.new_key = f"/keys/{new_hash}/"
         return took
 
+    def send(self, form_page: str, path: str, values: dict[str, str]) -> str:
+        """Send these values with the CSRF token of a page."""
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(form_page))
+        token = {"csrfmiddlewaretoken": found[1]} if found else {}
+        return self._ask("POST", path, urlencode(token | values))
+
     def _ask(self, method: str, path: str, body: str = "") -> str:
         headers = {"Cookie": self._cookie, "Origin": self._origin}
         if body:

@@ -23,14 +23,15 @@ class Account:
     contents: int = 0
 
 
-def order(accounts: list[Account], latency: float) -> str:
+def order(accounts: list[Account], latency: float, rate_limit: float | None = None) -> str:
     """The input of the process; equal accounts get equal tokens in every process."""
-    return json.dumps({"latency": latency, "accounts": [asdict(one) for one in accounts]})
+    found = [asdict(one) for one in accounts]
+    return json.dumps({"latency": latency, "rate_limit": rate_limit, "accounts": found})
 
 
 def main() -> None:
     wanted = json.loads(sys.stdin.readline())
-    node = Sandbox(latency=wanted["latency"], rate_limit=None)
+    node = Sandbox(latency=wanted["latency"], rate_limit=wanted["rate_limit"])
     tokens = {}
     for number, one in enumerate(wanted["accounts"]):
         user = node.add_user(one["name"], contents=one["contents"])

@@ -6,13 +6,14 @@ import base64
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Stage:
         self.cookies: dict[str, str] = json.loads(made.stdout)
 
     @contextmanager
-    def node(self, latency: float = 0.02) -> Iterator[Node]:
+    def node(self, latency: float = 0.02, rate_limit: float | None = None) -> Iterator[Node]:
         with subprocess.Popen(
             [sys.executable, "-m", "bench.node"],
             cwd=ROOT,
@@ -74,7 +75,7 @@ class Stage:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                process.stdin.write(order(self.accounts, latency) + "\n")
+                process.stdin.write(order(self.accounts, latency, rate_limit) + "\n")
                 process.stdin.flush()
                 said = json.loads(process.stdout.readline())
                 yield Node(said["url"], said["tokens"], process.pid)
@@ -86,6 +87,40 @@ class Stage:
         """gunicorn with the repository's configuration, in the environment of an installation."""
         with self._served(node, "estuary_admin.wsgi", {}) as console:
             yield console
+
+    @contextmanager
+    def worker(self, node: Node) -> Iterator[None]:
+        with (
+            (self.folder / "worker.txt").open("ab") as file,
+            subprocess.Popen(
+                [sys.executable, "manage.py", "worker"],
+                cwd=ROOT,
+                env=self._environment | {"ESTUARY_API_URL": node.url},
+                stdout=file,
+                stderr=file,
+            ) as process,
+        ):
+            try:
+                yield
+            finally:
+                process.terminate()
+
+    def run(self, module: str, given: str, node: Node) -> None:
+        """Run a module in the environment of the console, with this text as its input."""
+        subprocess.run(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            env=self._environment | {"ESTUARY_API_URL": node.url},
+            input=given.encode(),
+            check=True,
+        )
+
+    def count(self, query: str) -> int:
+        """The number that a query of the console's database gives."""
+        file = f"file:{self.folder / 'estuary-admin.sqlite3'}?mode=ro"
+        with closing(sqlite3.connect(file, uri=True)) as database:
+            [[found]] = database.execute(query).fetchall()
+            return int(found)
 
     @contextmanager
     def plain_page(self, node: Node) -> Iterator[Console]:
