@@ -97,6 +97,7 @@ NOT_MEASURED = {
     "mfa_remove_webauthn": "needs a passkey",
     "oidc_login": "redirects to the provider",
     "oidc_callback": "redirects",
+    "plain_text_dismiss": "POST only",
     "session_end": "POST only",
     "sessions_end_others": "POST only",
     "sso_identity_link": "POST only",
