@@ -29,6 +29,7 @@ from keys.audit.vocabulary import Action
 from keys.jobs.queues import wake
 from keys.jobs.tasks import change_many
 from keys.models import BulkChange, BulkItem, StoredToken
+from keys.notices.telling import tell
 from keys.upstream import ApiKey
 
 Outcome = BulkItem.Outcome
@@ -61,6 +62,7 @@ class Plan:
 
     change: BulkChange
     items: list[BulkItem]
+    left_out: int  # keys beyond MAX_KEYS_PER_CHANGE
 
     @property
     def progress(self) -> Progress:
@@ -86,17 +88,12 @@ def plan(actor: Actor, stored: StoredToken, listed: Snapshot, action: str, choic
         due_at=None,
     )
     items = _items(change, stored, keys[:MAX_KEYS_PER_CHANGE], listed)
-    return Plan(change, [*items, *_absent(change, absent, len(keys))])
-
-
-def prepare(
-    actor: Actor, stored: StoredToken, listed: Snapshot, action: str, choice: Choice
-) -> BulkChange:
-    """Write down a change to be confirmed: exactly the keys that the member is about to see."""
-    return write(plan(actor, stored, listed, action, choice))
+    left_out = max(0, len(keys) - MAX_KEYS_PER_CHANGE)
+    return Plan(change, [*items, *_absent(change, absent, len(keys))], left_out)
 
 
 def write(planned: Plan) -> BulkChange:
+    """Write down a change to be confirmed: exactly the keys that the member is about to see."""
     with transaction.atomic():
         planned.change.save(force_insert=True)
         BulkItem.objects.bulk_create(planned.items, batch_size=500)
@@ -153,11 +150,7 @@ def start(actor: Actor, change: BulkChange, note: dict[str, str], days: list[int
             started_at=timezone.now(), due_at=_due_at(count), note=note, days=days
         ):
             return
-        record_action(
-            actor,
-            Action.BULK_STARTED,
-            detail={"change": change.action, "keys": count, "number": str(change.pk)},
-        )
+        _record_start(actor, change, count)
     _go(actor, change, count)
 
 
@@ -174,12 +167,20 @@ def retry(actor: Actor, change: BulkChange) -> None:
         if not count:
             return
         rows.update(due_at=_due_at(count), ended_at=None, failures=0, trouble="")
-        record_action(
-            actor,
-            Action.BULK_STARTED,
-            detail={"change": change.action, "keys": count, "number": str(change.pk)},
-        )
+        _record_start(actor, change, count)
     _go(actor, change, count)
+
+
+def _record_start(actor: Actor, change: BulkChange, count: int) -> None:
+    detail: dict[str, str | int] = {
+        "change": change.action,
+        "keys": count,
+        "number": str(change.pk),
+    }
+    record_action(actor, Action.BULK_STARTED, detail=detail)
+    if change.action == BulkChange.Action.REVOKE and count:
+        named = "1 key" if count == 1 else f"{count:,} keys"
+        tell(actor, change.member, "keys.revoking", named)
 
 
 def _due_at(count: int) -> datetime:

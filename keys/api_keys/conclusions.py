@@ -70,7 +70,8 @@ def write_conclusion(
         keep_purpose(actor, conclusion.token_hash, record.purpose)
         rotations.conclude_creation(actor, record, conclusion.outcome)
         if conclusion.token_hash:
-            is_rotation = rotations.is_rotation(record)
-            kind = "key.rotated" if is_rotation else "key.created"
+            kind = "key.rotated" if rotations.is_rotation(record) else "key.created"
+            if conclusion.outcome == Outcome.UNLISTED:
+                kind = "key.unlisted"
             name = f"“{record.label}” ({fingerprint_of(conclusion.token_hash)})"
             tell(actor, stored.member, kind, name)

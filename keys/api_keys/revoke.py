@@ -45,12 +45,13 @@ def revoke_key(
         answer: Answer = client.revoke_key(token_hash)
     except UpstreamError as error:
         if not error.maybe_carried_out:
-            _record(actor, Revocation(token_hash, Outcome.FAILED), error.code, is_held=is_held)
+            failed = Revocation(token_hash, Outcome.FAILED, is_held=is_held)
+            _record(actor, failed, error.code)
             raise
         answer = error
     write_surely(lambda: forget_list(stored), "key_list_not_forgotten")
-    result = judged(token_hash, answer, *_list_after(client, stored))
-    write_surely(lambda: _record_one(actor, stored, result, is_held), "key_revocation_not_recorded")
+    result = replace(judged(token_hash, answer, *_list_after(client, stored)), is_held=is_held)
+    write_surely(lambda: _record_one(actor, stored, result), "key_revocation_not_recorded")
     if token_hash == stored.token_hash and result.outcome in ENDED:
         return replace(result, is_disconnected=disconnect_token(actor, stored))
     return result
@@ -85,15 +86,15 @@ def _record_start(actor: Actor, token_hash: str, *, is_held: bool) -> None:
     )
 
 
-def _record_one(actor: Actor, stored: StoredToken, result: Revocation, is_held: bool) -> None:  # noqa: FBT001
+def _record_one(actor: Actor, stored: StoredToken, result: Revocation) -> None:
     with transaction.atomic():
-        _record(actor, result, is_held=is_held)
+        _record(actor, result)
         if result.outcome is Outcome.REVOKED:
             tell(actor, stored.member, "key.revoked", fingerprint_of(result.token_hash))
 
 
-def _record(actor: Actor, result: Revocation, reason: str = "", *, is_held: bool) -> None:
-    subject, facts = _subject(result.token_hash, is_held=is_held)
+def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
+    subject, facts = _subject(result.token_hash, is_held=result.is_held)
     record_action(
         actor,
         Action.KEY_REVOKED,

@@ -31,6 +31,7 @@ class Revocation:
     outcome: Outcome
     sentence: str = ""  # the trouble on the way, if there was any
     is_disconnected: bool = False  # it was the stored token, which is deleted too
+    is_held: bool = False  # Estuary listed it to the member, now or before
 
 
 def judged(

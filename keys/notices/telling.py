@@ -17,12 +17,22 @@ ACTS = {
         "The key {name} was created {by}.",
         "revoke it and end your other sessions",
     ),
+    "key.unlisted": (
+        "Key created, but not listed",
+        "The key {name} was requested {by}. Estuary answered, but does not list it.",
+        "look at your keys and end your other sessions",
+    ),
     "key.rotated": (
         "Key rotated",
         "The key {name} was created {by}, to replace another one.",
         "revoke it and end your other sessions",
     ),
     "key.revoked": ("Key revoked", "The key {name} was revoked {by}.", "end your other sessions"),
+    "keys.revoking": (
+        "Revocation of keys started",
+        "The revocation of {name} was started {by}.",
+        "cancel what is left of it and end your other sessions",
+    ),
     "token.connected": (
         "Token connected",
         "The key {name} was connected to this console {by}.",

@@ -10,7 +10,7 @@ from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.incidents import note_incident
 from keys.api_keys.revoke import revoke_key
-from keys.api_keys.revoke_outcome import ENDED, Outcome, Revocation
+from keys.api_keys.revoke_outcome import ENDED, Revocation
 from keys.api_keys.rows import name_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
@@ -58,7 +58,7 @@ def revoke_for(
     stored = of_member(member)
     acting = actor.for_member(member, reason)
     result = revoke_key(acting, stored, seen.token_hash)
-    if is_incident and result.outcome is not Outcome.GONE:
+    if is_incident and result.is_held:
         note_incident(acting, seen.token_hash, reason)
     name = name_of(key_of(seen), seen.token_hash)
     admin = actor.known_member.get_username()

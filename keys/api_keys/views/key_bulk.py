@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from estuary_admin.secrets.no_token_fields import looks_like_token
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, signed_in, upstream_errors_shown
@@ -42,13 +43,19 @@ def key_bulk(request: AppRequest) -> HttpResponse:
     choice, action = _choice(request), request.POST.get("action", "")
     if action not in FORMS or not (choice.hashes or choice.query):
         messages.warning(request, "Nothing was changed. Tick at least one key, then choose.")
-        return go_to(request, KeyQuery.from_params(request.POST).url())
+        return go_to(request, _list_seen(request))
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
     if listed.stale_reason:
         messages.error(request, f"Nothing was changed. {listed.stale_reason}")
-        return go_to(request, KeyQuery.from_params(request.POST).url())
-    change = bulk.prepare(actor_of(request), request.stored_token, listed, action, choice)
-    return _page(request, change, FORMS[action]())
+        return go_to(request, _list_seen(request))
+    planned = bulk.plan(actor_of(request), request.stored_token, listed, action, choice)
+    return _page(request, bulk.write(planned), FORMS[action](), planned.left_out)
+
+
+def _list_seen(request: HttpRequest) -> str:
+    """The list as it was filtered; a text that holds a token must not get into an address."""
+    query = KeyQuery.from_params(request.POST)
+    return query.url(q="") if looks_like_token(query.q) else query.url()
 
 
 def _choice(request: HttpRequest) -> bulk.Choice:
@@ -102,7 +109,9 @@ def bulk_retry(request: AppRequest, number: UUID) -> HttpResponse:
     return go_to(request, reverse("keys:bulk_change", args=[number]))
 
 
-def _page(request: AppRequest, change: BulkChange, form: BulkForm) -> HttpResponse:
+def _page(
+    request: AppRequest, change: BulkChange, form: BulkForm, left_out: int = 0
+) -> HttpResponse:
     progress = bulk.progress_of(change)
     is_waiting_for_worker = progress.state == "queued" and worker_status().is_asleep
     context: dict[str, Any] = {
@@ -114,5 +123,6 @@ def _page(request: AppRequest, change: BulkChange, form: BulkForm) -> HttpRespon
         "logged": bulk.logged_among(change.items.filter(needs_token=True)),
         "action_url": reverse("keys:bulk_change", args=[change.pk]),
         "is_waiting_for_worker": is_waiting_for_worker,
+        "left_out": left_out,
     }
     return render_page(request, "keys/bulk_change.html", context)

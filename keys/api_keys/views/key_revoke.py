@@ -70,8 +70,8 @@ def _revoked(request: AppRequest, token_hash: str, incident: str) -> HttpRespons
     known = key_lists.last_known(request.stored_token)
     name = name_of(known.find(token_hash) if known else None, token_hash)
     result = revoke.revoke_key(actor_of(request), request.stored_token, token_hash)
-    # Otherwise Estuary did not list it to this member: it may be the key of somebody else.
-    if incident and result.outcome is not Outcome.GONE:
+    # Otherwise it may be the key of somebody else, whose note the member must not write or read.
+    if incident and result.is_held:
         note_incident(actor_of(request), token_hash, incident)
     return tell_revocation(request, result, name)
 

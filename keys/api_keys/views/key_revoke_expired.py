@@ -40,6 +40,7 @@ def key_revoke_expired(request: AppRequest) -> HttpResponse:
         "progress": planned.progress,
         "items": planned.items[: bulk.MAX_NAMES_SHOWN],
         "logged": bulk.logged_among(planned.items),
+        "left_out": planned.left_out,
         "form": BulkForm(),
         "action_url": reverse("keys:key_revoke_expired"),
         "clock_warning": listed.clock_warning,

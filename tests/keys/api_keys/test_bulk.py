@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from keys.api_keys import bulk_work
+from keys.api_keys import bulk, bulk_work
 from keys.api_keys.bulk_work import work_off_changes
 from keys.audit.vocabulary import Action
 from keys.jobs import workers
@@ -532,3 +532,24 @@ def test_the_overlap_of_a_key_that_is_revoked_ends(
     browser.post(preview(browser, key=old))
 
     assert Rotation.objects.get().state == Rotation.State.ENDED
+
+
+@pytest.mark.parametrize("data", [{"action": "revoke"}, {"action": "nothing"}])
+def test_a_token_in_the_search_gets_into_no_address(
+    browser: Client, token: str, data: dict[str, str]
+) -> None:
+    for text in (token, f"see {token}", f"{token[:20]}\u200b{token[20:]}"):
+        response = browser.post(URL, data | {"q": text, "status": "active"})
+
+        assert response["Location"] == "/keys/?status=active"
+
+
+def test_more_keys_than_one_change_takes_are_told(
+    browser: Client, few: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_KEYS_PER_CHANGE", 2)
+
+    words = words_of(browser.post(URL, {"action": "revoke", "all_found": "1", "q": "few"}))
+
+    assert "2 keys will be revoked" in words
+    assert "1 more key was found than one change takes" in words

@@ -395,3 +395,20 @@ def test_a_key_that_no_list_holds_is_not_offered_for_revocation(
     assert kinds(response) == ["team"]
     assert "ask the owner whether it still works" in words_of(response)
     assert "/revoke/" not in response.content.decode()
+
+
+def test_a_list_in_doubt_opens_no_note_of_a_foreign_key(
+    browser: Client, alice: User, node: Sandbox, token: str, bob: tuple[User, str]
+) -> None:
+    """A token that has just ended is told of no keys, so that nothing is certain."""
+    note = KeyNote.objects.create(token_hash=hash_of(bob[1]), purpose="bob's secret plan")
+    note.members.add(bob[0])
+    node.remove_key(token)
+
+    page = browser.post(f"/keys/{hash_of(bob[1])}/revoke/", {"incident": "mine now"}, follow=True)
+
+    assert "We do not know whether" in words_of(page)
+    assert list(note.members.all()) == [bob[0]]
+    note.refresh_from_db()
+    assert note.note == ""
+    assert not AuditEntry.objects.filter(action=Action.KEY_INCIDENT).exists()

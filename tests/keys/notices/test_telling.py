@@ -11,7 +11,7 @@ from django.test import Client
 from keys.actors import Actor
 from keys.api_keys.revoke import revoke_key
 from keys.models import Message, StoredToken
-from keys.sandbox import Sandbox
+from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
@@ -64,3 +64,41 @@ def test_without_a_channel_nothing_is_written(browser: Client, node: Sandbox) ->
     browser.post(URL, form_of(browser))
 
     assert told() == []
+
+
+def test_a_revocation_of_many_keys_is_told_once(
+    mailed: Client, node: Sandbox, account: Account
+) -> None:
+    hashes = [hash_of(node.add_key(account, label=f"few-{number}")) for number in range(3)]
+    Message.objects.all().delete()
+
+    page = mailed.post("/keys/bulk/", {"action": "revoke", "key": hashes}).content.decode()
+    url = page.split('action="/keys/bulk/')[1].split('"')[0]
+    mailed.post(f"/keys/bulk/{url}")
+    mailed.post(f"/keys/bulk/{url}")
+
+    [message] = Message.objects.all()
+    assert (message.kind, message.channel) == ("keys.revoking", "email")
+    assert "The revocation of 3 keys was started in your name" in message.text
+
+
+def test_a_change_of_notes_is_not_told(mailed: Client, node: Sandbox, account: Account) -> None:
+    chosen = {"action": "note", "key": [hash_of(node.add_key(account, label="few"))]}
+    Message.objects.all().delete()
+
+    page = mailed.post("/keys/bulk/", chosen).content.decode()
+    url = page.split('action="/keys/bulk/')[1].split('"')[0]
+    mailed.post(f"/keys/bulk/{url}", {"purpose": "backups"})
+
+    assert told() == []
+
+
+def test_a_key_that_estuary_does_not_list_is_not_told_as_created(
+    mailed: Client, node: Sandbox
+) -> None:
+    Message.objects.all().delete()
+    node.set_fault("create", Fault("silent-ok"))
+
+    mailed.post(URL, form_of(mailed))
+
+    assert [kind for kind, _ in told()] == ["key.unlisted"]
