@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from estuary_admin.observability.metrics import metrics
 from estuary_admin.security import factor_views as security
 from estuary_admin.security import identity_views, proof_views, session_views
+from estuary_admin.security import link_views as links
 from estuary_admin.security import password_views as password
 from estuary_admin.security import sign_in_views as sign_in
 from estuary_admin.sso import views as sso
@@ -37,6 +38,7 @@ urlpatterns = [
     path("accounts/local/", sso.sign_in_locally, name="account_local"),
     path("accounts/login/code/", sign_in.code_after_password, name="mfa_authenticate"),
     path("accounts/login/passkey/", sign_in.passkey_alone, name="mfa_login_webauthn"),
+    path("accounts/link/<str:secret>/", links.password_link, name="password_link"),
     path("accounts/logout/", sso.sign_out, name="account_logout"),
     path("accounts/signed-out/", sso.signed_out, name="account_signed_out"),
     path(

@@ -29,7 +29,15 @@ from keys.notes import views as notes
 from keys.notices import feed_views as feeds
 from keys.notices import views as notices
 from keys.stats import views as stats
-from keys.team.views import ask_rotation, offboard, overview, team, team_keys, team_member
+from keys.team.views import (
+    ask_rotation,
+    invitations,
+    offboard,
+    overview,
+    team,
+    team_keys,
+    team_member,
+)
 from keys.token import views as token
 
 
@@ -99,10 +107,12 @@ urlpatterns = [
     path("overview/", overview.overview, name="overview"),
     path("team/", team.team, name="team"),
     path("team/refresh/", team.team_refresh, name="team_refresh"),
+    path("team/invite/", invitations.team_invite, name="team_invite"),
     path("team/keys/", team_keys.team_keys, name="team_keys"),
     path("team/keys/download/", team_keys.team_keys_download, name="team_keys_download"),
     path("team/keys/views/", team_keys.team_view_change, name="team_view_change"),
     path("team/<str:username>/", team_member.team_member, name="team_member"),
+    path("team/<str:username>/link/", invitations.team_link, name="team_link"),
     path("team/<str:username>/offboard/", offboard.team_offboard, name="team_offboard"),
     path(
         "team/<str:username>/offboard/report.json",

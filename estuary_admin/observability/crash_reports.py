@@ -23,7 +23,7 @@ from sentry_sdk.utils import BadDsn, Dsn
 from estuary_admin import VERSION
 from estuary_admin.environment import is_loopback
 from estuary_admin.observability.logging import fields_of
-from keys.upstream.redaction import redact
+from estuary_admin.observability.redaction import mask_secrets
 
 if TYPE_CHECKING:
     from sentry_sdk._types import DataCollectionUserOptions
@@ -115,8 +115,8 @@ def safe_event(event: Event, hint: Hint) -> Event | None:
     if record:
         # Our own messages are constant; those of libraries quote their arguments.
         message = str(record.msg) if is_own else record.name
-        safe["logentry"] = {"message": redact(message)}
-        safe["tags"] = {name: redact(str(value)) for name, value in _tags(record).items()}
+        safe["logentry"] = {"message": mask_secrets(message)}
+        safe["tags"] = {name: mask_secrets(str(value)) for name, value in _tags(record).items()}
     if breadcrumbs := _breadcrumbs(event):
         safe["breadcrumbs"] = {"values": breadcrumbs}
     return safe  # type: ignore[no-any-return]
@@ -128,8 +128,8 @@ def safe_breadcrumb(breadcrumb: Breadcrumb, hint: dict[str, Any]) -> Breadcrumb 
         return None
     record = hint.get("log_record")
     fields = fields_of(record) if record else breadcrumb.get("data", {})
-    data = {name: redact(str(value)) for name, value in fields.items()}
-    return {**breadcrumb, "message": redact(str(breadcrumb.get("message", ""))), "data": data}
+    data = {name: mask_secrets(str(value)) for name, value in fields.items()}
+    return {**breadcrumb, "message": mask_secrets(str(breadcrumb.get("message", ""))), "data": data}
 
 
 def _safe_exception(given: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _safe_exception(given: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": given.get("type"),
         "module": given.get("module"),
-        "value": redact(str(given.get("value")))[:MAX_MESSAGE_LENGTH],
+        "value": mask_secrets(str(given.get("value")))[:MAX_MESSAGE_LENGTH],
         "stacktrace": {"frames": safe},
     }
 

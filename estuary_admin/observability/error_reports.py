@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
-from keys.upstream.redaction import redact
+from estuary_admin.observability.redaction import mask_secrets
 
 
 class _RedactedValue:
@@ -20,7 +20,7 @@ class _RedactedValue:
         self._value = value
 
     def __repr__(self) -> str:
-        return redact(repr(self._value))
+        return mask_secrets(repr(self._value))
 
 
 class TokenFreeFilter(SafeExceptionReporterFilter):
@@ -35,7 +35,7 @@ class TokenFreeReporter(ExceptionReporter):
     """Redacts the whole report: stack frames, the request and the error's message."""
 
     def get_traceback_html(self) -> SafeString:
-        return SafeString(redact(super().get_traceback_html()))
+        return SafeString(mask_secrets(super().get_traceback_html()))
 
     def get_traceback_text(self) -> SafeString:
-        return SafeString(redact(super().get_traceback_text()))
+        return SafeString(mask_secrets(super().get_traceback_text()))

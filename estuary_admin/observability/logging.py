@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from keys.upstream.redaction import redact
+from estuary_admin.observability.redaction import mask_secrets
 
 SYSLOG = "/dev/log"  # the socket of the local syslog daemon
 #: The keys of `extra=` that are written; others are dropped.
@@ -28,7 +28,7 @@ class LineFormatter(logging.Formatter):
         line = f"{moment(record)} {record.levelname} {record.name} {record.getMessage()} {fields}"
         # Indent the trace: text quoted in an error must not look like a line of its own.
         lines = [line.rstrip(), *(f"    {part}" for part in trace(self, record))]
-        return redact("\n".join(printable(part) for part in lines))
+        return mask_secrets("\n".join(printable(part) for part in lines))
 
 
 class JsonFormatter(logging.Formatter):
@@ -42,14 +42,14 @@ class JsonFormatter(logging.Formatter):
         }
         if lines := trace(self, record):
             line["trace"] = "\n".join(lines)
-        return redact(json.dumps(line, default=str))
+        return mask_secrets(json.dumps(line, default=str))
 
 
 class MessageFilter(logging.Filter):
     """Redacts the paths in Django's messages, for handlers other than ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
+        record.msg, record.args = mask_secrets(record.getMessage()), ()
         return True
 
 

@@ -1,4 +1,4 @@
-"""A member's sessions as the member sees them; Django's own session rows keep them valid."""
+"""Sessions as their member sees them, known addresses, and links to set a password."""
 
 from __future__ import annotations
 
@@ -38,3 +38,15 @@ class KnownAddress(models.Model):
 
     def __str__(self) -> str:
         return f"address {self.pk} of member {self.member_id}"
+
+
+class PasswordLink(models.Model):
+    """A link by which a member sets a password once; only the hash of its secret is kept."""
+
+    member = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    secret_hash = models.CharField(max_length=64, unique=True)
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"link {self.pk} for member {self.member_id}"

@@ -8,6 +8,8 @@ from allauth.account.forms import ChangePasswordForm, LoginForm, ReauthenticateF
 from allauth.core import context
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.sso.events import Event, tell
@@ -27,11 +29,7 @@ class PasswordChangeForm(ChangePasswordForm):
         super().__init__(*args, **kwargs)
         self.fields["oldpassword"].label = "Current password"
         self.fields["password1"].label = "New password"
-        # Instead of the sentences of four validators.
-        self.fields["password1"].help_text = (
-            f"At least {settings.MIN_PASSWORD_LENGTH} characters: no common password, "
-            "not only digits, and not like your name."
-        )
+        self.fields["password1"].help_text = password_rules()
         self.fields["password2"].label = "New password, again"
         drop_placeholders(self)
 
@@ -44,6 +42,41 @@ class PasswordChangeForm(ChangePasswordForm):
         return password
 
 
+class LinkPasswordForm(NoTokenFieldsMixin):
+    """The first password of a member, or a new one, without the old one: a link was the proof."""
+
+    password1 = forms.CharField(
+        label="New password",
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    password2 = forms.CharField(
+        label="New password, again",
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, member: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._member = member
+        self.fields["password1"].help_text = password_rules()
+        focus_first(self)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        password = cleaned.get("password1")
+        if password and "password2" in cleaned and password != cleaned["password2"]:
+            self.add_error("password2", "The two passwords differ.")
+        elif password:
+            try:
+                validate_password(password, self._member)
+            except forms.ValidationError as error:
+                self.add_error("password1", error)
+        return cleaned
+
+
 class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
     """The member's password, again."""
 
@@ -51,6 +84,14 @@ class PasswordForm(NoTokenFieldsMixin, ReauthenticateForm):
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = ""
         drop_placeholders(self)
+
+
+def password_rules() -> str:
+    """One sentence instead of those of four validators."""
+    return (
+        f"At least {settings.MIN_PASSWORD_LENGTH} characters: no common password, "
+        "not only digits, and not like your name."
+    )
 
 
 def focus_first(form: forms.Form) -> None:

@@ -20,7 +20,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from estuary_admin.security import known_devices, member_sessions
+from estuary_admin.security import known_devices, member_sessions, password_links
 from estuary_admin.security.factors import HAS_FACTOR
 from estuary_admin.security.models import MemberSession
 from estuary_admin.security.proof_methods import SIGNED_IN_AT
@@ -47,6 +47,7 @@ def on_member_saved(instance: User, **_: Any) -> None:
     """End the sessions of a switched-off member: switched on again, no old cookie works."""
     if not instance.is_active:
         member_sessions.end(MemberSession.objects.filter(member=instance))
+        password_links.end_of(instance)
 
 
 @receiver(user_logged_out)
@@ -77,7 +78,8 @@ def on_used(request: HttpRequest, user: User, authenticator: Authenticator, **_:
 
 @receiver(password_changed)
 def on_password_changed(request: HttpRequest, user: User, **_: Any) -> None:
-    """End the member's other sessions, which the new password has made invalid."""
+    """End the member's other sessions, which the new password has made invalid, and their link."""
+    password_links.end_of(user)
     member_sessions.follow_new_key(request.session)
     member_sessions.end(member_sessions.others(request))
     tell(request, Event.PASSWORD_CHANGED, user)

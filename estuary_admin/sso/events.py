@@ -39,6 +39,8 @@ class Event(StrEnum):
     PASSWORD_CHANGED = "member:password-changed"  # noqa: S105 - a name of an event
     PASSWORD_CHANGE_FAILED = "member:password-change-failed"  # noqa: S105
     PASSWORD_RESET = "member:password-reset"  # noqa: S105
+    PASSWORD_SET = "member:password-set"  # noqa: S105
+    LINK_REFUSED = "link:refused"
     THROTTLED = "member:throttled"
     SWITCHED_OFF = "member:switched-off"
     SWITCHED_ON = "member:switched-on"

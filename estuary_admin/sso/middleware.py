@@ -28,6 +28,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 SIGNED_OUT_PATH = "/accounts/signed-out/"
 #: Local sign-in: the password page, the second step, and the passkey.
 LOCAL_PATHS = {"/accounts/local/", "/accounts/login/code/", "/accounts/login/passkey/"}
+LINK_PATHS = "/accounts/link/"  # where members set a password of a local account
 
 
 class ProxyIdentityMiddleware:
@@ -40,7 +41,7 @@ class ProxyIdentityMiddleware:
             end_session(request, "identity-removed")
         if not sso.is_proxy or request.path_info in PROBE_PATHS or is_local_session(request):
             return self.get_response(request)
-        if request.path_info in open_paths():
+        if is_open(request.path_info):
             request.user = AnonymousUser()  # The cookie's member is not proved on these paths.
             return self.get_response(request)
         try:
@@ -62,6 +63,9 @@ class ProxyIdentityMiddleware:
         return self.get_response(request)
 
 
-def open_paths() -> set[str]:
-    """Paths that work without an identity from the proxy."""
-    return {SIGNED_OUT_PATH, *LOCAL_PATHS} if settings.SSO.local_fallback else {SIGNED_OUT_PATH}
+def is_open(path: str) -> bool:
+    """Whether a path works without an identity from the proxy."""
+    if path == SIGNED_OUT_PATH:
+        return True
+    is_local = path in LOCAL_PATHS or path.startswith(LINK_PATHS)
+    return is_local and bool(settings.SSO.local_fallback)

@@ -183,6 +183,22 @@ class Action(StrEnum):
         "authn_password_change_fail",
         REFUSAL,
     )
+    MEMBER_INVITED = "member:invited", "Member invited", NOTICE, "user_created"
+    PASSWORD_LINK_MADE = "link:made", "Link to set a password made", NOTICE, "user_updated"
+    PASSWORD_LINK_ENDED = "link:ended", "Link to set a password ended", INFO, "user_updated"
+    PASSWORD_SET = (
+        Event.PASSWORD_SET,
+        "Password set by a link",
+        NOTICE,
+        "authn_password_change",
+    )
+    LINK_REFUSED = (
+        Event.LINK_REFUSED,
+        "Link that does not work",
+        WARNING,
+        "authn_password_change_fail",
+        REFUSAL,
+    )
     THROTTLED = (
         Event.THROTTLED,
         "Too many attempts",

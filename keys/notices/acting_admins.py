@@ -34,6 +34,15 @@ def asked_to_connect(member: User, admin: str) -> Content:
     return _content(member, "member.connect", "Connect your Estuary account", sentence, path)
 
 
+def link_made(member: User, admin: str) -> Content:
+    sentence = (
+        f"The admin {admin} made a link by which you can set a new password for this console. The "
+        "admin gives it to you. If you did not ask for one, tell another admin."
+    )
+    subject = "A link to set your password was made"
+    return _content(member, "member.link", subject, sentence, reverse("keys:account"))
+
+
 def _content(member: User, kind: str, subject: str, sentence: str, path: str = "") -> Content:
     context: dict[str, object] = {
         "member": member.get_username(),

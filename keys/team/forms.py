@@ -42,6 +42,23 @@ class MemberKeyRevokeForm(ReasonForm):
         )
 
 
+class InviteForm(NoTokenFieldsMixin):
+    """The view asks `name_problem` whether the name can be given."""
+
+    username = forms.CharField(
+        label="Username",
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    email = forms.EmailField(
+        label="E-mail",
+        required=False,
+        help_text="For reminders. The invitation is not sent there.",
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    is_admin = forms.BooleanField(label="Make the member an admin", required=False)
+
+
 class AskRotationForm(ReasonForm):
     """A reason and the last day; `latest` is the key's own end."""
 

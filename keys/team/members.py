@@ -8,12 +8,14 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from estuary_admin.members import ADMINS
 from estuary_admin.sso.models import Identity
+from estuary_admin.unicode_text import without_invisible
 from keys.models import SeenKey, StoredToken, SyncedAccount
 from keys.team.query import (
     ENDS_SOON,
@@ -27,7 +29,7 @@ from keys.team.query import (
 from keys.upstream import PERMANENT_FROM
 
 #: Routes below `/team/` that a member's name would hide.
-RESERVED = {"keys", "refresh"}
+RESERVED = {"invite", "keys", "refresh"}
 NUMBER_PREFIX = "id:"  # no name of a member can hold a colon
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
@@ -229,3 +231,17 @@ def member_at(text: str) -> User | None:
     if text.startswith(NUMBER_PREFIX):
         return User.objects.filter(pk=number(text.removeprefix(NUMBER_PREFIX)) or 0).first()
     return User.objects.filter(username=text).first()
+
+
+def name_problem(username: str, email: str) -> str:
+    """Why no member of this name can be made, as a sentence; "" when one can."""
+    # Ignoring case, as at sign-in.
+    if User.objects.filter(username__iexact=username).exists():
+        return "There is a member of this name already."
+    if without_invisible(username) != username:
+        return "The name holds characters that nobody can see. Type it again."
+    try:
+        User(username=username, email=email).full_clean(exclude=["password"])
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""

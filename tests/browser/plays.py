@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.test import RequestFactory
 from playwright.sync_api import Page, expect
 
+from estuary_admin.security.password_forms import LinkPasswordForm
 from keys.exports.rows import row_of
 from keys.models import ExportComparison, PreparedExport
 from keys.sandbox import Fault
@@ -491,3 +492,17 @@ def off_boarded(stage: Stage, page: Page) -> None:
         stage.console.off_board()
         page.reload()
     expect(page.get_by_text("Download the report")).to_be_visible()
+
+
+def link_made(_: Stage, page: Page) -> None:
+    page.goto("/team/varied/link/")
+    page.get_by_role("button", name="Create link").click()
+    expect(page.get_by_text("It is not shown again.")).to_be_visible()
+
+
+def link_opened(stage: Stage, page: Page) -> None:
+    member = User(username="varied")
+    form = LinkPasswordForm(member=member)
+    expires_at = datetime(2027, 1, 1, tzinfo=UTC)
+    template = "account/password_link.html"
+    rendered(template, form=form, member=member, expires_at=expires_at)(stage, page)

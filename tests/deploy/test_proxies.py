@@ -83,6 +83,17 @@ def test_an_address_with_a_token_leaves_nothing_in_nginxs_log(tmp_path: Path) ->
     assert token not in written
 
 
+@pytest.mark.parametrize("path", ["/accounts/link/", "/feeds/", "/below/feeds/"])
+def test_an_address_with_a_secret_is_cut_in_nginxs_log(tmp_path: Path, path: str) -> None:
+    port, secret = free_port(), "link-" + "x" * 43
+    with Echo() as echo, nginx(tmp_path, port, echo.port):
+        assert passed_on(port, f"{path}{secret}/keys.ics", {})[0] == 200
+
+    written = (tmp_path / "estuary-admin.log").read_text()
+    assert f"GET {path}..." in written
+    assert "xxx" not in written
+
+
 def test_nginx_takes_every_example(tmp_path: Path) -> None:
     found, name = program("nginx", "nginx-light"), tmp_path / "keys.pem"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]

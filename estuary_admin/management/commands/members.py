@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 
 from estuary_admin.management.passwords import set_new_password
 from estuary_admin.members import ADMINS
+from estuary_admin.security import password_links
 from estuary_admin.security.factors import remove_all
 from estuary_admin.security.member_sessions import end
 from estuary_admin.security.models import MemberSession
@@ -104,6 +105,7 @@ class Command(BaseCommand):
             set_new_password(member, from_stdin=options["password_stdin"])
             member.save(update_fields=["password"])
             tell(None, Event.PASSWORD_RESET, member)
+            password_links.end_of(member)
             done.append("set a new password")
         if not options["keep_factors"]:
             removed = remove_all(member)

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from estuary_admin.members import admins_only
+from estuary_admin.security.password_links import local_accounts_are_on
 from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import can_visit, go_to
 from keys.http import AppRequest, render_page
@@ -37,6 +38,7 @@ def team(request: AppRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "team_query": query,
         "rows": rows_of(shown),
+        "has_local_accounts": local_accounts_are_on(),
         "chips": [
             {
                 "words": words,

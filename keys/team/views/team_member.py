@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from estuary_admin.members import admins_only
 from estuary_admin.secrets.sealing import SealBroken
-from estuary_admin.security import interrupted_forms
+from estuary_admin.security import interrupted_forms, password_links
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import upstream_errors_shown
@@ -51,6 +51,7 @@ def team_member(request: AppRequest, username: str) -> HttpResponse:
         "address": address_of(member),
         "rows": rows_of(found[:KEYS_SHOWN], now),
         "has_more": len(found) > KEYS_SHOWN,
+        "can_get_link": not password_links.reason_against(member),
         "page_url": request.get_full_path(),
     }
     return render_page(request, "keys/team_member.html", context)

@@ -29,15 +29,19 @@ PUBLIC = {
     "account_inactive",
     "mfa_authenticate",
     "mfa_login_webauthn",
+    "password_link",
 }
 #: Exist only with SSO_MODE=oidc; they have their own tests.
 OIDC_ONLY = {"oidc_login", "oidc_callback"}
 ADMIN_ONLY = {"sso_doctor", "sso_identities", "sso_identity_link", "sso_identity_remove"} | {
     "team",
     "overview",
+    "team_invite",
+    "team_key_ask_rotation",
     "team_key_revoke",
     "team_keys",
     "team_keys_download",
+    "team_link",
     "team_member",
     "team_offboard",
     "team_offboard_report",
@@ -110,6 +114,8 @@ def path_of(route: URLPattern) -> str:
     arguments |= {"token_hash": HASH} if "<token_hash" in str(route.pattern) else {}
     if "<feed_secret" in str(route.pattern):
         arguments = {"secret": HASH}
+    if "<str:secret>" in str(route.pattern):
+        arguments = {"secret": f"link-{HASH}"}
     if "<uuid:number>" in str(route.pattern):
         arguments = {"number": "00000000-0000-4000-8000-000000000000"}
     if "<step_name:name>" in str(route.pattern):
@@ -143,7 +149,7 @@ def test_signed_out_requests_are_sent_to_sign_in(route: URLPattern) -> None:
 
     response = Client().get(path)
 
-    if route.name in {"metrics", "feed"}:  # hidden without their secret or an allowed address
+    if route.name in {"metrics", "feed", "password_link"}:  # hidden without secret or address
         assert response.status_code == 404
     elif route.name in PUBLIC:
         assert response.status_code in {200, 302}
