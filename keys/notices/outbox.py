@@ -32,7 +32,12 @@ DELIVER: dict[str, Callable[[Message], None]] = {
 
 
 def enqueue(
-    member: User, content: Content, *, extra_mail: Iterable[str] = (), on_page: bool = True
+    member: User,
+    content: Content,
+    *,
+    extra_mail: Iterable[str] = (),
+    on_page: bool = True,
+    webhook_only: bool = False,
 ) -> list[Message]:
     """Write a message over every channel of a member, and by mail to the addresses beside it.
 
@@ -42,6 +47,8 @@ def enqueue(
     routes += _routes(member)
     if settings.HAS_MAIL_SERVER:
         routes += [(Channel.EMAIL, address) for address in extra_mail if address != member.email]
+    if webhook_only:
+        routes = [route for route in routes if route[0] == Channel.WEBHOOK]
     return Message.objects.bulk_create(
         Message(
             member=member,

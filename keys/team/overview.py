@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Q, Sum
 from django.urls import reverse
 from django.utils import timezone
@@ -16,9 +17,10 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.jobs.status import worker_status
 from keys.models import AuditEntry, OffBoarding, SeenKey, StoredToken, SyncedAccount, TeamSample
-from keys.notices import outbox
+from keys.notices import audit_head, outbox
+from keys.notices.outbox import enqueue
 from keys.stats.history import today
-from keys.team.members import to_off_board, token_ends
+from keys.team.members import admins, to_off_board, token_ends
 from keys.team.query import TeamKeysQuery
 
 RECENT = timedelta(days=7)
@@ -117,14 +119,21 @@ def _chain_card() -> Card:
 
 
 def verify_chain() -> None:
-    """Walk the chain and record what was found; the walk ends before the new row."""
+    """Walk the chain, record what was found, and tell the admins; the walk ends before the new
+    row."""
     verdict = chain.verify()
-    record_action(
-        Actor.for_job("verify-audit"),
-        Action.AUDIT_VERIFIED,
-        Outcome.DONE if verdict.holds else Outcome.FAILED,
-        detail={"rows": verdict.rows, "breaks": len(verdict.breaks), "head": verdict.head},
-    )
+    with transaction.atomic():
+        record_action(
+            Actor.for_job("verify-audit"),
+            Action.AUDIT_VERIFIED,
+            Outcome.DONE if verdict.holds else Outcome.FAILED,
+            detail={"rows": verdict.rows, "breaks": len(verdict.breaks), "head": verdict.head},
+        )
+        for admin in User.objects.filter(pk__in=admins(), is_active=True):
+            if verdict.holds:
+                enqueue(admin, audit_head.verified(admin, verdict), webhook_only=True)
+            else:
+                enqueue(admin, audit_head.broken(admin, verdict))
 
 
 def keep_sample() -> None:

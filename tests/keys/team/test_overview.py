@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.models import AuditEntry, Message, TeamSample
+from keys.models import AuditEntry, Message, Reminders, TeamSample
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.team.overview import keep_sample, verify_chain
@@ -95,6 +96,28 @@ def test_a_broken_chain_is_told(
     verify_chain()
 
     assert figures(admin)["Audit chain"] == "Broken"
+    [notice] = Message.objects.all()
+    assert (notice.member.username, notice.channel) == ("carol", "page")
+    assert "Row 2 was changed or moved." in notice.text
+
+
+def test_the_head_of_the_audit_goes_to_the_webhooks_of_admins(
+    admin: Client, synced: Account, alice: User, carol: User
+) -> None:
+    for member in (alice, carol):
+        url = f"https://hooks.example.com/{member.username}"
+        Reminders.objects.create(member=member, webhook_url=url)
+
+    verify_chain()
+
+    [message] = Message.objects.all()
+    assert (message.recipient, message.kind) == ("https://hooks.example.com/carol", "audit.head")
+    assert message.data["holds"] is True
+    # What the receiver keeps proves the chain later on.
+    call_command("verify_audit", head=message.data["head"])
+    number, _, digest = message.data["head"].partition(":")
+    with pytest.raises(CommandError):
+        call_command("verify_audit", head=f"{number}:{digest[::-1]}")
 
 
 def test_the_team_over_time_is_one_sample_a_day(admin: Client, synced: Account) -> None:
