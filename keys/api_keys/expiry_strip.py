@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
 
@@ -42,15 +43,28 @@ class ExpiryStrip:
 def strip_of(members: Sequence[ApiKey], query: KeyQuery, node_now: datetime) -> ExpiryStrip:
     """The strip of all keys without sessions, by end: a search leaves it as it is."""
     today = timezone.localdate(node_now)
-    midnights = [_midnight(today + timedelta(days=day)) for day in range(1, STRIP_DAYS + 1)]
+    midnights = _midnights_after(today, timezone.get_current_timezone())
     ended = bisect_right(members, node_now, key=_expiry_of)
     ends = [bisect_left(members, moment, key=_expiry_of) for moment in midnights]
-    counts = [end - start for start, end in pairwise([ended, *ends])]
+    return _drawn(tuple(end - start for start, end in pairwise([ended, *ends])), today, query)
+
+
+@lru_cache(maxsize=64)
+def _midnights_after(today: date, zone: tzinfo) -> tuple[datetime, ...]:
+    """The ends of the days of the strip. In UTC: comparing times of a zone with it is slow."""
+    days = (today + timedelta(days=number) for number in range(1, STRIP_DAYS + 1))
+    return tuple(
+        timezone.make_aware(datetime.combine(day, time.min), zone).astimezone(UTC) for day in days
+    )
+
+
+@lru_cache(maxsize=512)
+def _drawn(counts: tuple[int, ...], today: date, query: KeyQuery) -> ExpiryStrip:
+    """The strip for the number of keys that end on each day."""
     if not any(counts):
         return ExpiryStrip([], "")
-    return ExpiryStrip(
-        [_week(number, today, counts, query) for number in range(STRIP_WEEKS)], _marks(counts)
-    )
+    weeks = [_week(number, today, counts, query) for number in range(STRIP_WEEKS)]
+    return ExpiryStrip(weeks, _marks(counts))
 
 
 def ending_in_week(by_end: Sequence[ApiKey], week: str, node_now: datetime) -> list[ApiKey]:

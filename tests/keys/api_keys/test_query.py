@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.conf import settings
 
 from keys.api_keys.query import KeyQuery, Sort, Status
 
@@ -69,3 +72,13 @@ def test_a_week_is_part_of_the_address() -> None:
 
     assert query.url(page=3) == "/keys/?week=2026-11-30&page=3"
     assert query.url(week="") == "/keys/"
+
+
+def test_the_docs_name_every_filter_and_order() -> None:
+    text = (settings.BASE_DIR / "docs/architecture.md").read_text()
+    section = text.split("## Addresses of the key list")[1].split("\n## ")[0]
+
+    said = set(re.findall(r"`([a-z-]+)`", section))
+
+    assert {*Status, *filter(None, Sort)} <= said
+    assert {"q", "status", "week", "sort", "page"} <= said
