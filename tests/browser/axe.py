@@ -12,9 +12,21 @@ IS_THERE = "typeof axe !== 'undefined'"
 RUN = "(options) => axe.run({ resultTypes: ['violations', 'incomplete'], ...options })"
 OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
-#: In a dialog axe cannot tell the background, whichever element it names.
-OF_DIALOGS = "elmPartiallyObscuring"
-IS_IN_DIALOG = "(selector) => Boolean(document.querySelector(selector)?.closest('dialog'))"
+#: In a dialog or a late notice axe cannot tell the background, whichever element it names.
+OF_LAYERS = "elmPartiallyObscuring"
+LAYER_OF = """(selector) => {
+  const found = document.querySelector(selector);
+  return found?.closest(".is-late") ? "late notice *" : found?.closest("dialog") ? "dialog *" : "";
+}"""
+#: A late notice covers what lies at its height, also the part of a line that is scrolled aside.
+OF_NOTICES = "bgOverlap"
+IS_UNDER_NOTICE = """(selector) => {
+  const box = document.querySelector(selector)?.getBoundingClientRect();
+  return [...document.querySelectorAll(".is-late > *")].some((notice) => {
+    const over = notice.getBoundingClientRect();
+    return box && box.top < over.bottom && box.bottom > over.top;
+  });
+}"""
 
 
 class Finding(NamedTuple):
@@ -36,9 +48,15 @@ def _findings(page: Page, results: list[dict[str, Any]]) -> Iterator[Finding]:
         for node in result["nodes"]:
             selector = str(node["target"][-1])
             for reason in {_reason(check) for check in [*node["any"], *node["all"], *node["none"]]}:
-                is_the_dialogs = reason == OF_DIALOGS and page.evaluate(IS_IN_DIALOG, selector)
-                element = "dialog *" if is_the_dialogs else selector.split(" > ")[-1]
-                yield Finding(result["id"], reason, element)
+                yield Finding(result["id"], reason, _element(page, reason, selector))
+
+
+def _element(page: Page, reason: str, selector: str) -> str:
+    if reason == OF_LAYERS and (layer := page.evaluate(LAYER_OF, selector)):
+        return str(layer)
+    if reason == OF_NOTICES and page.evaluate(IS_UNDER_NOTICE, selector):
+        return "* below a late notice"
+    return selector.split(" > ")[-1]
 
 
 def _reason(check: dict[str, Any]) -> str:

@@ -166,9 +166,10 @@ def bulk_preview(action: str, query: str) -> Play:
     return play
 
 
-def bulk_started(query: str) -> Play:
+def bulk_started(label: str) -> Play:
     def play(stage: Stage, page: Page) -> None:
-        bulk_preview("revoke", query)(stage, page)
+        stage.node.add_key(stage.node.state.users["alice"], label)  # an earlier scene ended others
+        bulk_preview("revoke", f"{label}&fresh=1")(stage, page)
         page.get_by_role("button", name=re.compile("^Revoke")).click()
         expect(page.locator("#bulk-title")).to_be_visible()
 

@@ -160,7 +160,7 @@ SCENES = [
     Scene("bulk-reminders", BULK, "team", plays.bulk_preview("remind", "uploader")),
     Scene("bulk-waiting", BULK, "many", plays.bulk_started("a")),
     Scene("bulk-unscripted", BULK, "team", plays.bulk_preview("revoke", "uploader"), False),
-    Scene("bulk-done", BULK, "alice", plays.bulk_started("ci upload")),
+    Scene("bulk-done", BULK, "alice", plays.bulk_started("former robot")),
     Scene("note", "keys/key_note", "team", plays.note_form, has_scripts=False),
     Scene("note-in-place", KEY, "team", plays.note_form),
     Scene("note-saved", KEY, "alice", plays.note_saved),

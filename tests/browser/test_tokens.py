@@ -36,6 +36,7 @@ def create(page: Page, label: str, member: Member) -> str:
     page.get_by_label("Label").fill(label)
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_label("Token", exact=True)).to_be_visible()
+    expect(page.locator(".htmx-added, .htmx-settling")).to_have_count(0)
     return list(member.account.keys)[-1]
 
 
