@@ -18,12 +18,13 @@ LAYER_OF = """(selector) => {
   const found = document.querySelector(selector);
   return found?.closest(".is-late") ? "late notice *" : found?.closest("dialog") ? "dialog *" : "";
 }"""
-#: A late notice covers what lies at its height, also the part of a line that is scrolled aside.
-OF_NOTICES = "bgOverlap"
-IS_UNDER_NOTICE = """(selector) => {
+#: Late notices and the open menu cover what lies at their height; of a line that is scrolled aside,
+#: also the part that is not seen.
+OF_COVERS = "bgOverlap"
+IS_COVERED = """(selector) => {
   const box = document.querySelector(selector)?.getBoundingClientRect();
-  return [...document.querySelectorAll(".is-late > *")].some((notice) => {
-    const over = notice.getBoundingClientRect();
+  return [...document.querySelectorAll(".is-late > *, .menu-panel")].some((cover) => {
+    const over = cover.getBoundingClientRect();
     return box && box.top < over.bottom && box.bottom > over.top;
   });
 }"""
@@ -54,8 +55,8 @@ def _findings(page: Page, results: list[dict[str, Any]]) -> Iterator[Finding]:
 def _element(page: Page, reason: str, selector: str) -> str:
     if reason == OF_LAYERS and (layer := page.evaluate(LAYER_OF, selector)):
         return str(layer)
-    if reason == OF_NOTICES and page.evaluate(IS_UNDER_NOTICE, selector):
-        return "* below a late notice"
+    if reason == OF_COVERS and page.evaluate(IS_COVERED, selector):
+        return "* below a late notice or the menu"
     return selector.split(" > ")[-1]
 
 

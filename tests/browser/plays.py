@@ -153,7 +153,7 @@ def many_created(labels: str, told: Literal["heading", "alert"] = "heading") -> 
 
 def bulk_preview(action: str, query: str) -> Play:
     def play(_: Stage, page: Page) -> None:
-        page.goto(f"/keys/?q={query}")
+        page.goto(f"/keys/?q={query}&fresh=1")  # nothing reloads itself
         if (every := page.locator("[name=all_found]")).count():
             every.check()
         for box in page.locator("[name=key]").all():
@@ -169,7 +169,7 @@ def bulk_preview(action: str, query: str) -> Play:
 def bulk_started(label: str) -> Play:
     def play(stage: Stage, page: Page) -> None:
         stage.node.add_key(stage.node.state.users["alice"], label)  # an earlier scene ended others
-        bulk_preview("revoke", f"{label}&fresh=1")(stage, page)
+        bulk_preview("revoke", label)(stage, page)
         page.get_by_role("button", name=re.compile("^Revoke")).click()
         expect(page.locator("#bulk-title")).to_be_visible()
 
@@ -186,7 +186,7 @@ def answer_lost(stage: Stage, page: Page) -> None:
 
 def first_row(path: str, action: str) -> Play:
     def play(_: Stage, page: Page) -> None:
-        page.goto(path)
+        page.goto(f"{path}{'&' if '?' in path else '?'}fresh=1")  # nothing reloads itself
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Revoke"))
         if action == "revoke-page":
             page.goto(str(row.first.get_by_role("link", name="Revoke").get_attribute("href")))

@@ -88,7 +88,7 @@ SCENES = [
     Scene("keys-empty", LIST, "empty", at("/keys/")),
     Scene("keys-one", LIST, "team", at("/keys/?q=console")),
     Scene("keys-team", LIST, "team", at("/keys/")),
-    Scene("keys-unscripted", LIST, "team", at("/keys/"), has_scripts=False),
+    Scene("keys-unscripted", LIST, "team", at("/keys/?fresh=1"), has_scripts=False),
     Scene("keys-showcase", LIST, "alice", at("/keys/")),
     Scene("keys-sorted", LIST, "alice", at("/keys/?sort=-expiry")),
     Scene("keys-expired", LIST, "alice", at("/keys/?status=expired")),
