@@ -24,6 +24,7 @@ from keys.audit import views as audit
 from keys.exports import comparison_views as comparisons
 from keys.exports import file_views as export_files
 from keys.exports import prepared_views as prepared_exports
+from keys.exports import team_views as team_exports
 from keys.exports import views as exports
 from keys.notes import views as notes
 from keys.notices import feed_views as feeds
@@ -95,6 +96,31 @@ urlpatterns = [
     path("exports/schedule/", prepared_exports.export_schedule, name="export_schedule"),
     path("exports/compare/", comparisons.export_compare, name="export_compare"),
     path("exports/compare/list/", comparisons.export_compare_list, name="export_compare_list"),
+    path("exports/team/", team_exports.team_export_start, name="team_export_start"),
+    path("exports/team/<uuid:number>/", team_exports.team_export, name="team_export"),
+    path(
+        "exports/team/<uuid:number>/file/", team_exports.team_export_file, name="team_export_file"
+    ),
+    path(
+        "exports/team/<uuid:number>/manifest.json",
+        team_exports.team_export_manifest,
+        name="team_export_manifest",
+    ),
+    path(
+        "exports/team/<uuid:number>/cancel/",
+        team_exports.team_export_cancel,
+        name="team_export_cancel",
+    ),
+    path(
+        "exports/team/<uuid:number>/retry/",
+        team_exports.team_export_retry,
+        name="team_export_retry",
+    ),
+    path(
+        "exports/team/<uuid:number>/delete/",
+        team_exports.team_export_delete,
+        name="team_export_delete",
+    ),
     path("exports/<uuid:number>/", prepared_exports.export, name="export"),
     path("exports/<uuid:number>/file/", export_files.export_file, name="export_file"),
     path(

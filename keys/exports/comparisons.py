@@ -12,6 +12,7 @@ from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.exports.delivery import Delivery, NoFile, closed_on_failure, opened
+from keys.exports.prepared import of_member
 from keys.exports.sealed_files import SealedReader, file_key
 from keys.jobs.queues import wake
 from keys.jobs.tasks import compare_exports
@@ -23,8 +24,7 @@ READY = PreparedExport.State.READY
 def find_pair(member: User, old: UUID, new: UUID) -> tuple[PreparedExport, PreparedExport] | None:
     """Two different exports of a member that are ready; None otherwise."""
     found = {
-        row.number: row
-        for row in PreparedExport.objects.filter(member=member, state=READY, number__in=[old, new])
+        row.number: row for row in of_member(member).filter(state=READY, number__in=[old, new])
     }
     return (found[old], found[new]) if len(found) == 2 else None
 

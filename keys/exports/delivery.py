@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.audit.record import record_action
@@ -85,7 +86,7 @@ class Delivery:
     def _read(self) -> Iterator[bytes]:
         try:
             yield from self._pieces
-        except (OSError, FileBroken, Malformed) as error:
+        except (OSError, FileBroken, Malformed, NoFile, StorageAway, SealBroken) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             logger.warning("export_delivery_broken", extra={"reason": reason})
             raise DeliveryBroken from None
@@ -112,16 +113,18 @@ def deliver(
 
 
 def _record(actor: Actor, row: PreparedExport, form: str) -> None:
-    before = AuditEntry.objects.filter(
-        actor=actor.member,
-        action=Action.EXPORT_DOWNLOADED,
-        at__gt=timezone.now() - SAME_DOWNLOAD,
-        detail__export=str(row.number),
-        detail__form=form,
-    )
-    if not before.exists():
-        detail = {"export": str(row.number), "form": form}
+    detail: dict[str, str | int] = {"export": str(row.number), "form": form}
+    if not is_recorded(actor, Action.EXPORT_DOWNLOADED, detail):
         record_action(actor, Action.EXPORT_DOWNLOADED, detail=detail)
+
+
+def is_recorded(actor: Actor, action: Action, detail: dict[str, str | int]) -> bool:
+    """Whether this download has a row already, because it is being resumed."""
+    facts = {f"detail__{name}": value for name, value in detail.items()}
+    before = AuditEntry.objects.filter(
+        actor=actor.member, action=action, at__gt=timezone.now() - SAME_DOWNLOAD, **facts
+    )
+    return before.exists()
 
 
 def file_name(row: PreparedExport, form: str = "json") -> str:

@@ -27,6 +27,7 @@ from keys.models import PreparedExport
 State = PreparedExport.State
 PROVED = "proved_exports"  # in the session
 RETRY_SECONDS = 30
+NO_CONTENT = "sandbox; default-src 'none'"  # a file must not act as a page of ours
 
 
 def is_not_a_continuation(request: HttpRequest) -> bool:
@@ -56,9 +57,9 @@ def export_file(request: AppRequest, number: UUID) -> HttpResponseBase:
     except (NoFile, SealBroken):
         return _no_file(request, row)
     except StorageAway:
-        return _storage_away(request, row)
-    _remember_proof(request, row)
-    return _with_headers(_streamed(request, delivery), row, form, wanted, etag)
+        return storage_away(request, reverse("keys:export", args=[row.number]))
+    remember_proof(request, row.number)
+    return _with_headers(streamed(request, delivery), row, form, wanted, etag)
 
 
 @require_safe
@@ -85,20 +86,27 @@ def _with_headers(
 ) -> HttpResponseBase:
     response["Content-Type"] = FORMS[form].content_type
     response["Content-Disposition"] = content_disposition_header(True, file_name(row, form)) or ""
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     if FORMS[form].make:
+        response["Content-Security-Policy"] = NO_CONTENT
         response["Accept-Ranges"] = "none"
         return response
+    return with_range_headers(response, wanted, row.size, etag)
+
+
+def with_range_headers(
+    response: HttpResponseBase, wanted: ByteRange, size: int, etag: str
+) -> HttpResponseBase:
+    response["Content-Security-Policy"] = NO_CONTENT
     response["Accept-Ranges"] = "bytes"
     response["ETag"] = etag
     response["Content-Length"] = str(wanted.length)
     if wanted.is_part:
         response.status_code = 206
-        response["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{row.size}"
+        response["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{size}"
     return response
 
 
-def _streamed(request: AppRequest, delivery: Delivery) -> StreamingHttpResponse:
+def streamed(request: AppRequest, delivery: Delivery) -> StreamingHttpResponse:
     connection = request.META.get("gunicorn.socket")
     if connection is not None:  # a reader that takes nothing must not hold its thread for ever
         with contextlib.suppress(OSError):
@@ -106,19 +114,19 @@ def _streamed(request: AppRequest, delivery: Delivery) -> StreamingHttpResponse:
     return StreamingHttpResponse(delivery)
 
 
-def _remember_proof(request: AppRequest, row: PreparedExport) -> None:
+def remember_proof(request: AppRequest, number: UUID) -> None:
     proved = request.session.get(PROVED, [])
-    if str(row.number) not in proved:
-        request.session[PROVED] = [*proved[-9:], str(row.number)]
+    if str(number) not in proved:
+        request.session[PROVED] = [*proved[-9:], str(number)]
 
 
-def _storage_away(request: AppRequest, row: PreparedExport) -> HttpResponseBase:
+def storage_away(request: AppRequest, page: str) -> HttpResponseBase:
     sentence = "The storage for exports does not answer. Try again later."
     if "Range" in request.headers:  # a program that resumes follows no redirect to a page
         headers = {"Retry-After": str(RETRY_SECONDS)}
         return HttpResponse(f"{sentence}\n", "text/plain", status=503, headers=headers)
     messages.error(request, sentence)
-    return go_to(request, reverse("keys:export", args=[row.number]))
+    return go_to(request, page)
 
 
 def _no_file(request: AppRequest, row: PreparedExport) -> HttpResponseBase:

@@ -39,8 +39,8 @@ def prepare(actor: Actor, stored: StoredToken) -> PreparedExport:
 
 
 def of_member(member: User) -> QuerySet[PreparedExport]:
-    """A member's prepared exports, newest first."""
-    return PreparedExport.objects.filter(member=member).order_by("-created_at")
+    """A member's prepared exports, newest first; those that admins prepared are not among them."""
+    return PreparedExport.objects.filter(member=member, team_export=None).order_by("-created_at")
 
 
 def find(member: User, number: UUID) -> PreparedExport | None:

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.exports import leases
+from keys.exports import leases, team_parts
 from keys.exports.document import Document, Malformed
 from keys.exports.file_store import OWN_NAME, FileStore, delete_or_leave, file_store
 from keys.exports.forms_of_export import count_records
@@ -79,7 +80,7 @@ def prepare_due() -> None:
         return
     try:
         rows = PreparedExport.objects.filter(state__in=PreparedExport.UNFINISHED)
-        claims.work_off(rows.select_related("member"), _prepare)
+        claims.work_off(rows.select_related("member"), _prepare_and_go_on)
     finally:
         _places.release()
 
@@ -104,6 +105,12 @@ def delete_strays() -> int:
     except OSError as error:  # tomorrow is early enough
         logger.warning("export_strays_not_deleted", extra={"reason": error.strerror})
     return count
+
+
+def _prepare_and_go_on(row: PreparedExport) -> None:
+    _prepare(row)
+    if row.team_export_id and row.is_final:
+        team_parts.advance(row.team_export_id)
 
 
 def _prepare(row: PreparedExport) -> None:
@@ -264,16 +271,20 @@ def _verify(row: PreparedExport, actor: Actor) -> None:
             "deals": row.deal_count,
         }
         record_action(actor, Action.EXPORT_PREPARED, detail=detail)
-        enqueue(row.member, ready_message(row))
+        if row.team_export_id is None:
+            enqueue(row.member, ready_message(row))
 
 
 def _checked_file(row: PreparedExport, progress: Progress) -> dict[str, Any]:
     """What the document says; raises FileBroken, Malformed, SealBroken or OSError."""
-    counts, digest = {"Contents": 0, "Deals": 0}, hashlib.sha256()
+    counts, digest, crc32 = {"Contents": 0, "Deals": 0}, hashlib.sha256(), 0
 
     def hashed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal crc32
         for piece in pieces:
             digest.update(piece)
+            if row.team_export_id:
+                crc32 = zlib.crc32(piece, crc32)
             progress.check()
             yield piece
 
@@ -290,6 +301,7 @@ def _checked_file(row: PreparedExport, progress: Progress) -> dict[str, Any]:
         "document_version": document.version[:40],
         "document_date": document.date[:40],
         "console_version": VERSION,
+        "crc32": crc32,
     }
 
 
@@ -304,7 +316,8 @@ def _end(row: PreparedExport, actor: Actor, state: str, reason: str, sentence: s
         if state == State.FAILED:
             failed = Action.EXPORT_PREPARE_FAILED
             record_action(actor, failed, Outcome.FAILED, detail=detail)
-            enqueue(row.member, failed_message(row))
+            if row.team_export_id is None:
+                enqueue(row.member, failed_message(row))
         else:
             record_action(actor, Action.EXPORT_PREPARE_CANCELLED, detail=detail)
 

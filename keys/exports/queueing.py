@@ -10,7 +10,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports.file_store import file_store
 from keys.exports.room import Room
-from keys.models import PreparedExport, StoredToken
+from keys.models import PreparedExport, StoredToken, TeamExport
 
 
 class AlreadyPreparing(Exception):
@@ -21,8 +21,13 @@ class AlreadyPreparing(Exception):
         super().__init__()
 
 
-def queue_export(actor: Actor, stored: StoredToken) -> PreparedExport:
-    """A new export of an account; raises AlreadyPreparing or NoRoom."""
+def queue_export(
+    actor: Actor, stored: StoredToken, team_export: TeamExport | None = None
+) -> PreparedExport:
+    """A new export of an account; raises AlreadyPreparing or NoRoom.
+
+    Admins have it prepared as a part of a team export.
+    """
     Room(file_store(), stored.token_hash)
     try:
         with transaction.atomic():
@@ -30,12 +35,17 @@ def queue_export(actor: Actor, stored: StoredToken) -> PreparedExport:
                 member=stored.member,
                 token_hash=stored.token_hash,
                 node=settings.ESTUARY_API_URL.netloc[:253],
+                team_export=team_export,
             )
-            detail = {"export": str(row.number)}
+            detail: dict[str, str | int] = {"export": str(row.number)}
+            if team_export:
+                detail["requested_by"] = team_export.requested_by_name
             record_action(actor, Action.EXPORT_PREPARE_REQUESTED, Outcome.STARTED, detail=detail)
     except IntegrityError:
         unfinished = PreparedExport.objects.filter(
             token_hash=stored.token_hash, state__in=PreparedExport.UNFINISHED
         )
-        raise AlreadyPreparing(unfinished.filter(member=stored.member).first()) from None
+        raise AlreadyPreparing(
+            unfinished.filter(member=stored.member, team_export=None).first()
+        ) from None
     return row

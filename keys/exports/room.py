@@ -41,7 +41,7 @@ class Room:
     def __init__(self, store: FileStore, token_hash: str, expected_size: int = 0) -> None:
         self._store = store
         kept = PreparedExport.objects.filter(
-            token_hash=token_hash, state=PreparedExport.State.READY
+            token_hash=token_hash, state=PreparedExport.State.READY, team_export=None
         )
         used = kept.aggregate(used=Sum("stored_size"))["used"] or 0
         self._left = settings.EXPORT_QUOTA_GIB * 1024**3 - used

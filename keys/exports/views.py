@@ -20,7 +20,7 @@ from estuary_admin.web.redirects import go_to
 from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.audit import rows as audit_rows
-from keys.exports import leases
+from keys.exports import leases, team_exports
 from keys.exports.download import (
     Download,
     ExportInterrupted,
@@ -138,6 +138,8 @@ def _exports_page(
         "schedule_form": ScheduleForm(initial={"every": schedule.every if schedule else ""}),
         "schedule": schedule,
         "comparable": [row for row in prepared if row.state == row.State.READY],
+        "is_admin": is_admin(request.user),
+        "team_exports": team_exports.newest()[: team_exports.SHOWN],  # asked when it is shown
         "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

@@ -12,7 +12,7 @@ from keys import retention
 from keys.api_keys import rotation_end
 from keys.api_keys.bulk_work import work_off_changes
 from keys.api_keys.lost_creations import reconcile_overdue
-from keys.exports import comparing, preparing, schedules
+from keys.exports import comparing, preparing, schedules, team_parts
 from keys.jobs.periodic import run_when_due
 from keys.jobs.queues import long, short
 from keys.notices.outbox import deliver_due
@@ -98,6 +98,12 @@ def work_off_deadlines() -> None:
 def prepare_exports() -> None:
     """Fetch and check the exports that members asked for."""
     preparing.prepare_due()
+
+
+@short.periodic_task(always)
+def advance_team_exports() -> None:
+    """Go on with the export of all members, if an admin asked for one."""
+    team_parts.advance_all()
 
 
 @short.periodic_task(always)

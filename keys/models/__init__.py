@@ -20,6 +20,7 @@ from keys.models.off_boarding import OffBoardedKey, OffBoarding
 from keys.models.rotation_requests import RotationRequest
 from keys.models.rotations import Rotation
 from keys.models.team import SavedView
+from keys.models.team_exports import TeamExport, TeamExportPart
 from keys.models.token import ConsoleKey, StoredToken
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "StatsSample",
     "StoredToken",
     "SyncedAccount",
+    "TeamExport",
+    "TeamExportPart",
     "TeamSample",
     "Worker",
 ]

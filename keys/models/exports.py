@@ -74,6 +74,11 @@ class PreparedExport(Claimable):
     document_version = models.CharField(max_length=40, blank=True)
     document_date = models.CharField(max_length=40, blank=True)
     console_version = models.CharField(max_length=40, blank=True)
+    # A part of an export of all members, which is for admins.
+    team_export = models.ForeignKey(
+        "TeamExport", models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    crc32 = models.BigIntegerField(null=True)  # of such a part: the archive needs it
     # Why it failed: a code for the audit, and a sentence for people.
     reason = models.CharField(max_length=40, blank=True)
     sentence = models.CharField(max_length=300, blank=True)

@@ -96,13 +96,15 @@ def _lock(row: OffBoarding) -> None:
     """Disable the member and end everything that works without a key."""
     from keys.exports import prepared  # it imports the tasks, which import this module
 
+    unfinished = PreparedExport.objects.filter(state__in=PreparedExport.UNFINISHED)
+
     member = row.member
     if member is None:
         return
     sessions = list(MemberSession.objects.filter(member=member))
     for lease in leases.stoppable_by(member):
         leases.ask_to_stop(lease)
-    for export in prepared.of_member(member).filter(state__in=PreparedExport.UNFINISHED):
+    for export in unfinished.filter(member=member):
         prepared.cancel(_actor(row), export)
     with transaction.atomic():
         _save(row, sessions_ended=max(row.sessions_ended, len(sessions)))

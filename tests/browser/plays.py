@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from estuary_admin.security.password_forms import LinkPasswordForm
 from keys.exports.rows import row_of
-from keys.models import ExportComparison, PreparedExport
+from keys.models import ExportComparison, PreparedExport, TeamExport, TeamExportPart
 from keys.sandbox import Fault
 from tests.browser.stage import Stage
 
@@ -460,6 +460,33 @@ def ask_a_member(stage: Stage, page: Page) -> None:
         page.get_by_role("button", name="Ask for rotation").click()
     page.get_by_role("link", name="Change request").first.click()
     expect(page.get_by_role("button", name="Withdraw the request")).to_be_visible()
+
+
+def team_export(stage: Stage, page: Page) -> None:
+    day = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    row = TeamExport(
+        requested_by_name="carol",
+        state="ready",
+        node="api.estuary.tech",
+        created_at=day,
+        ended_at=day,
+        expires_at=day + timedelta(days=7),
+    )
+    sentence = "The key of this account is no longer connected. Connect it again."
+    parts = [
+        TeamExportPart(
+            member_name="alice", state="ready", export=PreparedExport(size=1_300_000_000)
+        ),
+        TeamExportPart(member_name="bob", state="failed", sentence=sentence),
+    ]
+    rendered(
+        "keys/team_export.html",
+        row=row,
+        parts=parts,
+        counts={"ready": 1, "failed": 1},
+        done=2,
+        size=1_300_000_000,
+    )(stage, page)
 
 
 def exports_compared(stage: Stage, page: Page) -> None:

@@ -175,6 +175,7 @@ SCENES = [
     Scene("exports-admin", EXPORTS, "carol", at("/exports/")),
     Scene("export-queued", "keys/export", "team", plays.export_queued),
     Scene("export-ready", "keys/export", "", plays.export_ready),
+    Scene("team-export", "keys/team_export", "", plays.team_export),
     Scene("export-compare", "keys/export_compare", "", plays.exports_compared),
     Scene("audit", "keys/audit", "alice", at("/audit/")),
     Scene("audit-wrong-filter", "keys/audit", "alice", at("/audit/?from=yesterday&key=%3C")),

@@ -31,6 +31,8 @@ from keys.models import (
     PreparedExport,
     Rotation,
     RotationRequest,
+    TeamExport,
+    TeamExportPart,
 )
 from keys.sandbox import Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -105,8 +107,10 @@ def exports_of(member: User) -> list[str]:
     old, new = (PreparedExport.objects.create(token_hash=OTHER_HASH, **ready) for _ in range(2))
     ExportComparison.objects.create(old=old, new=new)
     ExportSchedule.objects.create(member=member, every=ExportSchedule.Every.WEEK)
+    team = TeamExport.objects.create(requested_by_name="carol", state=TeamExport.State.READY)
+    TeamExportPart.objects.create(team_export=team, member_name="alice", export=old)
     compare = f"/exports/compare/?old={old.number}&new={new.number}"
-    return [f"/exports/{old.number}/", compare]
+    return [f"/exports/{old.number}/", compare, f"/exports/team/{team.number}/"]
 
 
 def bulk_change_of(member: User) -> list[str]:

@@ -1,0 +1,123 @@
+"""The worker's side of team exports: one member after another, resumable at each.
+
+Each part is a prepared export of its own, so that what is complete stays when a worker is killed or
+another member's part fails. Only a few parts are queued at a time: members who want their own data
+meanwhile wait for the running part, not for the whole team.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from keys.actors import Actor
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action, Outcome
+from keys.exports.messages import exported_by_admin_message, team_export_message
+from keys.exports.queueing import AlreadyPreparing, queue_export
+from keys.exports.room import NoRoom
+from keys.models import PreparedExport, StoredToken, TeamExport, TeamExportPart
+from keys.notices.outbox import enqueue
+
+JOB = "team-export"
+MAX_PARTS_AT_ONCE = 2
+State, PartState = TeamExport.State, TeamExportPart.State
+OPEN = (PartState.PENDING, PartState.RUNNING)
+
+
+def advance_all() -> None:
+    """Go on with the team export that is running, and end those whose time is over."""
+    for number in TeamExport.objects.filter(state=State.RUNNING).values_list("pk", flat=True):
+        advance(number)
+    over = TeamExport.objects.filter(state=State.READY, expires_at__lte=timezone.now())
+    for row in over:
+        with transaction.atomic():
+            if over.filter(pk=row.pk).update(state=State.EXPIRED):
+                detail = {"team_export": str(row.number)}
+                record_action(Actor.for_job(JOB), Action.TEAM_EXPORT_EXPIRED, detail=detail)
+
+
+def advance(number: int) -> None:
+    """Note what became of the parts, queue the next ones, and finish after the last."""
+    with transaction.atomic():
+        # The lock keeps two workers from queueing the same part.
+        rows = TeamExport.objects.select_for_update()
+        row = rows.filter(pk=number, state=State.RUNNING).first()
+        if row is None:
+            return
+        for part in row.parts.filter(state=PartState.RUNNING).select_related("export", "member"):
+            _take_over(row, part)
+        _queue_next(row)
+        if not row.parts.filter(state__in=OPEN).exists():
+            _finish(row)
+
+
+def _take_over(row: TeamExport, part: TeamExportPart) -> None:
+    export = part.export
+    if export is None:
+        _fail(part, "deleted", "The export of this member was deleted meanwhile.")
+    elif export.state == PreparedExport.State.READY:
+        TeamExportPart.objects.filter(pk=part.pk).update(state=PartState.READY)
+        if part.member is not None:
+            enqueue(part.member, exported_by_admin_message(part.member, row.requested_by_name))
+    elif export.state == PreparedExport.State.EXPIRED:
+        _fail(part, "expired", "The export of this member expired before the others were ready.")
+    elif export.is_final:
+        sentence = "It was cancelled." if export.reason == "cancelled" else export.sentence
+        _fail(part, export.reason, sentence)
+
+
+def _fail(part: TeamExportPart, reason: str, sentence: str) -> None:
+    rows = TeamExportPart.objects.filter(pk=part.pk)
+    rows.update(state=PartState.FAILED, reason=reason, sentence=sentence)
+
+
+def _queue_next(row: TeamExport) -> None:
+    free = MAX_PARTS_AT_ONCE - row.parts.filter(state=PartState.RUNNING).count()
+    waiting = row.parts.filter(state=PartState.PENDING).select_related("member").order_by("pk")
+    for part in waiting:
+        if free <= 0:
+            return
+        free -= _queue(row, part)
+
+
+def _queue(row: TeamExport, part: TeamExportPart) -> bool:
+    """Queue one member's export; False when it failed, or must wait for another one."""
+    tokens = StoredToken.objects.filter(member_id=part.member_id or 0, member__is_active=True)
+    stored = tokens.select_related("member").first()
+    if stored is None:
+        _fail(part, "disconnected", "This member is not connected any more.")
+        return False
+    try:
+        export = queue_export(Actor.for_job(JOB, stored.member), stored, row)
+    except AlreadyPreparing:  # an export of the member's own: asked again when it has ended
+        return False
+    except NoRoom as error:
+        _fail(part, error.reason, error.sentence)
+        return False
+    TeamExportPart.objects.filter(pk=part.pk).update(state=PartState.RUNNING, export=export)
+    return True
+
+
+def _finish(row: TeamExport) -> None:
+    now = timezone.now()
+    ready = row.parts.filter(state=PartState.READY)
+    count, all_parts = ready.count(), row.parts.count()
+    row.ended_at = now
+    row.state = State.READY if count else State.FAILED
+    row.expires_at = now + timedelta(days=settings.EXPORT_DAYS) if count else None
+    row.save(update_fields=["state", "ended_at", "expires_at"])
+    # The parts that were first must not end before the archive does.
+    exports = PreparedExport.objects.filter(pk__in=ready.values("export_id"))
+    exports.filter(state=PreparedExport.State.READY).update(
+        due_at=row.expires_at, expires_at=row.expires_at
+    )
+    detail: dict[str, str | int] = {"team_export": str(row.number)}
+    detail |= {"members": count, "failed": all_parts - count}
+    outcome = Outcome.DONE if count else Outcome.FAILED
+    record_action(Actor.for_job(JOB), Action.TEAM_EXPORT_ENDED, outcome, detail=detail)
+    if row.requested_by is not None:
+        enqueue(row.requested_by, team_export_message(row, count, all_parts))
