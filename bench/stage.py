@@ -82,6 +82,17 @@ class Stage:
             finally:
                 process.terminate()
 
+    def output_of(self, module: str, *arguments: str, node: Node) -> bytes:
+        """What a module prints that runs in the console's environment."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=self._environment | {"ESTUARY_API_URL": node.url},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return done.stdout
+
     @contextmanager
     def console(self, node: Node) -> Iterator[Console]:
         """gunicorn with the repository's configuration, in the environment of an installation."""

@@ -91,7 +91,7 @@ def test_forms_import_neither_network_nor_database() -> None:
 #: Modules that build pages; all other modules of `keys` are services or used by them.
 PAGES = {"views", "views.py", "urls.py", "http.py", "access.py", "context.py", "signals.py"}
 PAGES |= {"feed_views.py", "prefill.py", "prepared_views.py", "file_views.py"}
-PAGES |= {"comparison_views.py"}
+PAGES |= {"comparison_views.py", "team_views.py"}
 PAGES |= {"templatetags", "preferences.py", "actors.py"}
 
 

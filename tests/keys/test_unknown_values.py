@@ -107,7 +107,9 @@ def exports_of(member: User) -> list[str]:
     old, new = (PreparedExport.objects.create(token_hash=OTHER_HASH, **ready) for _ in range(2))
     ExportComparison.objects.create(old=old, new=new)
     ExportSchedule.objects.create(member=member, every=ExportSchedule.Every.WEEK)
-    team = TeamExport.objects.create(requested_by_name="carol", state=TeamExport.State.READY)
+    team = TeamExport.objects.create(
+        requested_by_name="carol", state=TeamExport.State.READY, expires_at=NEXT_YEAR
+    )
     TeamExportPart.objects.create(team_export=team, member_name="alice", export=old)
     compare = f"/exports/compare/?old={old.number}&new={new.number}"
     return [f"/exports/{old.number}/", compare, f"/exports/team/{team.number}/"]
