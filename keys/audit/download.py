@@ -14,7 +14,7 @@ from keys.models import AuditEntry
 
 ROWS_PER_READ = 1000
 #: A spreadsheet takes text that begins like this for a formula (OWASP, CSV injection).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 COLUMNS = tuple(as_facts(AuditEntry()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -28,6 +29,7 @@ logger = logging.getLogger("estuary_admin.keys")
 PIECE_BYTES = 64 * 1024
 #: A download that is resumed within this time has one row in the audit.
 SAME_DOWNLOAD = timedelta(hours=1)
+_not_in_names = re.compile(r"[^\w.@+-]")
 
 
 class NoFile(Exception):
@@ -102,7 +104,7 @@ def deliver(
 
     `start` and `end` are for the form "json" alone.
     """
-    if row.state != PreparedExport.State.READY:
+    if not row.has_file:
         raise NoFile
     file = opened(row.file_name)
     with closed_on_failure(file):
@@ -131,7 +133,9 @@ def file_name(row: PreparedExport, form: str = "json") -> str:
     """By the member and the day, with a part of the number: a day may have two."""
     made = row.ended_at or row.created_at
     day = f"{made:%Y%m%d}-{row.number.hex[:6]}"
-    return f"estuary-export-{row.member.get_username()}-{day}{FORMS[form].ending}"
+    # A name from single sign-on may hold characters that browsers and programs change.
+    member = _not_in_names.sub("_", row.member.get_username())
+    return f"estuary-export-{member}-{day}{FORMS[form].ending}"
 
 
 def checksum_line(row: PreparedExport) -> str:

@@ -111,13 +111,17 @@ class Document:
             for end, mark, after in self._possible_ends():
                 try:
                     block = decode(b"[%b]" % self._data[self._at : end])
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
                 self._at = after
                 return block, mark == b"]"
             if len(self._data) - self._at > MAX_RECORD_BYTES:
                 raise Malformed("json")
-            self._more()
+            is_whole = self._data.rstrip().endswith(b"}}")  # it ends as an export does
+            try:
+                self._more()
+            except Malformed:
+                raise Malformed("json" if is_whole else "cut") from None
 
     def _possible_ends(self) -> Iterator[tuple[int, bytes, int]]:
         """Ends of records: a quick guess, then those outside strings, the array's end first."""
@@ -150,6 +154,8 @@ class Document:
             text = self._data[self._at : self._at + size].decode(errors="ignore")
             try:
                 value, end = _decoder.raw_decode(text)
+            except RecursionError:
+                raise Malformed("json") from None
             except ValueError:
                 end = len(text)
             if end < len(text):  # at the end a number might go on

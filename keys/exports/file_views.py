@@ -43,7 +43,7 @@ def export_file(request: AppRequest, number: UUID) -> HttpResponseBase:
     row, form = own_export(request, number), request.GET.get("form", "json")
     if form not in FORMS:
         raise Http404("No such form of an export.")
-    if row.state != State.READY:
+    if not row.has_file:
         return _no_file(request, row)
     etag = f'"{row.sha256}"'
     try:
@@ -131,7 +131,7 @@ def storage_away(request: AppRequest, page: str) -> HttpResponseBase:
 
 def _no_file(request: AppRequest, row: PreparedExport) -> HttpResponseBase:
     sentence = "This export has no file."
-    if row.state == State.READY:
+    if row.has_file:
         sentence = "The file of this export cannot be read here. Prepare it again."
     messages.error(request, sentence)
     return go_to(request, reverse("keys:export", args=[row.number]))

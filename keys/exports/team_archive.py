@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,7 +30,6 @@ PRIVATE_FILE = 0o100600 << 16
 _local = struct.Struct("<4s5H3I2H2H2Q")
 _central = struct.Struct("<4s6H3I5H2I2H3Q")
 _ends = struct.Struct("<4sQ2H2I4Q4sIQI4s4H2IH")
-_not_in_names = re.compile(r"[^\w.@+-]")
 
 Pieces = Callable[[int, int], Iterator[bytes]]
 
@@ -134,17 +132,12 @@ def _facts(part: TeamExportPart, export: PreparedExport | None) -> dict[str, Any
     return {
         "member": part.member_name,
         "state": "exported",
-        "file": {"name": _name_of(export), "bytes": export.size, "sha256": export.sha256},
+        "file": {"name": file_name(export), "bytes": export.size, "sha256": export.sha256},
         "contents": export.content_count,
         "deals": export.deal_count,
         "document": {"version": export.document_version, "date": export.document_date},
         "console_version": export.console_version,
     }
-
-
-def _name_of(export: PreparedExport) -> str:
-    """A name from single sign-on may hold characters that mean a folder to a program."""
-    return _not_in_names.sub("_", file_name(export))
 
 
 def _entry(export: PreparedExport) -> Entry:
@@ -155,7 +148,7 @@ def _entry(export: PreparedExport) -> Entry:
         with file:
             yield from reader.pieces(start, end)
 
-    return Entry(_name_of(export), export.size, export.crc32 or 0, pieces)
+    return Entry(file_name(export), export.size, export.crc32 or 0, pieces)
 
 
 def _of_bytes(data: bytes) -> Pieces:

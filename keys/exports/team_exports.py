@@ -122,7 +122,7 @@ def delete(actor: Actor, row: TeamExport) -> None:
 
 def archive_of(row: TeamExport) -> Archive:
     """The archive of a team export; raises NoFile when there is none."""
-    if row.state != State.READY:
+    if row.state != State.READY or (row.expires_at and row.expires_at <= timezone.now()):
         raise NoFile
     parts = row.parts.select_related("export", "export__member").order_by("pk")
     return Archive(row, list(parts))

@@ -100,6 +100,12 @@ class PreparedExport(Claimable):
     def is_final(self) -> bool:
         return self.state not in self.UNFINISHED
 
+    @property
+    def has_file(self) -> bool:
+        """Whether it may be downloaded: its time may be over before a worker deletes the file."""
+        is_over = self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.state == self.State.READY and not is_over
+
 
 class ExportComparison(Claimable):
     """What differs between two prepared exports of a member; the worker finds it out."""

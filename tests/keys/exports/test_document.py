@@ -10,6 +10,7 @@ import pytest
 
 from keys.exports import document
 from keys.exports.document import Document, Malformed
+from keys.exports.forms_of_export import count_records
 
 DECODE = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
@@ -120,3 +121,23 @@ def test_a_record_without_end_does_not_fill_the_memory(monkeypatch: pytest.Monke
         list(Document(pieces(), {"Contents": DECODE, "Deals": DECODE}))
 
     assert taken < 20
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b'{"id":1,"name":"\xff\xfe"}', b'{"id":1,"x":' + b"[" * 5000 + b"]" * 5000 + b"}",
+     b'{"id":NaN}', b'{"id":1,"name":"a\nb"}', b'{"id":1,"name":"\\ud800"}', b'{"id":1},'],
+)  # fmt: skip
+def test_a_malformed_record_is_found_and_not_taken_for_a_cut(record: bytes) -> None:
+    data = b'{"Version":"v","Version1":{"Deals":[],"Contents":[%b]}}' % record
+
+    with pytest.raises(Malformed, match="json"):
+        for _ in Document([data], {"Contents": count_records, "Deals": count_records}):
+            pass
+
+
+def test_a_value_nested_without_end_is_malformed() -> None:
+    nested = b"[" * 100_000 + b"]" * 100_000
+
+    with pytest.raises(Malformed, match="json"):
+        read(b'{"Version":"v","more":%b,"Version1":{"Contents":[],"Deals":[]}}' % nested)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from keys.audit.vocabulary import Action
 from keys.exports.forms_of_export import CONTENT_COLUMNS, DEAL_COLUMNS, contents_csv, ndjson
@@ -200,6 +201,23 @@ def test_an_expired_export_has_no_file_but_a_manifest(
     assert owner.get(f"/exports/{prepared.number}/manifest.json").status_code == 404
 
 
+def test_a_file_whose_time_is_over_is_not_handed_out_although_no_worker_runs(
+    prepared: PreparedExport, owner: Client, url: str
+) -> None:
+    PreparedExport.objects.update(expires_at=timezone.now())
+
+    assert "has no file" in words_of(owner.get(url, follow=True))
+    assert owner.head(url).status_code == 302
+
+
+def test_the_name_of_a_file_is_one_for_every_program(
+    prepared: PreparedExport, owner: Client, url: str
+) -> None:
+    User.objects.update(username="a/b\\c d")
+
+    assert 'filename="estuary-export-a_b_c_d-' in owner.head(url)["Content-Disposition"]
+
+
 def test_the_manifest_says_what_the_file_is(
     prepared: PreparedExport, owner: Client, document: bytes
 ) -> None:
@@ -286,7 +304,8 @@ def test_csv_of_older_nodes_has_the_same_columns(
 
 
 def test_csv_is_safe_for_spreadsheets_and_quoted_as_rfc_4180_says() -> None:
-    names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'say "hi", now', "two\nlines", "plain"]
+    names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\uff1d1"]
+    names += ['say "hi", now', "two\nlines", "plain"]
     contents = [{"id": -5, "name": name} for name in names]
     whole = {"Version": "v", "Version1": {"Contents": contents, "Deals": []}}
 
@@ -294,7 +313,7 @@ def test_csv_is_safe_for_spreadsheets_and_quoted_as_rfc_4180_says() -> None:
 
     rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
     place = CONTENT_COLUMNS.index("name")
-    assert [row[place] for row in rows] == [f"'{name}" for name in names[:6]] + names[6:]
+    assert [row[place] for row in rows] == [f"'{name}" for name in names[:7]] + names[7:]
     assert {row[0] for row in rows} == {"-5"}  # a number is no formula
     assert '"say ""hi"", now"' in text
 
