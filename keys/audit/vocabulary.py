@@ -257,17 +257,17 @@ class Action(StrEnum):
     EXPORTS_COMPARED = "export:compared", "Exports compared", INFO
     EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
     EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
-    TEAM_EXPORT_REQUESTED = "team-export:requested", "Team export requested", NOTICE
-    TEAM_EXPORT_ENDED = "team-export:ended", "Team export ended", NOTICE, "sensitive_create"
-    TEAM_EXPORT_CANCELLED = "team-export:cancelled", "Team export cancelled", INFO
+    TEAM_EXPORT_REQUESTED = "export:team-requested", "Team export requested", NOTICE
+    TEAM_EXPORT_ENDED = "export:team-ended", "Team export ended", NOTICE, "sensitive_create"
+    TEAM_EXPORT_CANCELLED = "export:team-cancelled", "Team export cancelled", INFO
     TEAM_EXPORT_DOWNLOADED = (
-        "team-export:downloaded",
+        "export:team-downloaded",
         "Team export downloaded",
         NOTICE,
         "sensitive_read",
     )
-    TEAM_EXPORT_DELETED = "team-export:deleted", "Team export deleted", NOTICE, "sensitive_delete"
-    TEAM_EXPORT_EXPIRED = "team-export:expired", "Team export expired", INFO, "sensitive_delete"
+    TEAM_EXPORT_DELETED = "export:team-deleted", "Team export deleted", NOTICE, "sensitive_delete"
+    TEAM_EXPORT_EXPIRED = "export:team-expired", "Team export expired", INFO, "sensitive_delete"
     AUDIT_DOWNLOADED = "audit:downloaded", "Audit downloaded", NOTICE, "sensitive_read"
     TEAM_DOWNLOADED = "team:downloaded", "Credential report downloaded", NOTICE, "sensitive_read"
     AUDIT_VERIFIED = "audit:verified", "Audit chain verified", INFO

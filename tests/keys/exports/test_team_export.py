@@ -252,8 +252,8 @@ def test_every_member_is_told_and_both_sides_are_audited(
         assert AuditEntry.objects.filter(on_behalf_of=member, action="export:prepared").exists()
         assert not Message.objects.filter(member=member, kind="export.ready").exists()
     assert "2 of 2 members" in Message.objects.filter(member=carol)[0].text
-    actions = [action for action, _ in audited() if action.startswith("team-export:")]
-    assert actions == ["team-export:requested", "team-export:ended", "team-export:downloaded"]
+    actions = [action for action, _ in audited() if action.startswith("export:team-")]
+    assert actions == ["export:team-requested", "export:team-ended", "export:team-downloaded"]
 
 
 @pytest.mark.parametrize("path", ["", "file/", "manifest.json", "cancel/", "retry/", "delete/"])
