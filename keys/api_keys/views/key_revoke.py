@@ -23,9 +23,16 @@ from keys.api_keys.rows import name_of, rows_of
 from keys.http import AppRequest, render_page
 from keys.steps import steps_told
 
+WORKS_ON = (
+    " It may go on working for about 10 seconds, and on upload nodes that have seen it until it "
+    "expires."
+)
+NOT_LISTED = (
+    "{name} is not in your list at Estuary: it was already gone, or it is not yours. Nothing was "
+    "done."
+)
 SENTENCES = {
-    Outcome.REVOKED: "Revoked {name}. It may go on working for about 10 seconds, and on upload "
-    "nodes that have seen it until it expires.",
+    Outcome.REVOKED: "Revoked {name}.",
     Outcome.GONE: "{name} was already gone: Estuary did not list it any more.",
     Outcome.STILL_LISTED: "{name} is not revoked: Estuary still lists it. {sentence}",
     Outcome.UNKNOWN: "We do not know whether {name} was revoked. {sentence}",
@@ -68,25 +75,41 @@ def _form(request: AppRequest, token_hash: str) -> KeyRevokeForm:
 
 def _revoked(request: AppRequest, token_hash: str, incident: str) -> HttpResponse:
     known = key_lists.last_known(request.stored_token)
-    name = name_of(known.find(token_hash) if known else None, token_hash)
+    key = known.find(token_hash) if known else None
+    had_ended = bool(known and key and key.is_expired(known.node_now(timezone.now())))
     result = revoke.revoke_key(actor_of(request), request.stored_token, token_hash)
     # Otherwise it may be the key of somebody else, whose note the member must not write or read.
     if incident and result.is_held:
         note_incident(actor_of(request), token_hash, incident)
-    return tell_revocation(request, result, name)
+    return tell_revocation(request, result, name_of(key, token_hash), had_ended=had_ended)
 
 
-def tell_revocation(request: AppRequest, result: Revocation, name: str) -> HttpResponse:
-    """Report the outcome on the page that shows it: the list, or the page to connect again."""
-    has_ended = result.outcome in ENDED
+def sentence_of(result: Revocation, name: str, *, had_ended: bool = False) -> str:
+    """The outcome in words; a key that had ended before works nowhere any more."""
+    if result.outcome is Outcome.GONE and not result.is_held:
+        return NOT_LISTED.format(name=name)
     text = SENTENCES[result.outcome].format(name=name, sentence=result.sentence).strip()
+    return text + (WORKS_ON if result.outcome is Outcome.REVOKED and not had_ended else "")
+
+
+def tell_revocation(
+    request: AppRequest, result: Revocation, name: str, *, had_ended: bool = False
+) -> HttpResponse:
+    """Report the outcome on the page that shows it: the list, or the page to connect again."""
+    text = sentence_of(result, name, had_ended=had_ended)
     messages.add_message(
         request,
-        messages.SUCCESS if has_ended else messages.ERROR,
+        _level_of(result),
         f"{text} This console is disconnected from it." if result.is_disconnected else text,
         extra_tags="sticky",
     )
     return go_to(request, "keys:token_connect" if result.is_disconnected else _list_seen(request))
+
+
+def _level_of(result: Revocation) -> int:
+    if result.outcome is Outcome.GONE and not result.is_held:
+        return messages.INFO
+    return messages.SUCCESS if result.outcome in ENDED else messages.ERROR
 
 
 def _list_seen(request: AppRequest) -> str:

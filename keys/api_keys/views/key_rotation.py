@@ -71,4 +71,4 @@ def _ended(request: AppRequest, rotation: Rotation) -> HttpResponse:
         text = f"The old key has not ended. {error.sentence} This console tries again by itself."
         messages.error(request, text, extra_tags="sticky")
         return go_to(request, reverse("keys:key_detail", args=[rotation.old_hash]))
-    return tell_revocation(request, result, f"the old key {rotation.fingerprint}")
+    return tell_revocation(request, result, f"Key {rotation.fingerprint}")

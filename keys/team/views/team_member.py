@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -20,7 +21,7 @@ from keys.access import upstream_errors_shown
 from keys.actors import Actor, actor_of
 from keys.api_keys.revoke_outcome import ENDED, Revocation
 from keys.api_keys.rows import name_of
-from keys.api_keys.views.key_revoke import SENTENCES
+from keys.api_keys.views.key_revoke import sentence_of
 from keys.http import AppRequest, render_page
 from keys.models import SeenKey, StoredToken
 from keys.team import acting
@@ -98,7 +99,7 @@ def team_key_revoke(request: AppRequest, username: str, token_hash: str) -> Http
         key = _found_key(actor, member, token_hash)
         if stored and form.is_valid():
             result = _revoked(actor, member, key, form)
-            return _told(request, member, result, name_of(key_of(key), token_hash))
+            return _told(request, member, result, key)
     except (acting.ListInDoubt, SealBroken, NotConnected, UpstreamError) as error:
         messages.error(request, f"Nothing was revoked. {_reason(error)}", extra_tags="sticky")
         return go_to(request, page_of_member(member))
@@ -144,9 +145,14 @@ def _reason(error: Exception) -> str:
     raise error
 
 
-def _told(request: AppRequest, member: User, result: Revocation, name: str) -> HttpResponse:
-    sentence = _for_admin(result.sentence)
-    text = SENTENCES[result.outcome].format(name=name, sentence=sentence).strip()
+def _told(request: AppRequest, member: User, result: Revocation, key: SeenKey) -> HttpResponse:
+    listed, now = key_of(key), timezone.now() + key.account.clock_ahead
+    # The worker, or the page before, saw the key in the member's list.
+    text = sentence_of(
+        replace(result, is_held=True, sentence=_for_admin(result.sentence)),
+        name_of(listed, key.token_hash),
+        had_ended=listed.is_expired(now),
+    )
     if result.is_disconnected:
         text = f"{text} The member is disconnected: it was the key of this console."
     level = messages.SUCCESS if result.outcome in ENDED else messages.ERROR

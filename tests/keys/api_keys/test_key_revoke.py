@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -94,7 +95,7 @@ def test_revoking_again_reports_that_the_key_is_gone(
 
     page = words_of(browser.post(url_of(backup), follow=True))
 
-    assert f"Key {hash_of(backup)[:8]} was already gone" in page
+    assert f"Key {hash_of(backup)[:8]} is not in your list at Estuary" in page
     assert not any(request.method == "DELETE" for request in node.requests)
     row = last_row(Action.KEY_REVOKED)
     assert (row.token_hash, row.detail) == (
@@ -103,10 +104,22 @@ def test_revoking_again_reports_that_the_key_is_gone(
     )
 
 
+def test_a_key_that_had_expired_is_not_said_to_go_on_working(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    ended = node.add_key(account, label="ended", lifetime=timedelta(days=-1))
+    browser.get("/keys/")
+
+    page = words_of(browser.post(url_of(ended), follow=True))
+
+    assert "Revoked “ended”." in page
+    assert "go on working" not in page
+
+
 def test_the_confirmation_reports_that_the_key_is_gone(browser: Client, node: Sandbox) -> None:
     response = browser.get(f"/keys/{'x' * 43}/revoke/", follow=True)
 
-    assert "Key xxxxxxxx was already gone" in words_of(response)
+    assert "Key xxxxxxxx is not in your list at Estuary" in words_of(response)
     assert audited()[-1][0] != "key:revoked"
 
 
@@ -149,7 +162,7 @@ def test_the_key_of_another_account_is_not_revoked(
 
     page = words_of(browser.post(url_of(theirs), follow=True))
 
-    assert "was already gone" in page
+    assert "it was already gone, or it is not yours. Nothing was done." in page
     assert "of carol" not in page
     assert theirs in node.state.keys
 

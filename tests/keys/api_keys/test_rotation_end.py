@@ -315,7 +315,7 @@ def test_the_page_of_the_rotation_extends_and_ends_it(
 
     ended = browser.post(url, {"overlap": "now"}, follow=True)
     assert backup not in node.state.keys
-    assert f"Revoked the old key {hash_of(backup)[:8]}." in words_of(ended)
+    assert f"Revoked Key {hash_of(backup)[:8]}." in words_of(ended)
     assert Rotation.objects.get().state == "ended"
 
 
