@@ -21,11 +21,23 @@ class PreparedQuery(Generic[M]):
     def __init__(self, example: QuerySet[M, Any]) -> None:
         self._example = example
         self._sql = ""
+        self._parameters: Sequence[Any] = ()
 
     def rows(self, *values: int | str | datetime | None) -> list[tuple[Any, ...]]:
         """The rows for these values, given in the order of the SQL's parameters."""
         if not self._sql:
-            self._compile(len(values))
+            self._compile()
+        if len(self._parameters) != len(values):
+            raise ValueError(f"the query takes {len(self._parameters)} values, not {len(values)}")
+        return self._run(values)
+
+    def same_rows(self) -> list[tuple[Any, ...]]:
+        """The rows for the values of the example; only what the database computes may change."""
+        if not self._sql:
+            self._compile()
+        return self._run(self._parameters)
+
+    def _run(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(self._sql, values)
             found = cursor.fetchall()
@@ -37,13 +49,12 @@ class PreparedQuery(Generic[M]):
             return self._example.model.from_db(connection.alias, self._names, row)
         return None
 
-    def _compile(self, count: int) -> None:
+    def _compile(self) -> None:
         compiler = self._example.query.clone().get_compiler(connection=connection)
-        sql, parameters = compiler.as_sql()
-        if len(parameters) != count:
-            raise ValueError(f"the query takes {len(parameters)} values, not {count}")
+        sql, self._parameters = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
-        self._names = [column.target.attname for column in columns]
+        # Sums and counts have no field.
+        self._names = [column.target.attname for column in columns if hasattr(column, "target")]
         self._converters = compiler.get_converters(columns)
         self._sql = sql
 

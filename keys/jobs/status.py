@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from django.apps import apps
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min, QuerySet, Value
 from django.db.models.functions import Now
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.jobs import workers
 from keys.jobs.claims import due
 from keys.models import Claimable, Worker
@@ -59,13 +62,26 @@ def worker_status() -> WorkerStatus:
 
 
 def _waiting() -> Iterator[Waiting]:
+    for kind, query in _waiting_queries():
+        [(count, since)] = query.same_rows()
+        if count:
+            yield Waiting(kind, count, since)
+
+
+@cache
+def _waiting_queries() -> list[tuple[str, PreparedQuery[Any]]]:
+    """A query for each kind of row; admins' pages ask all of them."""
+    found: list[tuple[str, PreparedQuery[Any]]] = []
     for model in apps.get_models():
         if issubclass(model, Claimable):
-            rows: QuerySet[Claimable] = model._default_manager.all()
+            rows: QuerySet[Claimable] = model._default_manager.order_by()
             free = due(rows).filter(workers.nobody_holds("claimed_by"))
-            found = free.aggregate(count=Count("pk"), since=Min("due_at"))
-            if found["count"]:
-                yield Waiting(str(model._meta.verbose_name), found["count"], found["since"])
+            # Grouped by a constant: one row, with a count of zero too.
+            sums = free.annotate(everything=Value(1)).values("everything")
+            sums = sums.annotate(count=Count("pk"), since=Min("due_at"))
+            query = PreparedQuery(sums.values_list("count", "since"))
+            found.append((str(model._meta.verbose_name), query))
+    return found
 
 
 def readiness() -> dict[str, object]:

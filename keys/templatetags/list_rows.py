@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django import template
 from django.template import Context
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from estuary_admin.rendering.fragments import NoVariant, render_fragment
 from keys.audit.rows import AuditRow
-from keys.templatetags.formats import exact_moment
+from keys.team.members import MemberRow
+from keys.templatetags.formats import binary_size, exact_moment, grouped, moment_from
 from keys.token.stored_tokens import ConnectedMember
 
 register = template.Library()
@@ -21,6 +25,17 @@ register = template.Library()
 class KindOfMember(NamedTuple):
     action: str
     limit: int
+
+
+class KindOfTeamMember(NamedTuple):
+    is_admin: bool
+    is_active: bool
+    must_off_board: bool
+    has_factor: bool
+    has_local_password: bool
+    has_trouble: bool
+    is_connected: bool
+    is_seen: bool
 
 
 class KindOfEvent(NamedTuple):
@@ -47,6 +62,44 @@ def _member(member: ConnectedMember, kind: KindOfMember, csrf_token: str) -> Saf
         "csrf_token": csrf_token,
     }
     return render_fragment("keys/_export_member.html", "member", kind, values)
+
+
+@register.simple_tag
+def team_members(rows: Iterable[MemberRow]) -> SafeString:
+    """The `<tr>` of each member of the team."""
+    past = partial(moment_from, timezone.now(), timezone.get_current_timezone(), kind="past")
+    return SafeString("".join([_team_member(row, past) for row in rows]))
+
+
+def _team_member(row: MemberRow, past: Callable[[datetime], SafeString]) -> SafeString:
+    member, account, health = row.member, row.account, row.health
+    kind = KindOfTeamMember(
+        row.is_admin,
+        member.is_active,
+        row.must_off_board,
+        row.has_factor,
+        row.has_local_password,
+        row.has_trouble,
+        row.is_connected,
+        row.is_seen,
+    )
+    size = account.total_size if account else None
+    values = {
+        "url": row.url,
+        "name": member.get_username(),
+        "health": health,
+        "working": grouped(row.counts.working),
+        "findings": ", ".join(row.counts.finding_words) or "None",
+        "stored": "Unknown" if size is None else binary_size(size),
+        "last_sign_in": past(member.last_login) if member.last_login else "Never",
+    }
+    if account and account.trouble:
+        values["trouble"] = account.trouble
+    if account and account.as_of:
+        values["as_of"] = past(account.as_of)
+    if words := row.counts.words:
+        values["key_words"] = " · ".join(words)
+    return render_fragment("keys/_team_member_row.html", "row", kind, values)
 
 
 @register.simple_tag

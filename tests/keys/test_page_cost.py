@@ -9,8 +9,12 @@ import sys
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.utils import timezone
 
+from estuary_admin.members import ADMINS
+from keys.models import SeenKey, SyncedAccount
 from keys.upstream import hash_of
 
 PAGES = [
@@ -51,3 +55,20 @@ def test_no_page_costs_more_than_three_times_the_key_page(
     key_page = calls_of(browser, f"/keys/{hash_of(token)}/")
 
     assert calls_of(browser, page.format(hash=hash_of(token))) <= 3 * key_page
+
+
+@pytest.mark.parametrize("page", ["/team/", "/team/keys/", "/overview/"])
+def test_no_page_of_admins_costs_more_than_three_times_the_key_page(
+    browser: Client, alice: User, token: str, page: str
+) -> None:
+    alice.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
+    now = timezone.now()
+    for number in range(60):  # more than a page shows
+        member = User.objects.create(username=f"member-{number:02}", last_login=now)
+        account = SyncedAccount.objects.create(member=member, as_of=now, due_at=None)
+        SeenKey.objects.create(
+            account=account, owner=member.username, token_hash=f"{number:043}", expiry=now
+        )
+    key_page = calls_of(browser, f"/keys/{hash_of(token)}/")
+
+    assert calls_of(browser, page) <= 3 * key_page
