@@ -90,6 +90,8 @@ class AskRotationForm(ReasonForm):
         if day > timezone.localtime(self._latest).date():
             raise forms.ValidationError("The key ends before this day. Choose an earlier day.")
         deadline = datetime.combine(day, END_OF_DAY, tzinfo=now.tzinfo)
+        if deadline > self._latest:
+            raise forms.ValidationError("The key ends during this day. Choose an earlier day.")
         if deadline <= now:
             raise forms.ValidationError("This day is almost over. Choose a later day.")
         return deadline

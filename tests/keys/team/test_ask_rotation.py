@@ -288,6 +288,20 @@ def test_a_request_needs_a_reason_and_a_day_before_the_keys_end(
     assert not Message.objects.filter(member=alice).exists()
 
 
+def test_the_day_on_which_a_key_ends_is_too_late(
+    admin: Client, node: Sandbox, account: Account, alice: User, token: str
+) -> None:
+    connect(alice, token)
+    noon = timezone.localtime().replace(hour=12, minute=0) + 30 * DAY
+    short = node.add_key(account, label="short", lifetime=noon - timezone.localtime())
+    sync_due()
+
+    words = words_of(ask(admin, short, by=f"{noon:%Y-%m-%d}"))
+
+    assert "The key ends during this day" in words
+    assert not RotationRequest.objects.exists()
+
+
 def test_keys_that_cannot_be_rotated_are_not_asked_for(
     admin: Client, node: Sandbox, account: Account, alice: User, token: str
 ) -> None:
