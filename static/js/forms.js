@@ -181,7 +181,7 @@ const uncopied = () => document.querySelector("[data-uncopied]:not([data-leaving
 const isFilledIn = (form) => Boolean(form.querySelector("[role=alert]"))
   || [...form.elements].some((field) => field.type !== "hidden" && !field.matches("[data-secret]") && (field.value !== field.defaultValue || field.checked !== field.defaultChecked) && field.matches("input, textarea"));
 
-const unsent = (root) => [...root.querySelectorAll("form")].find((form) => !form.dataset.sent && isFilledIn(form));
+const unsent = (root, forms = "form") => [...root.querySelectorAll(forms)].find((form) => !form.dataset.sent && isFilledIn(form));
 
 let isSentAway = false; // by the server's answer to a form, which keeps what was typed
 
@@ -191,9 +191,7 @@ document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
 });
 
 window.addEventListener("beforeunload", (event) => {
-  const form = document.querySelector("form[data-summary]");
-  const hasTyped = form && !form.dataset.sent && form.elements.label.value !== form.elements.label.defaultValue;
-  if (uncopied() || (hasTyped && !isSentAway)) event.preventDefault();
+  if (uncopied() || (!isSentAway && unsent(document, "form[data-guarded]"))) event.preventDefault();
 });
 
 document.addEventListener("leave", (event) => {

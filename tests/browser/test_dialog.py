@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Dialog, Locator, Page, expect
 
 from keys.sandbox import Fault
+from keys.upstream import hash_of
 from tests.browser.conftest import Member, settled, sign_in
 from tests.support.console import Console
 
@@ -119,9 +120,16 @@ def test_a_form_that_came_back_with_errors_is_not_lost_without_a_question(
     expect(dialog.get_by_text("What you typed is not saved.")).to_be_visible()
 
 
-def test_a_typed_label_is_not_lost_on_a_page_either(page: Page) -> None:
-    page.goto("/keys/new/")
-    page.get_by_label("Label").fill("typed")
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("new/", "Label"), ("new/", "Purpose"), ("new/many/", "Labels"), ("note/", "Purpose")],
+)
+def test_what_was_typed_is_not_lost_on_a_page_either(
+    page: Page, member: Member, path: str, field: str
+) -> None:
+    key = f"{hash_of(member.token)}/" if path == "note/" else ""
+    page.goto(f"/keys/{key}{path}")
+    page.get_by_label(field).fill("typed")
     asked: list[str] = []
 
     def stay(dialog: Dialog) -> None:
@@ -130,7 +138,7 @@ def test_a_typed_label_is_not_lost_on_a_page_either(page: Page) -> None:
 
     page.once("dialog", stay)
     page.get_by_role("link", name="Cancel").click()
-    expect(page.get_by_label("Label")).to_have_value("typed")
+    expect(page.get_by_label(field)).to_have_value("typed")
     assert asked == ["beforeunload"]
 
 
