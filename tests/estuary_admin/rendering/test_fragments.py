@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
@@ -65,3 +66,12 @@ def test_a_page_without_a_form_sets_no_cookie(db: None) -> None:
 
     assert "<form" not in response.content.decode()
     assert not response.cookies
+
+
+def test_no_template_needs_its_indentation() -> None:
+    """Templates are loaded without it, so text that keeps whitespace is written in one line."""
+    keeps = re.compile(r"<(pre|textarea)\b(?:(?!</\1).)*\n", re.DOTALL)
+    texts = {path: path.read_text() for path in (settings.BASE_DIR / "templates").rglob("*.html")}
+
+    assert [path for path, text in texts.items() if keeps.search(text)] == []
+    assert not re.search(r"\n +", Client().get("/accounts/login/").content.decode())
