@@ -10,9 +10,29 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from keys.sandbox import Fault
-from tests.browser.conftest import Member, sign_in
+from keys.sandbox import Fault, Sandbox
+from tests.browser.conftest import CONNECTED, Member, sign_in
 from tests.support.console import ROOT, Console
+
+#: Taken by `member`, one for each test.
+NAMES = CONNECTED[:3]
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console of its own, because a worker sends notices to every member."""
+    with Sandbox(rate_limit=None) as node:
+        members = [
+            {"name": name, "token": node.add_key(node.add_user(name), label="console")}
+            for name in NAMES
+        ]
+        with Console(tmp_path_factory.mktemp("worked"), node, members) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def _unused() -> dict[str, list[str]]:
+    return {"connected": list(NAMES)}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +101,10 @@ def test_it_works_without_scripts_on_a_phone(
     expect(page.get_by_text("Export deleted.")).to_be_visible()
 
 
-def test_it_is_cancelled_while_it_waits(open_page: Callable[..., Page], member: Member) -> None:
+def test_it_is_cancelled_while_it_waits(
+    open_page: Callable[..., Page], console: Console, member: Member
+) -> None:
+    console.node.set_fault("export", Fault("delay", seconds=10))  # the worker may run already
     page = open_page()
     sign_in(page, member)
     page.goto("/exports/")
