@@ -49,6 +49,11 @@ class KeyIndex:
         return [key for key in self.by_end if key.is_session]
 
     @cached_property
+    def legacy(self) -> list[ApiKey]:
+        """By their end."""
+        return [key for key in self.by_end if key.is_legacy]
+
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Labels as they are compared, by hash; "" for a label that shows nothing."""
         return {key.token_hash: _compared(key.label) for key in self.keys}

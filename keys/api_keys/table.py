@@ -175,7 +175,7 @@ def _by_status(
     return {
         Status.ALL: counted,
         **_terms(counted, node_now),
-        Status.LEGACY: [key for key in counted if key.is_legacy],
+        Status.LEGACY: [key for key in keys.legacy if with_sessions or not key.is_session],
         Status.SESSION: keys.sessions,
     }
 
