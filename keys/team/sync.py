@@ -6,6 +6,7 @@ import random
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from keys.api_keys import key_lists
 from keys.api_keys.key_lists import Snapshot
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.jobs import claims
+from keys.jobs import claims, workers
 from keys.models import SeenKey, StatsSample, StoredToken, SyncedAccount
 from keys.notices.digest import drift_message
 from keys.notices.outbox import enqueue
@@ -37,6 +38,8 @@ JITTER = 0.1  # of the interval, so that accounts do not come due together again
 LOOK_AGAIN = timedelta(seconds=20)
 THREADS = 6
 FEW = 20  # accounts that one thread looks at alone
+#: Of one worker: pages on the same machine must not get slower by its first look at a large team.
+MOST_ACCOUNTS_PER_SECOND = 22
 UNREADABLE = "The stored token cannot be opened with this server's sealing keys."
 
 
@@ -55,9 +58,15 @@ def sync_due() -> None:
 
 def _work_off_in_thread(rows: QuerySet[SyncedAccount]) -> None:
     try:
-        claims.work_off(rows.all(), _sync)
+        claims.work_off(rows.all(), _sync_at_most_so_often)
     finally:
         connections.close_all()
+
+
+def _sync_at_most_so_often(account: SyncedAccount) -> None:
+    began = monotonic()
+    _sync(account)
+    workers.stop_requested.wait(max(0, THREADS / MOST_ACCOUNTS_PER_SECOND + began - monotonic()))
 
 
 def add_missing() -> None:
