@@ -97,26 +97,33 @@ class SealedWriter:
         self._sink = sink
         self._box = _Box(key)
         self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-        self._rest = bytearray()
+        # One for all pieces: new memory of this size costs more than what is done with it.
+        self._piece = memoryview(bytearray(PIECE_BYTES))
+        self._filled = 0
         self._lengths: list[int] = []
 
     def write(self, data: bytes) -> None:
         self.size += len(data)
-        self._rest += data
-        # More must follow: only `finish` knows which piece is the last.
-        while len(self._rest) > PIECE_BYTES:
-            self._write_piece(bytes(self._rest[:PIECE_BYTES]), _PIECE)
-            del self._rest[:PIECE_BYTES]
+        rest = memoryview(data)
+        while rest:
+            if self._filled == PIECE_BYTES:  # more follows, so that it is not the last one
+                self._write_piece(_PIECE)
+            taken = rest[: PIECE_BYTES - self._filled]
+            self._piece[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            rest = rest[len(taken) :]
 
     def finish(self) -> None:
-        self._write_piece(bytes(self._rest), _LAST_PIECE)
+        self._write_piece(_LAST_PIECE)
         index = struct.pack(f">Q{len(self._lengths)}I", self.size, *self._lengths)
         sealed = self._box.seal(_INDEX_NUMBER, _INDEX, index)
         self._put(sealed)
         self._put(_INDEX_LENGTH.pack(len(sealed)))
 
-    def _write_piece(self, piece: bytes, mark: bytes) -> None:
-        sealed = self._box.seal(len(self._lengths), mark, self._compressor.compress(piece))
+    def _write_piece(self, mark: bytes) -> None:
+        compressed = self._compressor.compress(self._piece[: self._filled])
+        sealed = self._box.seal(len(self._lengths), mark, compressed)
+        self._filled = 0
         self._lengths.append(len(sealed))
         self._put(sealed)
 
