@@ -66,8 +66,9 @@ def off_board() -> None:
 
 @long.periodic_task(always)
 def sync() -> None:
-    """Look at the accounts whose look is due."""
-    sync_due()
+    """Look at the accounts whose look is due; what they store is then known of today."""
+    if sync_due():
+        overview.keep_sample()
 
 
 @long.periodic_task(always)

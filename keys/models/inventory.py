@@ -103,6 +103,8 @@ class TeamSample(models.Model):
     """What all accounts together stored on one day, as the worker had last seen them."""
 
     day = models.DateField(unique=True)
+    # Connected accounts whose figures nobody has read yet: the sums leave them out.
+    missing_accounts = models.PositiveIntegerField(default=0, db_default=0)
     total_size = models.BigIntegerField()
     pin_count = models.BigIntegerField()
     members = models.PositiveIntegerField()

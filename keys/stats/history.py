@@ -23,6 +23,7 @@ class Point:
     day: date
     total_size: int
     pin_count: int
+    missing_accounts: int = 0  # of the team: connected, but not read yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class History:
     @property
     def last(self) -> Point:
         return self.points[-1]
+
+    @property
+    def is_of_today(self) -> bool:
+        return self.last.day == today()
+
+    @property
+    def tells_change(self) -> bool:
+        """Whether the first and the last point are two, and sums of whole teams."""
+        both = [self.first.missing_accounts, self.last.missing_accounts]
+        return len(self.points) > 1 and not any(both)
 
     @property
     def size_change(self) -> int:
@@ -82,11 +93,14 @@ def of_member(member: User, span: int) -> History:
     if account is None:
         return History(span, [])
     rows = StatsSample.objects.filter(account=account, epoch=account.epoch, day__gt=_start(span))
-    return History(span, _points(rows.order_by("day")))
+    found = rows.order_by("day").values_list("day", "total_size", "pin_count")
+    return History(span, [Point(*facts) for facts in found])
 
 
 def of_team(span: int) -> History:
-    return History(span, _points(TeamSample.objects.filter(day__gt=_start(span)).order_by("day")))
+    rows = TeamSample.objects.filter(day__gt=_start(span)).order_by("day")
+    found = rows.values_list("day", "total_size", "pin_count", "missing_accounts")
+    return History(span, [Point(*facts) for facts in found])
 
 
 def chart_of(values: Sequence[tuple[date, int]]) -> Chart:
@@ -117,7 +131,3 @@ def today() -> date:
 
 def _start(span: int) -> date:
     return today() - timedelta(days=span)
-
-
-def _points(rows: Iterable[StatsSample | TeamSample]) -> list[Point]:
-    return [Point(row.day, row.total_size, row.pin_count) for row in rows]

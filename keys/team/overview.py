@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Count, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,7 +17,15 @@ from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.jobs.status import worker_status
-from keys.models import AuditEntry, OffBoarding, SeenKey, StoredToken, SyncedAccount, TeamSample
+from keys.models import (
+    AuditEntry,
+    OffBoarding,
+    SeenKey,
+    StatsSample,
+    StoredToken,
+    SyncedAccount,
+    TeamSample,
+)
 from keys.notices import audit_head, outbox
 from keys.notices.outbox import enqueue
 from keys.stats.history import today
@@ -52,12 +61,29 @@ def _key_cards() -> list[Card]:
         ("Over policy", {"finding": "over-policy"}, "error"),
         ("Rotations overdue", {"finding": "rotation-overdue"}, "error"),
     ]
+    hint, is_blind = _unread_accounts()
     found = []
     for words, filters, level in wanted:
         query = TeamKeysQuery(filters)
-        count = query.rows(now).order_by().count()
-        found.append(_card(words, count, f"{here}?{query.text()}", level))
+        url = f"{here}?{query.text()}"
+        if is_blind:
+            found.append(Card(words, "Not known yet", url, "warning", hint))
+        else:
+            count = query.rows(now).order_by().count()
+            found.append(_card(words, count, url, level, hint))
     return found
+
+
+def _unread_accounts() -> tuple[str, bool]:
+    """A hint at connected accounts whose keys the worker has not read yet, and whether it has read
+    none at all.
+    """
+    connected = SyncedAccount.objects.filter(member__stored_token__isnull=False)
+    read = connected.exclude(as_of=None).count()
+    unread = StoredToken.objects.count() - read
+    if unread < 1:
+        return "", False
+    return f"{unread:,} account{'' if unread == 1 else 's'} not read yet", not read
 
 
 def _member_cards() -> list[Card]:
@@ -73,23 +99,24 @@ def _member_cards() -> list[Card]:
 
 
 def _work_cards() -> list[Card]:
-    failed = AuditEntry.objects.filter(
-        action=Action.EXPORT_FAILED, at__gt=timezone.now() - RECENT
-    ).count()
+    # By the minute, as it is written in the address.
+    since = (timezone.now() - RECENT).replace(second=0, microsecond=0)
+    failed = AuditEntry.objects.filter(action=Action.EXPORT_FAILED, at__gte=since).count()
+    filters = urlencode({"action": Action.EXPORT_FAILED, "from": f"{since:%Y-%m-%dT%H:%M}Z"})
     status = worker_status()
     waiting = sum(kind.count for kind in status.waiting)
     return [
         _card(
             "Exports failed",
             failed,
-            f"{reverse('keys:audit')}?action={Action.EXPORT_FAILED}",
+            f"{reverse('keys:audit')}?{filters}",
             "warning",
             "within 7 days",
         ),
         _card(
             "Messages undelivered",
             outbox.undelivered().count(),
-            f"{reverse('keys:reminders')}",
+            f"{reverse('keys:reminders')}#undelivered-title",
             "warning",
         ),
         Card(
@@ -137,20 +164,26 @@ def verify_chain() -> None:
 
 
 def keep_sample() -> None:
-    """Keep today's sums; the last one of a day counts.
+    """Keep today's sums, once an account was read today; the last ones of a day count.
 
-    An account that two members have connected counts twice: Estuary gives accounts no number.
+    An account that could not be read today counts with its last figures. An account that two
+    members have connected counts twice: Estuary gives accounts no number.
     """
-    connected = StoredToken.objects.values("member")
+    day, connected = today(), StoredToken.objects.values("member")
     accounts = SyncedAccount.objects.filter(member__in=connected)
-    sums = accounts.aggregate(size=Sum("total_size"), pins=Sum("pin_count"))
-    works = Q(is_session=False, expiry__gt=timezone.now())
-    TeamSample.objects.update_or_create(
-        day=today(),
-        defaults={
-            "total_size": sums["size"] or 0,
-            "pin_count": sums["pins"] or 0,
-            "members": User.objects.filter(is_active=True).count(),
-            "keys": SeenKey.objects.filter(works).count(),
-        },
+    if not StatsSample.objects.filter(account__in=accounts, day=day).exists():
+        return
+    sums = accounts.aggregate(
+        size=Sum("total_size"), pins=Sum("pin_count"), read=Count("total_size")
     )
+    works = Q(is_session=False, expiry__gt=timezone.now())
+    facts = {
+        "total_size": sums["size"] or 0,
+        "pin_count": sums["pins"] or 0,
+        "missing_accounts": max(0, connected.count() - sums["read"]),
+        "members": User.objects.filter(is_active=True).count(),
+        "keys": SeenKey.objects.filter(works).count(),
+    }
+    # Not written when it is the same: SQLite has one write lock.
+    if not TeamSample.objects.filter(day=day, **facts).exists():
+        TeamSample.objects.update_or_create(day=day, defaults=facts)

@@ -43,22 +43,24 @@ MOST_ACCOUNTS_PER_SECOND = 22
 UNREADABLE = "The stored token cannot be opened with this server's sealing keys."
 
 
-def sync_due() -> None:
-    """Look at every account whose look is due; several at a time when there are many."""
+def sync_due() -> int:
+    """Look at every account whose look is due; several at a time when there are many.
+
+    Returns the number of looks.
+    """
     add_missing()
     wake_reconnected()
     rows = SyncedAccount.objects.select_related("member")
     if claims.free_rows(rows)[: FEW + 1].count() <= FEW:
-        claims.work_off(rows, _sync)
-        return
+        return claims.work_off(rows, _sync)
     with ThreadPoolExecutor(THREADS, "sync") as pool:
-        for running in [pool.submit(_work_off_in_thread, rows) for _ in range(THREADS)]:
-            running.result()
+        threads = [pool.submit(_work_off_in_thread, rows) for _ in range(THREADS)]
+        return sum(running.result() for running in threads)
 
 
-def _work_off_in_thread(rows: QuerySet[SyncedAccount]) -> None:
+def _work_off_in_thread(rows: QuerySet[SyncedAccount]) -> int:
     try:
-        claims.work_off(rows.all(), _sync_at_most_so_often)
+        return claims.work_off(rows.all(), _sync_at_most_so_often)
     finally:
         connections.close_all()
 
@@ -165,6 +167,8 @@ def _keep(
         return
     with transaction.atomic():
         if found.is_other_account:
+            # The figures are those of the former account, unless they were read just now.
+            changes = {"total_size": None, "pin_count": None} | changes
             changes["epoch"] = uuid.uuid4()
             SeenKey.objects.filter(account=account).delete()
         claims.conclude(account, again_at=next_look(), list_hash=list_hash, **changes)

@@ -6,20 +6,25 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.models import AuditEntry, Message, Reminders, TeamSample
-from keys.sandbox import Sandbox
+from keys.jobs import tasks
+from keys.models import AuditEntry, Message, Reminders, StoredToken, TeamSample
+from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.stats.history import today
 from keys.team.overview import keep_sample, verify_chain
 from keys.team.sync import sync_due
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import last_row, words_of
+from tests.keys.team.conftest import look_again
 
 DAY = timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("worker")
@@ -76,6 +81,34 @@ def test_each_card_counts_and_leads_to_what_it_counts(
         rows = admin.get(cards[words]).context["rows"]
         assert [row.member.username for row in rows] == ["alice"]
     assert all(admin.get(url).status_code == 200 for url in cards.values() if url)
+
+
+def test_failed_exports_lead_to_those_that_are_counted(admin: Client, alice: User) -> None:
+    for days in (8, 1):
+        with time_machine.travel(timezone.now() - days * DAY, tick=False):
+            record_action(Actor(alice, "", ""), Action.EXPORT_FAILED)
+
+    [card] = [
+        card for card in admin.get("/overview/").context["cards"] if card.words == "Exports failed"
+    ]
+
+    assert card.figure == "1"
+    assert len(admin.get(card.url).context["rows"]) == 1
+
+
+def test_keys_that_nobody_has_read_are_not_counted_as_none(
+    admin: Client, node: Sandbox, alice: User
+) -> None:
+    connect(alice, node.add_key(node.add_user("alice"), label="console"))
+    assert figures(admin)["Plain text"] == "Not known yet"
+
+    sync_due()
+    assert figures(admin)["Plain text"] == "0"
+
+    bob = User.objects.create_user("bob")
+    connect(bob, node.add_key(node.add_user("bob"), label="console"))
+    assert figures(admin)["Plain text"] == "0"
+    assert "1 account not read yet" in words_of(admin.get("/overview/"))
 
 
 def test_the_chain_is_verified_and_said_when(admin: Client, synced: Account) -> None:
@@ -139,7 +172,76 @@ def test_the_team_over_time_is_one_sample_a_day(admin: Client, synced: Account) 
 
 
 def test_without_samples_the_page_says_so(admin: Client) -> None:
-    assert "Nothing yet: the worker keeps one figure a day." in words_of(admin.get("/overview/"))
+    assert "Not known yet: the worker keeps one figure a day" in words_of(admin.get("/overview/"))
+
+
+def test_a_day_whose_first_sample_was_too_early_has_the_figures_of_the_look(
+    admin: Client, node: Sandbox, alice: User
+) -> None:
+    connect(alice, node.add_key(node.add_user("alice", contents=40), label="console"))
+    tasks.sample_team.call_local()
+    assert not TeamSample.objects.exists()
+    assert "Not known yet" in words_of(admin.get("/overview/"))
+
+    tasks.sync.call_local()
+
+    assert TeamSample.objects.get().pin_count == 36
+    assert "more by" not in words_of(admin.get("/overview/"))  # one day tells no change
+
+
+def test_an_account_that_was_never_read_is_not_counted_and_named(
+    admin: Client, node: Sandbox, synced: Account
+) -> None:
+    bob = User.objects.create_user("bob")
+    connect(bob, node.add_key(node.add_user("bob", contents=3), label="console"))
+    node.set_fault("stats", Fault("502-html"))
+    tasks.sync.call_local()
+
+    sample = TeamSample.objects.get()
+    assert (sample.pin_count, sample.missing_accounts) == (36, 1)
+    words = words_of(admin.get("/overview/"))
+    assert "One connected account is not counted" in words
+    assert "(without 1 account)" in words
+
+
+def test_an_account_that_fails_later_keeps_its_figures(node: Sandbox, synced: Account) -> None:
+    keep_sample()
+    node.set_fault("any", Fault("502-html"))
+
+    look_again()
+    keep_sample()
+
+    sample = TeamSample.objects.get()
+    assert (sample.pin_count, sample.missing_accounts) == (36, 0)
+
+
+def test_without_a_connected_member_no_figure_is_kept(admin: Client, synced: Account) -> None:
+    StoredToken.objects.all().delete()
+
+    keep_sample()
+
+    assert not TeamSample.objects.exists()
+
+
+def test_a_figure_of_another_day_says_so(admin: Client, synced: Account) -> None:
+    day = today() - 3 * DAY
+    TeamSample.objects.create(day=day, total_size=10, pin_count=1, members=1, keys=1)
+
+    assert f"Stored on {day.day} {day:%b %Y}: 10 B" in words_of(admin.get("/overview/"))
+
+
+def test_a_change_is_told_only_between_sums_of_all_accounts(admin: Client) -> None:
+    for days, missing in ((3, 1), (0, 0)):
+        TeamSample.objects.create(
+            day=today() - days * DAY,
+            total_size=10,
+            pin_count=1,
+            members=1,
+            keys=1,
+            missing_accounts=missing,
+        )
+
+    assert "more by" not in words_of(admin.get("/overview/"))
 
 
 def test_the_latest_events_are_shown(admin: Client, alice: User) -> None:

@@ -280,6 +280,19 @@ def test_another_account_starts_afresh(known: str, node: Sandbox, alice: User) -
     assert StatsSample.objects.count() == 2
 
 
+def test_another_account_does_not_take_over_the_figures_of_the_former(
+    known: str, node: Sandbox, alice: User
+) -> None:
+    assert SyncedAccount.objects.get().total_size is not None
+    connect(alice, node.add_key(node.add_user("other", contents=9), label="other console"))
+    node.set_fault("stats", Fault("502-html"))
+
+    sync_due()
+
+    row = SyncedAccount.objects.get()
+    assert (row.total_size, row.pin_count) == (None, None)
+
+
 def test_a_disconnected_account_is_not_looked_at(known: str, node: Sandbox, alice: User) -> None:
     disconnect_token(Actor(alice, "", ""), StoredToken.objects.get())
     node.forget_requests()
