@@ -50,6 +50,7 @@ class Verdict:
     rows: int
     head: str  # "sequence:hash" of the newest row
     breaks: list[Break]
+    is_known_head_pruned: bool = False  # nothing was compared with it
 
     @property
     def holds(self) -> bool:
@@ -77,7 +78,11 @@ def row_hash(entry: AuditEntry, previous: str) -> str:
 
 def current_head() -> str:
     """The newest link as `sequence:hash`, to be kept where the database's owner cannot write."""
-    return str(AuditHead.objects.filter(pk=AuditHead.SINGLE).first() or AuditHead())
+    return str(_head())
+
+
+def _head() -> AuditHead:
+    return AuditHead.objects.filter(pk=AuditHead.SINGLE).first() or AuditHead()
 
 
 def verify(known_head: str = "") -> Verdict:
@@ -86,9 +91,11 @@ def verify(known_head: str = "") -> Verdict:
     `known_head` is a `sequence:hash` that was kept outside: the row of that number must still
     have that hash, unless `prune` has removed it since.
     """
+    known = _parsed_head(known_head)
+    head = _head()  # before the walk: rows that others append meanwhile are behind it
     start, previous = _anchor()
-    breaks: list[Break] = []
-    rows, expected, known = 0, start + 1, _parsed_head(known_head)
+    breaks = _before_the_chain(start, previous)
+    rows, expected, is_head_found = 0, start + 1, head.row_hash == previous
     for entry in _links(after=start):
         sequence = entry.sequence or 0
         if sequence > expected:
@@ -97,10 +104,14 @@ def verify(known_head: str = "") -> Verdict:
             breaks.append(Break(sequence, f"Row {sequence} was changed or moved."))
         if known and sequence == known[0] and entry.row_hash != known[1]:
             breaks.append(Break(sequence, f"Row {sequence} is not the one of the known head."))
+        if sequence == head.sequence:
+            is_head_found = entry.row_hash == head.row_hash
         rows, expected, previous = rows + 1, sequence + 1, entry.row_hash
     if known and known[0] >= expected:
         breaks.append(Break(known[0], f"Row {known[0]}, the known head, is missing."))
-    return Verdict(rows, current_head(), breaks + _outside_the_chain(expected - 1, previous))
+    breaks += _outside_the_chain(expected - 1, head, is_head_found=is_head_found)
+    is_pruned = known is not None and known[0] <= start
+    return Verdict(rows, f"{expected - 1}:{previous}", breaks, is_pruned)
 
 
 def cut(through: int) -> int:
@@ -156,12 +167,38 @@ def _move_head(sequence: int, newest_hash: str) -> None:
 
 
 def _anchor() -> tuple[int, str]:
-    """The beginning of the chain: after the rows that the newest anchor row reports as removed."""
-    anchors = AuditEntry.objects.filter(action=Action.AUDIT_PRUNED, detail__through__isnull=False)
-    newest = anchors.order_by("-sequence").first()
-    if newest is None:
-        return 0, ""
-    return int(newest.detail["through"]), str(newest.detail.get("hash", ""))
+    """The beginning of the chain: after the rows that the newest anchor row reports as removed.
+
+    An anchor is written behind all that it removes. One that reports its own removal was changed;
+    the walk must meet it.
+    """
+    anchors = AuditEntry.objects.filter(
+        action=Action.AUDIT_PRUNED, detail__through__isnull=False, sequence__isnull=False
+    )
+    for anchor in anchors.order_by("-sequence").iterator(chunk_size=100):
+        through = anchor.detail["through"]
+        if isinstance(through, int) and 0 < through < (anchor.sequence or 0):
+            return through, str(anchor.detail.get("hash", ""))
+    return 0, ""
+
+
+def _before_the_chain(start: int, anchor_hash: str) -> list[Break]:
+    """Rows that a `prune` was killed before removing lead up to the anchor; others are inserted."""
+    breaks: list[Break] = []
+    last: AuditEntry | None = None
+    rows = AuditEntry.objects.filter(sequence__lte=start).order_by("sequence")
+    for entry in rows.iterator(chunk_size=1000):
+        sequence = entry.sequence or 0
+        if last and not (
+            sequence == (last.sequence or 0) + 1
+            and row_hash(entry, last.row_hash) == entry.row_hash
+        ):
+            breaks.append(Break(sequence, f"Row {sequence} was changed or moved."))
+        last = entry
+    if last and not (start and last.sequence == start and last.row_hash == anchor_hash):
+        sentence = f"Row {last.sequence} was inserted before the oldest row."
+        breaks.append(Break(last.sequence, sentence))
+    return breaks
 
 
 def _links(after: int) -> Iterator[AuditEntry]:
@@ -173,14 +210,14 @@ def _missing(first: int, last: int) -> str:
     return f"Row {first} is missing." if first == last else f"Rows {first} to {last} are missing."
 
 
-def _outside_the_chain(last: int, newest_hash: str) -> list[Break]:
+def _outside_the_chain(last: int, head: AuditHead, *, is_head_found: bool) -> list[Break]:
+    """What does not fit the head that was read before the walk, or rows outside of the chain."""
     found = []
-    head = AuditHead.objects.filter(pk=AuditHead.SINGLE).first() or AuditHead()
     if head.sequence > last:
         found.append(Break(last + 1, _missing(last + 1, head.sequence)))
-    elif head.sequence < last:
+    elif _head().sequence < last:
         found.append(Break(last, f"Row {last} was inserted behind the newest row."))
-    elif head.row_hash != newest_hash:
+    elif not is_head_found:
         found.append(Break(last, "The newest row is not the one that was written last."))
     if count := AuditEntry.objects.filter(sequence=None).count():
         found.append(

@@ -35,4 +35,6 @@ class Command(BaseCommand):
             self.stderr.write(found.sentence)
         if not verdict.holds:
             raise CommandError("The audit's chain does not hold.")
+        if verdict.is_known_head_pruned:
+            self.stdout.write("The known head has been pruned: nothing was compared with it.")
         self.stdout.write(f"The chain of {verdict.rows} audit rows holds. Head: {verdict.head}")

@@ -212,6 +212,100 @@ def test_a_prune_that_was_killed_is_finished_by_the_next(
     assert chain.verify().holds
 
 
+def write_sequence(sequence: int, sql: str, *values: Any) -> None:
+    tamper(f"UPDATE keys_auditentry SET {sql} WHERE sequence = %s", *values, sequence)  # noqa: S608
+
+
+@pytest.mark.parametrize("through", ["4", "99", '"x"', "-1"])
+def test_a_row_that_was_made_an_anchor_hides_nothing(through: str) -> None:
+    rows = written(5)
+    detail = f'{{"through": {through}, "hash": "{rows[3].row_hash}"}}'
+    write_sequence(1, "outcome = 'failed'")
+
+    write_sequence(2, "action = 'audit:pruned', detail = %s", detail)
+
+    assert sentences()[:2] == ["Row 1 was changed or moved.", "Row 2 was changed or moved."]
+
+
+def test_an_anchor_outside_of_the_chain_is_none() -> None:
+    [row, *_] = written(3)
+    columns = "action, outcome, actor_name, job, on_behalf_of_name, token_hash, address"
+    columns += ", request_id, detail, at, row_hash"
+    detail = f'{{"through": 1, "hash": "{row.row_hash}"}}'
+    values = "'audit:pruned', 'done', '', '', '', '', '', '', %s, '2026-01-01 00:00:00+00:00', ''"
+    tamper(f"INSERT INTO keys_auditentry ({columns}) VALUES ({values})", detail)  # noqa: S608
+    write_sequence(1, "outcome = 'failed'")
+
+    assert sentences()[0] == "Row 1 was changed or moved."
+
+
+@pytest.mark.parametrize("row_hash", ["", "x"])
+@pytest.mark.parametrize("sequence", [0, -3])
+def test_a_row_before_the_first_one_is_named(sequence: int, row_hash: str) -> None:
+    written(2)
+    write_sequence(2, "sequence = %s, row_hash = %s", sequence, row_hash)
+
+    assert f"Row {sequence} was inserted before the oldest row." in sentences()
+
+
+def test_a_row_inserted_where_rows_were_pruned_is_named(settings: Any) -> None:
+    settings.AUDIT_DAYS = 30
+    with time_machine.travel(timezone.now() - timedelta(days=40), tick=False):
+        written(3)
+    written(2)
+    call_command("prune")
+
+    write_sequence(5, "sequence = 2")
+
+    assert "Row 2 was inserted before the oldest row." in sentences()
+
+
+def test_a_row_changed_before_a_killed_prune_removed_it_is_named(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_DAYS = 30
+    with time_machine.travel(timezone.now() - timedelta(days=40), tick=False):
+        written(3)
+    with monkeypatch.context() as killed:
+        killed.setattr(chain, "cut", lambda _through: 0)
+        call_command("prune")
+
+    write_sequence(2, "outcome = 'failed'")
+
+    assert sentences() == ["Row 2 was changed or moved."]
+
+
+def test_rows_written_during_the_walk_are_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    written(3)
+    links = chain._links
+
+    def walked_slowly(after: int) -> Any:
+        yield from list(links(after))
+        written(2)
+
+    monkeypatch.setattr(chain, "_links", walked_slowly)
+
+    verdict = chain.verify()
+
+    assert (verdict.rows, verdict.breaks) == (3, [])
+    assert verdict.head.startswith("3:")
+
+
+def test_a_known_head_that_was_pruned_is_not_called_proved(
+    settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_DAYS = 30
+    with time_machine.travel(timezone.now() - timedelta(days=40), tick=False):
+        written(3)
+        kept = chain.current_head()
+        written(1)
+    call_command("prune")
+
+    call_command("verify_audit", head=kept)
+
+    assert "pruned: nothing was compared with it." in capsys.readouterr().out
+
+
 def test_the_app_changes_and_deletes_no_row() -> None:
     [row] = written(1)
     row.outcome = "failed"
@@ -245,6 +339,28 @@ def test_postgresql_refuses_a_change_of_a_row(sql: str) -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute(sql)
+
+    assert chain.verify().holds
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a trigger of PostgreSQL")
+def test_postgresql_refuses_to_empty_the_table() -> None:
+    written(1)
+    # As the one of the migration, which lets databases of tests be emptied.
+    probe = """
+        CREATE TRIGGER probe BEFORE TRUNCATE ON keys_auditentry
+        FOR EACH STATEMENT EXECUTE FUNCTION keys_audit_no_truncate('none')
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_trigger WHERE tgname = 'keys_audit_no_truncate'")
+        assert cursor.fetchone() == (1,)
+
+    with (
+        pytest.raises(DatabaseError, match="written once"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"{probe}; TRUNCATE keys_auditentry")
 
     assert chain.verify().holds
 
