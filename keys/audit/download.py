@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from keys.audit.stream import as_facts
+from keys.audit.stream import as_facts, json_line
 from keys.models import AuditEntry
 
 ROWS_PER_READ = 1000
@@ -37,14 +37,14 @@ def csv_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
 def ndjson_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
     """One JSON object a line."""
     for facts in _all(rows):
-        yield json.dumps(facts, ensure_ascii=False) + "\n"
+        yield json_line(facts) + "\n"
 
 
 def json_text(rows: QuerySet[AuditEntry]) -> Iterator[str]:
     """One JSON array."""
     lead = "["
     for facts in _all(rows):
-        yield f"{lead}\n{json.dumps(facts, ensure_ascii=False)}"
+        yield f"{lead}\n{json_line(facts)}"
         lead = ","
     yield "[]\n" if lead == "[" else "\n]\n"
 

@@ -12,6 +12,7 @@ from keys.actors import Actor
 from keys.audit import chain, stream
 from keys.audit.vocabulary import Outcome, default_outcome
 from keys.models import AuditEntry
+from keys.upstream.redaction import redact_label
 
 
 def record_action(
@@ -44,8 +45,13 @@ def record_action(
         token_hash=token_hash,
         address=actor.address,
         request_id=actor.request_id,
-        detail=dict(detail or {}) | reason,
+        detail={name: _without_token(fact) for name, fact in (dict(detail or {}) | reason).items()},
     )
     chain.append(entry)
     transaction.on_commit(partial(stream.send, entry))
     return entry
+
+
+def _without_token(fact: str | int) -> str | int:
+    """Rows are written once: a token in a reason or a filter could never be taken out again."""
+    return redact_label(fact) if isinstance(fact, str) else fact

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from estuary_admin.members import is_admin
+from estuary_admin.web.redirects import go_to
 from keys.access import signed_in
 from keys.actors import actor_of
 from keys.audit import chain
@@ -23,6 +31,7 @@ from keys.audit.rows import AuditRow, as_rows
 from keys.audit.vocabulary import Action, Outcome
 from keys.http import AppRequest, render_page
 from keys.notes.services import facts_of, readable_notes
+from keys.upstream import fingerprint_of, hash_of
 
 ROWS_PER_PAGE = 50
 
@@ -31,6 +40,8 @@ ROWS_PER_PAGE = 50
 @signed_in
 def audit(request: AppRequest) -> HttpResponse:
     query, sees_all = AuditQuery.from_params(request.GET.dict()), is_admin(request.user)
+    if token := query.pasted_token:
+        return _to_fingerprint(request, token)
     entries = query.page_for(request.user, sees_all=sees_all, size=ROWS_PER_PAGE)
     shown = entries[:ROWS_PER_PAGE]
     here = reverse("keys:audit")
@@ -63,6 +74,21 @@ def _with_notes(rows: list[AuditRow], member: User, *, sees_all: bool) -> list[A
     ]
 
 
+def _to_fingerprint(request: AppRequest, token: str) -> HttpResponse:
+    """A whole token was pasted into a filter: show the rows of its key instead."""
+    messages.warning(
+        request,
+        "You searched for a whole token. It is now in your browser's history, so clear that. "
+        "Here is what the audit has under its fingerprint.",
+        extra_tags="sticky",
+    )
+    return go_to(request, f"{reverse('keys:audit')}?key={fingerprint_of(hash_of(token))}")
+
+
+def _mistakes_of(query: AuditQuery) -> str:
+    return "".join(f"{name}: {sentence}\n" for name, sentence in query.mistakes.items())
+
+
 @require_safe
 @signed_in
 def audit_download(request: AppRequest) -> HttpResponseBase:
@@ -70,6 +96,10 @@ def audit_download(request: AppRequest) -> HttpResponseBase:
     if form not in FORMS:
         raise Http404("No such form of the audit.")
     query = AuditQuery.from_params(request.GET.dict())
+    if token := query.pasted_token:
+        return _to_fingerprint(request, token)
+    if query.mistakes:  # an empty file would say that nothing happened
+        return HttpResponseBadRequest(_mistakes_of(query), content_type="text/plain; charset=utf-8")
     rows = query.rows_for(request.user, sees_all=is_admin(request.user))
     if request.method == "HEAD":
         rows = rows.none()

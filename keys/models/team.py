@@ -11,7 +11,8 @@ class SavedView(models.Model):
 
     member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(max_length=60)
-    query = models.CharField(max_length=500)  # as in an address, without "?"
+    # As in an address, without "?": a letter may take 12 characters there.
+    query = models.CharField(max_length=8000)
 
     class Meta:
         ordering = ["name"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from django.urls import reverse
 from keys.api_keys.query import Status
 from keys.api_keys.rows import STATUS_TEXT, permission_text, status_of, terms_at
 from keys.audit.download import Line, safe_cell
+from keys.audit.stream import json_line
 from keys.models import KeyNote, RotationRequest, SeenKey
 from keys.notes.services import NoteText, text_of
 from keys.policy.rules import Finding
@@ -140,7 +140,7 @@ def csv_lines(found: QuerySet[SeenKey], now: datetime) -> Iterator[str]:
 def ndjson_lines(found: QuerySet[SeenKey], now: datetime) -> Iterator[str]:
     """One JSON object a line."""
     for facts in _all(found, now):
-        yield json.dumps(facts, ensure_ascii=False) + "\n"
+        yield json_line(facts) + "\n"
 
 
 FORMS: dict[str, tuple[str, Callable[[QuerySet[SeenKey], datetime], Iterator[str]]]] = {

@@ -12,13 +12,15 @@ from urllib.parse import parse_qsl, urlencode
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from estuary_admin.unicode_text import comparable
+from estuary_admin.unicode_text import comparable, without_invisible
 from keys.api_keys.query import Status
 from keys.models import KeyNote, RotationRequest, SeenKey
 from keys.policy.rules import Finding
 from keys.upstream import PERMANENT_FROM
+from keys.upstream.redaction import pasted_token
 
 MAX_FILTER_LENGTH = 200
+MAX_QUERY_LENGTH = 8000  # of an address
 ENDS_SOON = timedelta(days=14)  # as the overview counts
 #: The values of each filter of the table of keys, with their words; the first is “all”.
 KEY_CHOICES: dict[str, dict[str, str]] = {
@@ -70,7 +72,12 @@ class TeamKeysQuery:
     @classmethod
     def from_query(cls, text: str) -> TeamKeysQuery:
         """From the query of an address; the row that a page begins after is left out."""
-        return cls.from_params(dict(parse_qsl(text[:2000])) | {"after": ""})
+        return cls.from_params(dict(parse_qsl(text[:MAX_QUERY_LENGTH])) | {"after": ""})
+
+    @property
+    def pasted_token(self) -> str:
+        """The whole token in a filter; "" without one."""
+        return token_in(self.filters)
 
     def rows(self, now: datetime) -> QuerySet[SeenKey]:
         """All keys that match, in order; session keys only when they are asked for."""
@@ -215,6 +222,12 @@ class TeamQuery:
         if last:
             members = members.filter(behind(last, "username", down=False))
         return list(members.order_by("username", "pk")[: size + 1])
+
+
+def token_in(filters: Mapping[str, str]) -> str:
+    """The first whole token that somebody pasted into a filter; "" without one."""
+    found = (pasted_token(without_invisible(text)) for text in filters.values())
+    return next(filter(None, found), "")
 
 
 def clean(text: str) -> str:

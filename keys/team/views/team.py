@@ -12,16 +12,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from estuary_admin.members import admins_only
 from estuary_admin.security.password_links import local_accounts_are_on
-from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import can_visit, go_to
 from keys.http import AppRequest, render_page
 from keys.jobs.queues import wake
 from keys.jobs.tasks import sync
 from keys.team.members import counts_by_state, member_at, members_for, rows_of
-from keys.team.query import MEMBER_CHOICES, TeamQuery
+from keys.team.query import MEMBER_CHOICES, TeamQuery, token_in
 from keys.team.sync import refresh
 from keys.upstream import fingerprint_of, hash_of
-from keys.upstream.redaction import pasted_token
 
 MEMBERS_PER_PAGE = 50
 
@@ -30,7 +28,7 @@ MEMBERS_PER_PAGE = 50
 @admins_only
 def team(request: AppRequest) -> HttpResponse:
     query = TeamQuery.from_params(request.GET)
-    if token := pasted_token(without_invisible(query.filters.get("q", ""))):
+    if token := token_in(query.filters):
         return to_fingerprint(request, token)
     found = query.page(members_for(query), MEMBERS_PER_PAGE)
     shown, here = found[:MEMBERS_PER_PAGE], reverse("keys:team")
@@ -69,7 +67,9 @@ def team_refresh(request: AppRequest) -> HttpResponse:
     count = refresh(members)
     wake(sync)
     accounts = f"{count} account{'' if count == 1 else 's'}"
-    messages.success(request, f"The worker looks at {accounts} now. Reload the page in a moment.")
+    messages.success(
+        request, f"The worker is asked to look at {accounts}. Reload the page in a moment."
+    )
     back = request.POST.get("next", "")
     return go_to(request, back if can_visit(back) else "keys:team")
 

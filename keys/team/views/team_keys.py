@@ -12,7 +12,6 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
 from estuary_admin.members import admins_only
-from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import go_to
 from keys.actors import actor_of
 from keys.audit.record import record_action
@@ -22,7 +21,6 @@ from keys.team import saved_views
 from keys.team.key_rows import FORMS, rows_of
 from keys.team.query import KEY_CHOICES, SORTS, TeamKeysQuery
 from keys.team.views.team import to_fingerprint
-from keys.upstream.redaction import pasted_token
 
 KEYS_PER_PAGE = 50
 WORDS = {"status": "Status", "permission": "Permission", "origin": "Made", "finding": "Finding"}
@@ -32,7 +30,7 @@ WORDS = {"status": "Status", "permission": "Permission", "origin": "Made", "find
 @admins_only
 def team_keys(request: AppRequest) -> HttpResponse:
     query, now = TeamKeysQuery.from_params(request.GET), timezone.now()
-    if token := pasted_token(without_invisible(query.filters.get("q", ""))):
+    if token := query.pasted_token:
         return to_fingerprint(request, token)
     found, here = query.page(now, KEYS_PER_PAGE), reverse("keys:team_keys")
     shown = found[:KEYS_PER_PAGE]
@@ -73,6 +71,8 @@ def team_keys_download(request: AppRequest) -> HttpResponseBase:
     if form not in FORMS:
         raise Http404("No such form of the report.")
     query, now = TeamKeysQuery.from_params(request.GET), timezone.now()
+    if token := query.pasted_token:
+        return to_fingerprint(request, token)
     rows = query.rows(now)
     if request.method == "HEAD":
         rows = rows.none()
@@ -91,10 +91,16 @@ def team_view_change(request: AppRequest) -> HttpResponse:
     """Save the filter under a name, or remove a saved one."""
     here, name = reverse("keys:team_keys"), request.POST.get("name", "")
     if removed := request.POST.get("remove", ""):
-        saved_views.remove(request.user, removed)
-        messages.success(request, "View removed.")
+        if saved_views.remove(request.user, removed):
+            messages.success(request, "View removed.")
+        else:
+            messages.info(request, "You have no such view any more.")
         return go_to(request, here)
-    text = TeamKeysQuery.from_query(request.POST.get("query", "")).text()
+    query = TeamKeysQuery.from_query(request.POST.get("query", ""))
+    if query.pasted_token:
+        messages.error(request, saved_views.REFUSED)
+        return go_to(request, here)  # no address with the token in it
+    text = query.text()
     if problem := saved_views.save(request.user, name, text):
         messages.error(request, problem)
     else:

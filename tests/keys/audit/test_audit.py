@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -15,8 +16,10 @@ from django.test import Client
 from keys.actors import Actor
 from keys.audit import views
 from keys.audit.record import record_action
+from keys.audit.stream import json_line
 from keys.audit.vocabulary import Action, Outcome
 from keys.models import AuditEntry
+from keys.upstream import fingerprint_of, hash_of
 from tests.conftest import HTMX, signed_in
 from tests.keys.evidence import words_of
 
@@ -219,6 +222,20 @@ def test_the_other_forms_hold_the_same_rows(form: str, alice: User) -> None:
     assert rows[0]["outcome"] == "failed"
 
 
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\n", "\r\n", "\x0b", "\x1e", "\x00"])
+def test_a_row_of_ndjson_is_one_line_for_every_reader(odd: str) -> None:
+    facts = {"detail": {"given_reason": f"a{odd}b é"}}
+
+    [line] = json_line(facts).splitlines()
+
+    assert json.loads(line) == facts
+    assert "é" in line
+
+
+def test_text_that_cannot_be_encoded_does_not_break_a_download_off() -> None:
+    assert json_line({"label": "a\ud800"}).encode() == b'{"label": "a\\ud800"}'
+
+
 def test_an_empty_download_is_whole(alice: User) -> None:
     response = signed_in(alice).get("/audit/download/?form=json&action=no:such")
 
@@ -227,6 +244,65 @@ def test_an_empty_download_is_whole(alice: User) -> None:
 
 def test_an_unknown_form_is_not_found(alice: User) -> None:
     assert signed_in(alice).get("/audit/download/?form=exe").status_code == 404
+
+
+TOKEN = "EST1e2feb89-414c-443c-9027-c4d1c386bbc4ARY"
+
+
+@pytest.mark.parametrize("path", ["/audit/?", "/audit/download/?form=csv&"])
+@pytest.mark.parametrize("field", ["key", "actor", "action"])
+@pytest.mark.parametrize("pasted", [TOKEN, f"x{TOKEN}", f"{TOKEN[:9]}\u200b{TOKEN[9:]}"])
+def test_a_token_in_a_filter_leads_to_its_fingerprint(
+    path: str, field: str, pasted: str, alice: User
+) -> None:
+    client = signed_in(alice)
+
+    response = client.get(f"{path}{urlencode({field: pasted})}")
+
+    assert response["Location"] == f"/audit/?key={fingerprint_of(hash_of(TOKEN))}"
+    page = client.get(response["Location"]).content.decode()
+    assert "You searched for a whole token." in page
+    assert TOKEN not in page
+
+
+@pytest.mark.parametrize("query", ["from=2026-13-45", "key=%3Cx", "outcome=great", "to=never"])
+def test_a_wrong_filter_makes_no_empty_file(query: str, alice: User) -> None:
+    response = signed_in(alice).get(f"/audit/download/?form=csv&{query}")
+
+    assert response.status_code == 400
+    assert query.split("=")[0] in response.content.decode()
+    assert not AuditEntry.objects.filter(action=Action.AUDIT_DOWNLOADED).exists()
+
+
+@pytest.mark.parametrize("query", ["", "&outcome=done", "&actor=alice", "&key=abcdefgh"])
+def test_page_and_downloads_show_the_same_rows(
+    query: str, alice: User, bob: User, carol: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "ROWS_PER_PAGE", 3)
+    for member in (alice, bob, carol):
+        did(member, Action.KEY_CREATED, token_hash=HASH, detail={"text": 'a\n=b,"c" \u202e'})
+        did(member, Action.KEY_REVOKED, Outcome.FAILED)
+    client = signed_in(carol)
+    shown: list[str] = []
+    url = f"/audit/?{query}"
+    while url:
+        page = client.get(url)
+        shown += [dict(row.facts)["Hash"] for row in page.context["rows"]]
+        url = page.context["next_url"]
+
+    for form in ("csv", "ndjson", "json"):
+        text = client.get(f"/audit/download/?form={form}{query}").getvalue().decode()
+        found = [row["hash"] for row in rows_in(form, text) if row["action"] != "audit:downloaded"]
+        assert found == shown
+
+
+def rows_in(form: str, text: str) -> list[dict[str, str]]:
+    if form == "csv":
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    found: list[dict[str, str]] = (
+        json.loads(text) if form == "json" else [json.loads(line) for line in text.split("\n")[:-1]]
+    )
+    return found
 
 
 @pytest.mark.parametrize("field", ["actor", "member"])

@@ -94,3 +94,12 @@ def test_a_keys_rows_leave_out_mere_requests(alice: User) -> None:
     record_action(actor, Action.KEY_REVOKE_REQUESTED, Outcome.STARTED, token_hash=HASH)
 
     assert [row.action_text for row in audit_rows.of_key(HASH)] == ["Token connected"]
+
+
+def test_a_token_in_a_fact_or_a_reason_is_masked(alice: User) -> None:
+    token = "EST1e2feb89-414c-443c-9027-c4d1c386bbc4ARY"
+    actor = Actor(alice, "", "").for_member(alice, f"found {token} in a wiki")
+
+    entry = record_action(actor, Action.TEAM_DOWNLOADED, detail={"q": token, "count": 3})
+
+    assert entry.detail == {"q": "EST…", "count": 3, "given_reason": "found EST… in a wiki"}

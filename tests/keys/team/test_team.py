@@ -121,7 +121,7 @@ def test_one_account_or_all_are_refreshed(
     assert due <= timezone.now()
     assert node.requests == []
     assert admin.post("/team/refresh/", {"member": "nobody"}).status_code == 404
-    assert "looks at 1 account now" in words_of(admin.post("/team/refresh/", follow=True))
+    assert "is asked to look at 1 account." in words_of(admin.post("/team/refresh/", follow=True))
 
 
 @pytest.mark.parametrize("path", ["/team/", "/team/keys/", "/team/keys/download/?form=csv"])

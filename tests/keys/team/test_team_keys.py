@@ -17,6 +17,8 @@ from keys.actors import Actor
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, SavedView, SeenKey, SyncedAccount
 from keys.notes.services import NoteText, save_note
+from keys.team.query import TeamKeysQuery
+from keys.upstream import fingerprint_of, hash_of
 from tests.conftest import signed_in
 from tests.keys.evidence import last_row, words_of
 
@@ -194,6 +196,57 @@ def test_the_report_as_csv_is_safe_for_spreadsheets(admin: Client, table: list[S
     )
     assert 'filename="estuary-admin-keys-' in response["Content-Disposition"]
     assert last_row(Action.TEAM_DOWNLOADED).detail == {"form": "csv", "status": "working"}
+
+
+TOKEN = "EST1e2feb89-414c-443c-9027-c4d1c386bbc4ARY"
+
+
+@pytest.mark.parametrize("path", ["/team/keys/?", "/team/keys/download/?form=csv&"])
+@pytest.mark.parametrize("field", ["q", "owner"])
+def test_a_token_in_a_filter_is_kept_nowhere(
+    admin: Client, table: list[SeenKey], path: str, field: str
+) -> None:
+    response = admin.get(f"{path}{field}={TOKEN}")
+
+    assert response["Location"] == f"/team/keys/?q={fingerprint_of(hash_of(TOKEN))}"
+    assert not AuditEntry.objects.filter(action=Action.TEAM_DOWNLOADED).exists()
+
+
+@pytest.mark.parametrize("query", [f"q={TOKEN}", f"owner=x{TOKEN}", "q=EST%31" + TOKEN[4:]])
+def test_a_view_with_a_token_is_neither_saved_nor_in_an_address(
+    admin: Client, table: list[SeenKey], query: str
+) -> None:
+    response = admin.post("/team/keys/views/", {"name": "leak", "query": query})
+
+    assert response["Location"] == "/team/keys/"
+    assert "The view holds a token, and was not saved." in words_of(admin.get("/team/keys/"))
+    assert not SavedView.objects.exists()
+
+
+def test_two_long_names_do_not_replace_one_another(admin: Client, table: list[SeenKey]) -> None:
+    for query in ("owner=bob", "owner=alice"):
+        admin.post("/team/keys/views/", {"name": f"{'x' * 60}{query}", "query": query})
+
+    assert not SavedView.objects.exists()
+    assert "The name is too long: 60 characters at most." in words_of(admin.get("/team/keys/"))
+
+
+def test_a_long_filter_is_saved_whole(admin: Client, table: list[SeenKey]) -> None:
+    text = "\U00020000" * 150  # 12 characters each in an address
+    query = TeamKeysQuery({"q": text, "owner": text}).text()
+
+    admin.post("/team/keys/views/", {"name": "long", "query": query})
+
+    assert TeamKeysQuery.from_query(SavedView.objects.get().query).filters["owner"] == text
+
+
+def test_a_view_that_is_not_there_is_not_called_removed(
+    admin: Client, table: list[SeenKey]
+) -> None:
+    words = words_of(admin.post("/team/keys/views/", {"remove": "12345"}, follow=True))
+
+    assert "You have no such view any more." in words
+    assert "View removed." not in words
 
 
 def test_the_report_as_ndjson(admin: Client, table: list[SeenKey]) -> None:
