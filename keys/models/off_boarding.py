@@ -48,6 +48,8 @@ class OffBoarding(Claimable):
     trouble = models.CharField(max_length=300, blank=True)
     # An admin has decided not to wait for Estuary any longer.
     gives_up = models.BooleanField(default=False)
+    # Estuary's whole list has shown that no key is left but those that were meant to be.
+    is_list_settled = models.BooleanField(default=False, db_default=False)
     sessions_ended = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)

@@ -34,6 +34,7 @@ class Plan:
     exports: int
     has_feed: bool
     has_webhook: bool
+    shared_with: list[str]  # connected members whose account lists some of these keys
 
     @property
     def hashes(self) -> list[str]:
@@ -69,7 +70,15 @@ def plan_of(member: User) -> Plan:
         exports=exports + leases.stoppable_by(member).count(),
         has_feed=row.feed_hash is not None,
         has_webhook=bool(row.webhook_url),
+        shared_with=_sharers(member),
     )
+
+
+def _sharers(member: User) -> list[str]:
+    hashes = SeenKey.objects.filter(account__member=member).values("token_hash")
+    others = SeenKey.objects.filter(token_hash__in=hashes).exclude(account__member=member)
+    connected = others.filter(account__member__stored_token__isnull=False)
+    return sorted(set(connected.values_list("owner", flat=True)))
 
 
 def dry_run(actor: Actor, member: User, keep: list[str]) -> DryRun:
@@ -103,6 +112,7 @@ def report_of(row: OffBoarding) -> dict[str, Any]:
         "ended_at": row.ended_at.isoformat(timespec="seconds") if row.ended_at else "",
         "state": row.state,
         "all_confirmed": row.state == OffBoarding.State.DONE,
+        "list_was_read": row.is_list_settled,
         "sessions_ended": row.sessions_ended,
         "handed_over_to": row.successor_name,
         "keys": [

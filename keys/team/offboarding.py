@@ -7,9 +7,12 @@ because revoking needs it. Each step may run twice: what is done already stays a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
@@ -28,6 +31,7 @@ from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.exports import leases
 from keys.jobs import claims
 from keys.models import (
+    KeyCreation,
     OffBoardedKey,
     OffBoarding,
     PreparedExport,
@@ -42,8 +46,17 @@ from keys.upstream import ApiKey, TokenExpired, TokenRejected, UpstreamError
 
 JOB = "off-board"
 KEYS_PER_ROUND = 50
+IN_PROGRESS = "An off-boarding of this member is in progress already. Nothing was started."
 State, Step = OffBoarding.State, OffBoarding.Step
 KeyOutcome = OffBoardedKey.Outcome
+
+
+class CannotStart(Exception):
+    """No off-boarding was started; the message is a sentence for admins."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__(sentence)
 
 
 class NotConfirmed(Exception):
@@ -80,12 +93,16 @@ def _save(row: OffBoarding, **changes: Any) -> None:
 
 
 def _try_later(row: OffBoarding, sentence: str) -> None:
-    claims.conclude(
-        row,
-        again_at=claims.retry_at(row.failures),
-        failures=row.failures + 1,
-        trouble=sentence[:300],
-    )
+    with transaction.atomic():
+        fresh = OffBoarding.objects.select_for_update().get(pk=row.pk)
+        # An admin may have given up during this try, which did not know it.
+        is_news = fresh.gives_up and not row.gives_up
+        claims.conclude(
+            row,
+            again_at=timezone.now() if is_news else claims.retry_at(row.failures),
+            failures=row.failures + 1,
+            trouble=sentence[:300],
+        )
 
 
 def _actor(row: OffBoarding) -> Actor:
@@ -93,21 +110,13 @@ def _actor(row: OffBoarding) -> Actor:
 
 
 def _lock(row: OffBoarding) -> None:
-    """Disable the member and end everything that works without a key."""
-    from keys.exports import prepared  # it imports the tasks, which import this module
-
-    unfinished = PreparedExport.objects.filter(state__in=PreparedExport.UNFINISHED)
-
+    """Disable the member, and then end everything that works without a key."""
     member = row.member
     if member is None:
         return
-    sessions = list(MemberSession.objects.filter(member=member))
-    for lease in leases.stoppable_by(member):
-        leases.ask_to_stop(lease)
-    for export in unfinished.filter(member=member):
-        prepared.cancel(_actor(row), export)
     with transaction.atomic():
-        _save(row, sessions_ended=max(row.sessions_ended, len(sessions)))
+        sessions = MemberSession.objects.filter(member=member).count()
+        _save(row, sessions_ended=max(row.sessions_ended, sessions))
         Reminders.objects.filter(member=member).update(
             feed_hash=None, feed_secret="", webhook_url="", webhook_secret=""
         )
@@ -115,7 +124,18 @@ def _lock(row: OffBoarding) -> None:
             member.is_active = False
             member.save(update_fields=["is_active"])
             record_action(_actor(row), Action.SWITCHED_OFF)
-    member_sessions.end(sessions)
+    member_sessions.end(MemberSession.objects.filter(member=member))
+    _end_exports(row, member)
+
+
+def _end_exports(row: OffBoarding, member: User) -> None:
+    from keys.exports import prepared  # it imports the tasks, which import this module
+
+    for lease in leases.stoppable_by(member):
+        leases.ask_to_stop(lease)
+    unfinished = PreparedExport.objects.filter(state__in=PreparedExport.UNFINISHED)
+    for export in unfinished.filter(member=member):
+        prepared.cancel(_actor(row), export)
 
 
 def _end_keys(row: OffBoarding) -> None:
@@ -124,11 +144,23 @@ def _end_keys(row: OffBoarding) -> None:
     if row.gives_up or stored is None:
         _note_unconfirmed(row)
         return
+    _require_no_creation(row)
     try:
         while todo := _keys_left(row, stored):
             _revoke(row, stored, todo[:KEYS_PER_ROUND])
     except SealBroken:
         raise NotConfirmed("The stored token cannot be opened with this server's keys.") from None
+    _save(row, is_list_settled=True)
+
+
+def _require_no_creation(row: OffBoarding) -> None:
+    """A key that the member asked for before being disabled may not be in Estuary's list yet."""
+    open_ones = KeyCreation.objects.filter(
+        member=row.member_id, outcome=KeyCreation.Outcome.REQUESTED
+    )
+    patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
+    if any(not one.is_overdue(patience) for one in open_ones):
+        raise NotConfirmed("A key of the member is being created.")
 
 
 def _stored_token(row: OffBoarding) -> StoredToken | None:
@@ -149,10 +181,18 @@ def _keys_left(row: OffBoarding, stored: StoredToken) -> list[ApiKey]:
 
 
 def _settle(row: OffBoarding, listed: set[str]) -> None:
-    """Record keys whose revocation was sent before this worker or another one was killed."""
+    """Record keys whose revocation was sent before this worker or another one was killed, and kept
+    keys that have gone since the admin chose them.
+    """
+    _note(row, [_as_seen(row, one) for one in row.keep if one not in listed], KeyOutcome.REVOKED)
     open_ones = row.keys.filter(outcome=KeyOutcome.REQUESTED).values_list("token_hash", flat=True)
     gone = [one for one in open_ones if one not in listed]
     _record(row, [Revocation(one, Outcome.GONE) for one in gone])
+
+
+def _as_seen(row: OffBoarding, token_hash: str) -> ApiKey:
+    seen = SeenKey.objects.filter(account__member=row.member_id, token_hash=token_hash).first()
+    return ApiKey(token_hash, seen.label if seen else "", timezone.now(), is_session=False)
 
 
 def _revoke(row: OffBoarding, stored: StoredToken, keys: list[ApiKey]) -> None:
@@ -236,7 +276,8 @@ def _hand_over(row: OffBoarding) -> None:
     labels = dict(
         SeenKey.objects.filter(account__member=row.member_id).values_list("token_hash", "label")
     )
-    for token_hash in row.keep:
+    gone = row.keys.filter(outcome=KeyOutcome.REVOKED).values_list("token_hash", flat=True)
+    for token_hash in set(row.keep) - set(gone):
         with transaction.atomic():
             _note_successor(row, token_hash)
             OffBoardedKey.objects.update_or_create(
@@ -262,10 +303,20 @@ def _end_token(row: OffBoarding) -> None:
     stored = _stored_token(row)
     if stored is None:
         return
+    if not row.gives_up:
+        _end_late_keys(row)
     if stored.token_hash not in row.keep:
         _end_own_key(row, stored)
     claims.confirm(row)
-    disconnect_token(_actor(row), stored)
+    if not disconnect_token(_actor(row), stored) and _stored_token(row):
+        raise NotConfirmed("Another token of the member was stored meanwhile.")
+
+
+def _end_late_keys(row: OffBoarding) -> None:
+    """Keys that came to the account during the steps before."""
+    # Refused when an earlier try was killed after it had revoked the console's own key.
+    with suppress(TokenRejected, TokenExpired):
+        _end_keys(row)
 
 
 def _end_own_key(row: OffBoarding, stored: StoredToken) -> None:
@@ -303,11 +354,14 @@ def _finish(row: OffBoarding) -> None:
     """The last audit row, the head behind it, and the state, in one transaction."""
     counts = {outcome: row.keys.filter(outcome=outcome).count() for outcome in KeyOutcome}
     missing = counts[KeyOutcome.UNCONFIRMED] + counts[KeyOutcome.REQUESTED]
+    # Without a member there is no token, and given up, perhaps no list: keys may have no row here.
+    is_blind = row.member is None or (row.gives_up and not row.is_list_settled)
+    is_confirmed = not missing and not is_blind
     with transaction.atomic():
         record_action(
             _actor(row),
             Action.OFF_BOARDING_FINISHED,
-            AuditOutcome.FAILED if missing else AuditOutcome.DONE,
+            AuditOutcome.DONE if is_confirmed else AuditOutcome.FAILED,
             detail={
                 "revoked": counts[KeyOutcome.REVOKED],
                 "kept": counts[KeyOutcome.KEPT],
@@ -316,7 +370,7 @@ def _finish(row: OffBoarding) -> None:
         )
         claims.conclude(
             row,
-            state=State.FAILED if missing else State.DONE,
+            state=State.DONE if is_confirmed else State.FAILED,
             trouble="",
             ended_at=timezone.now(),
             audit_head=chain.current_head(),
@@ -334,12 +388,9 @@ STEPS: dict[int, Callable[[OffBoarding], None]] = {
 def start(
     actor: Actor, member: User, reason: str, keep: list[str], successor: User | None
 ) -> OffBoarding:
-    """Queue the off-boarding of a member; one that is open already is returned as it is."""
+    """Queue the off-boarding of a member. Raises CannotStart."""
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=member.pk)
-        running = OffBoarding.objects.filter(member=member, state__in=[State.QUEUED, State.RUNNING])
-        if found := running.first():
-            return found
+        _check_start(actor.known_member, member)
         row = OffBoarding.objects.create(
             member=member,
             member_name=member.get_username(),
@@ -356,6 +407,22 @@ def start(
             detail={"keep": len(keep)},
         )
     return row
+
+
+def _check_start(admin: User, member: User) -> None:
+    """Both members are locked: two admins cannot off-board each other at once."""
+    numbers = [admin.pk, member.pk]
+    both = User.objects.select_for_update().filter(pk__in=numbers).order_by("pk")
+    active = {one.pk: one.is_active for one in both}
+    running = OffBoarding.objects.filter(state__in=[State.QUEUED, State.RUNNING])
+    if member.pk not in active:
+        raise CannotStart("There is no such member any more.")
+    if admin.pk == member.pk:
+        raise CannotStart("Nobody can off-board themselves. Ask another admin.")
+    if not active.get(admin.pk) or running.filter(member=admin).exists():
+        raise CannotStart("You are being off-boarded yourself. Nothing was started.")
+    if running.filter(member=member).exists():
+        raise CannotStart(IN_PROGRESS)
 
 
 def give_up(actor: Actor, row: OffBoarding) -> None:

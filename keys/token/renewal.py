@@ -74,6 +74,9 @@ def _renew(row: ConsoleKey) -> None:
     if stored is None or stored.token_hash != row.token_hash:
         claims.conclude(row)  # the member has connected another one
         return
+    if not row.member.is_active:  # perhaps being off-boarded, which a new key would survive
+        claims.conclude(row, again_at=timezone.now() + LOOK_AGAIN)
+        return
     actor = Actor.for_job("renew", row.member)
     # The hash of the key in the nonce: two workers cannot make two keys for one try.
     tries = KeyCreation.objects.filter(nonce__startswith=_nonce(row, ""))

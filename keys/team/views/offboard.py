@@ -24,6 +24,7 @@ from keys.models import OffBoarding
 from keys.team import off_board_plan, offboarding
 from keys.team.forms import OffBoardForm
 from keys.team.members import address_of
+from keys.team.offboarding import CannotStart
 from keys.team.views.team_member import found_member
 
 Form = OffBoardForm | None
@@ -40,6 +41,8 @@ def team_offboard(request: AppRequest, username: str) -> HttpResponse:
         if request.method == "POST" and "finish" in request.POST:
             offboarding.give_up(actor_of(request), latest)
             wake(off_board)
+        elif request.method == "POST":
+            messages.warning(request, offboarding.IN_PROGRESS)
         return _page(request, member, latest, None)
     plan = off_board_plan.plan_of(member)
     is_dry = "dry_run" in request.POST
@@ -72,13 +75,14 @@ def _successor(name: str, member: User) -> User | None:
 
 def _start(request: AppRequest, member: User, form: OffBoardForm) -> HttpResponse:
     there = reverse("keys:team_offboard", args=[address_of(member)])
-    if member.pk == request.user.pk:
-        messages.error(request, "Nobody can off-board themselves. Ask another admin.")
-        return go_to(request, there)
     data = form.cleaned_data
     successor = _successor(data["successor"], member)
-    offboarding.start(actor_of(request), member, data["reason"], data["keep"], successor)
-    wake(off_board)
+    try:
+        offboarding.start(actor_of(request), member, data["reason"], data["keep"], successor)
+    except CannotStart as error:
+        messages.error(request, error.sentence)
+    else:
+        wake(off_board)
     return go_to(request, there)
 
 

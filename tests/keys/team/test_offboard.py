@@ -13,13 +13,17 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.audit import chain
+from keys.audit import record as record_module
 from keys.audit.vocabulary import Action, Outcome
+from keys.exports.queueing import queue_export
 from keys.jobs import workers
 from keys.models import (
     AuditEntry,
+    KeyCreation,
     KeyNote,
     OffBoardedKey,
     OffBoarding,
+    PreparedExport,
     Reminders,
     SeenKey,
     StoredToken,
@@ -391,6 +395,212 @@ def test_no_drift_is_told_of_what_an_off_boarding_ended(admin: Client, secrets: 
     look_again()
 
     assert not AuditEntry.objects.filter(action=Action.KEY_VANISHED).exists()
+
+
+def test_a_second_start_says_that_nothing_was_started(admin: Client, secrets: list[str]) -> None:
+    start(admin)
+
+    words = words_of(admin.post(PAGE, {"reason": "again", "confirm": "alice"}))
+
+    assert "An off-boarding of this member is in progress already. Nothing was started." in words
+
+
+def test_two_admins_cannot_off_board_each_other(admin: Client, carol: User) -> None:
+    dora = User.objects.create_user("dora")
+    dora.groups.set(carol.groups.all())
+    admin.post("/team/dora/offboard/", {"reason": "x", "confirm": "dora"})
+
+    response = signed_in(dora).post(
+        "/team/carol/offboard/", {"reason": "y", "confirm": "carol"}, follow=True
+    )
+
+    assert "You are being off-boarded yourself. Nothing was started." in words_of(response)
+    assert [row.member_name for row in OffBoarding.objects.all()] == ["dora"]
+
+
+def test_an_admin_who_was_demoted_or_disabled_starts_nothing(
+    admin: Client, carol: User, alice: User
+) -> None:
+    actor = Actor(carol, "", "")
+    User.objects.filter(pk=carol.pk).update(is_active=False)
+
+    with pytest.raises(offboarding.CannotStart):
+        offboarding.start(actor, alice, "x", [], None)
+
+
+def test_a_key_that_is_being_created_is_waited_for(
+    admin: Client, secrets: list[str], alice: User, node: Sandbox, account: Account
+) -> None:
+    creation = KeyCreation.objects.create(
+        nonce="n", member=alice, member_name="alice", label="late", permission="all"
+    )
+    start(admin)
+
+    row = run_again()
+
+    assert (row.state, row.trouble) == ("running", "A key of the member is being created.")
+    late = node.add_key(account, label="late")
+    creation.outcome = KeyCreation.Outcome.CREATED
+    creation.save()
+    assert run_again().state == "done"
+    assert left(node, late, *secrets) == []
+
+
+def test_a_creation_that_nobody_waits_for_holds_nothing_up(
+    admin: Client, secrets: list[str], alice: User
+) -> None:
+    KeyCreation.objects.create(
+        nonce="n",
+        member=alice,
+        member_name="alice",
+        label="lost",
+        permission="all",
+        requested_at=timezone.now() - DAY,
+    )
+    start(admin)
+
+    assert run_again().state == "done"
+
+
+def test_a_key_that_appears_while_the_others_end_is_revoked_too(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(admin)
+    late: list[str] = []
+    hand_over = offboarding.STEPS[OffBoarding.Step.HAND_OVER]
+
+    def created_meanwhile(row: OffBoarding) -> None:
+        hand_over(row)
+        late.append(node.add_key(account, label="late"))
+
+    monkeypatch.setitem(offboarding.STEPS, OffBoarding.Step.HAND_OVER, created_meanwhile)
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, *late) == []
+    assert row.keys.get(token_hash=hash_of(late[0])).outcome == "revoked"
+
+
+def test_a_token_that_was_stored_meanwhile_ends_too(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    account: Account,
+    alice: User,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(admin)
+    other = node.add_key(account, label="other console")
+    end_own_key = offboarding._end_own_key
+
+    def connected_meanwhile(row: OffBoarding, stored: StoredToken) -> None:
+        end_own_key(row, stored)
+        other_one = node.add_key(account, label="console 2")
+        connect(alice, other_one)
+        monkeypatch.setattr(offboarding, "_end_own_key", end_own_key)
+
+    monkeypatch.setattr(offboarding, "_end_own_key", connected_meanwhile)
+
+    row = run_again()
+    assert (row.state, row.step) == ("running", OffBoarding.Step.TOKEN)
+    assert "Another token of the member was stored meanwhile." in row.trouble
+
+    assert run_again().state == "done"
+    assert not StoredToken.objects.exists()
+    assert left(node, token, other, *secrets) == []
+
+
+def test_a_kept_key_that_has_gone_is_not_called_kept(
+    admin: Client, secrets: list[str], node: Sandbox
+) -> None:
+    start(admin, keep=[hash_of(secrets[0])], successor="carol")
+    node.remove_key(secrets[0])
+
+    row = run_again()
+
+    assert row.keys.get(token_hash=hash_of(secrets[0])).outcome == "revoked"
+    assert not KeyNote.objects.exists()
+
+
+def test_giving_up_before_the_list_was_read_is_never_all_confirmed(
+    admin: Client, secrets: list[str], node: Sandbox, alice: User
+) -> None:
+    SeenKey.objects.all().delete()
+    start(admin)
+    node.set_fault("any", Fault("502-html"))
+    run_again()
+    admin.post(PAGE, {"finish": "1"})
+    node.clear_faults()
+
+    row = run_again()
+
+    assert row.state == "failed"
+    report = admin.get(f"{PAGE}report.json").json()
+    assert (report["all_confirmed"], report["list_was_read"]) == (False, False)
+    assert "keys that this report does not name" in words_of(admin.get(PAGE))
+    assert last_row(Action.OFF_BOARDING_FINISHED).outcome == Outcome.FAILED
+
+
+def test_giving_up_during_a_try_takes_effect_at_once(
+    admin: Client, secrets: list[str], node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(admin)
+    node.set_fault("any", Fault("502-html"))
+    keys_left = offboarding._keys_left
+
+    def given_up_meanwhile(*arguments: Any) -> Any:
+        OffBoarding.objects.update(gives_up=True)
+        return keys_left(*arguments)
+
+    monkeypatch.setattr(offboarding, "_keys_left", given_up_meanwhile)
+
+    run_again()
+
+    assert OffBoarding.objects.get().state == "failed"  # without another 15 seconds
+
+
+def test_a_member_who_is_deleted_meanwhile_is_not_all_confirmed(
+    admin: Client, secrets: list[str], alice: User
+) -> None:
+    start(admin)
+    alice.delete()
+
+    assert run_again().state == "failed"
+
+
+def test_an_export_that_is_queued_before_the_member_is_disabled_is_cancelled(
+    admin: Client, secrets: list[str], alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(admin)
+    record_action = record_module.record_action
+
+    def queued_meanwhile(actor: Actor, action: str, *arguments: Any, **more: Any) -> Any:
+        if action == Action.SWITCHED_OFF:
+            queue_export(Actor(alice, "", ""), StoredToken.objects.get())
+        return record_action(actor, action, *arguments, **more)
+
+    monkeypatch.setattr(offboarding, "record_action", queued_meanwhile)
+
+    run_again()
+
+    assert PreparedExport.objects.get().state == PreparedExport.State.CANCELLED
+
+
+def test_the_page_names_members_who_use_the_same_account(
+    admin: Client, secrets: list[str], node: Sandbox, account: Account
+) -> None:
+    assert "The same account" not in words_of(admin.get(PAGE))
+    bob = User.objects.create_user("bob")
+    connect(bob, node.add_key(account, label="bob's console"))
+    sync_due()
+
+    assert "The same account at Estuary is used by bob." in words_of(admin.get(PAGE))
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

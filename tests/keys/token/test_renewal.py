@@ -182,6 +182,18 @@ def test_another_connected_token_ends_the_renewal(
     assert StoredToken.objects.get().token_hash == hash_of(token)
 
 
+def test_nothing_is_renewed_for_a_disabled_member(node: Sandbox, own: str, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    make_due()
+
+    renewal.renew_due()
+
+    assert own_token(node) == own
+    due = ConsoleKey.objects.get().due_at
+    assert due
+    assert due > timezone.now()
+
+
 @pytest.mark.parametrize("kind", ["500", "reset-after", "reset-before", "silent-ok"])
 def test_a_renewal_that_fails_is_tried_again_and_leaves_no_key_behind(
     node: Sandbox, own: str, kind: str

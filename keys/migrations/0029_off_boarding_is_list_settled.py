@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("keys", "0028_longer_saved_views")]
+
+    operations = [
+        migrations.AddField(
+            model_name="offboarding",
+            name="is_list_settled",
+            field=models.BooleanField(db_default=False, default=False),
+        ),
+    ]
