@@ -11,8 +11,15 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-STORAGE_FULL_TEXTS = ("database or disk is full", "no space left on device", "disk quota exceeded")
-STORAGE_FULL_SQLSTATES = {"53100"}
+STORAGE_REFUSED_TEXTS = (
+    "database or disk is full",
+    "no space left on device",
+    "disk quota exceeded",
+    "attempt to write a readonly database",
+)
+#: PostgreSQL's disk_full, and read_only_sql_transaction: a standby, as after a failover.
+STORAGE_REFUSED_SQLSTATES = {"53100", "25006"}
+STORAGE_REFUSED_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 NO_THREAD_TEXT = "can't start new thread"
 
 
@@ -57,7 +64,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def failure_page(error: BaseException | None) -> tuple[int, str]:
     """Status and template for an exception that nothing else handles."""
     causes = list(_causes(error))
-    if any(map(is_storage_full, causes)):
+    if any(map(is_storage_refusal, causes)):
         return 503, "503_storage.html"
     if any(map(is_out_of_threads, causes)):
         return 503, "503_busy.html"
@@ -84,14 +91,14 @@ class ErrorPagesMiddleware:
         return page
 
 
-def is_storage_full(error: BaseException) -> bool:
-    """Whether the database or a file could not be written for lack of space."""
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+def is_storage_refusal(error: BaseException) -> bool:
+    """Whether the database or a file takes no writes: it is full, or can only be read."""
+    if isinstance(error, OSError) and error.errno in STORAGE_REFUSED_ERRNOS:
         return True
-    if getattr(error, "sqlstate", "") in STORAGE_FULL_SQLSTATES:
+    if getattr(error, "sqlstate", "") in STORAGE_REFUSED_SQLSTATES:
         return True
     text = str(error).lower()
-    return isinstance(error, DatabaseError) and any(one in text for one in STORAGE_FULL_TEXTS)
+    return isinstance(error, DatabaseError) and any(one in text for one in STORAGE_REFUSED_TEXTS)
 
 
 def is_out_of_threads(error: BaseException) -> bool:

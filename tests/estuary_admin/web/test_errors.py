@@ -118,10 +118,10 @@ def full_disk(_request: Any) -> HttpResponse:
     raise FAILURES.pop()
 
 
-def out_of_space() -> OperationalError:
+def of_postgresql(cause: psycopg.Error) -> OperationalError:
     """As Django wraps what PostgreSQL says."""
-    error = OperationalError("could not extend file")
-    error.__cause__ = psycopg.errors.DiskFull()
+    error = OperationalError("whatever its language is")
+    error.__cause__ = cause
     return error
 
 
@@ -135,8 +135,11 @@ urlpatterns.append(path("full/", full_disk))
     ("error", "status", "sentence"),
     [
         (OperationalError("database or disk is full"), 503, "cannot store anything now"),
-        (out_of_space(), 503, "cannot store anything now"),
+        (of_postgresql(psycopg.errors.DiskFull()), 503, "cannot store anything now"),
+        (of_postgresql(psycopg.errors.ReadOnlySqlTransaction()), 503, "cannot store anything now"),
+        (OperationalError("attempt to write a readonly database"), 503, "can only be read"),
         (OSError(errno.ENOSPC, "No space left on device"), 503, "cannot store anything now"),
+        (OSError(errno.EROFS, "Read-only file system"), 503, "cannot store anything now"),
         (RuntimeError("can't start new thread"), 503, "too busy"),
         (OperationalError("no such table"), 500, "Something broke"),
         (OSError(errno.EACCES, "Permission denied"), 500, "Something broke"),
