@@ -216,7 +216,10 @@ def http_proxy(name: str, *, node: SplitResult) -> str:
 
 def folder(name: str, default: Path) -> Path:
     """Read a directory that this process writes to, and create it for this user alone."""
-    path = Path(text(name, str(default))).absolute()
+    value = text(name, str(default))
+    if value.startswith(("~", "$")):  # only a shell replaces them
+        raise _wrong(name, value, "the whole path of a folder, such as /var/lib/estuary-admin")
+    path = Path(value).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = path.stat().st_uid

@@ -36,7 +36,7 @@ def read_export_storage(default: Path) -> Path | Bucket:
     region = env.text("EXPORT_STORAGE_REGION", "")
     access_key = env.text("EXPORT_STORAGE_ACCESS_KEY", "")
     secret_key = env.text("EXPORT_STORAGE_SECRET_KEY", "")
-    if "://" not in value:
+    if "://" not in value and not value.lower().startswith("s3:"):
         return env.folder("EXPORT_STORAGE", default)
     scheme, _, place = value.partition("://")
     name, _, prefix = place.strip("/").partition("/")

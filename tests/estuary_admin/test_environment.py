@@ -355,6 +355,19 @@ def test_a_folder_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert env.folder("A_FOLDER", Path("unused")) == tmp_path / "file:x"
 
 
+@pytest.mark.parametrize("value", ["~/data", "~", "$HOME/data", "${HOME}/data"])
+def test_a_path_that_only_a_shell_understands_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("A_FOLDER", value)
+
+    with pytest.raises(ImproperlyConfigured, match="the whole path of a folder"):
+        env.folder("A_FOLDER", Path("unused"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_created_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -127,6 +127,8 @@ def test_other_users_cannot_read_the_data_folder(
         ("EXPORT_STORAGE", "s3://key:secret@bucket"),
         ("EXPORT_STORAGE", "s3://bucket/../other"),
         ("EXPORT_STORAGE", "gs://bucket"),
+        ("EXPORT_STORAGE", "s3:/bucket/x"),
+        ("EXPORT_STORAGE", "s3:bucket"),
         ("SANDBOX", "x"),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "oracle9://x"),
