@@ -76,13 +76,18 @@ def create_key(
         created = client.create_key(spec)
     except UpstreamError as error:
         if not error.maybe_carried_out:
-            record_conclusion(
-                actor, stored, record, Conclusion(Outcome.NOT_CREATED, reason=error.code)
-            )
+            not_created = Conclusion(Outcome.NOT_CREATED, reason=error.code)
+            record_conclusion(actor, stored, record, not_created)
             raise
         outcome, token_hash = find_after_lost_answer(client, spec, listed)
         record_conclusion(actor, stored, record, Conclusion(outcome, token_hash, error.code))
         return Creation(record, sentence=error.what)  # the outcome says what it led to
+    return _answered(actor, stored, record, created)
+
+
+def _answered(
+    actor: Actor, stored: StoredToken, record: KeyCreation, created: CreatedKey
+) -> Creation:
     outcome, doubt = _checked(actor, stored, created)
     reason = "" if outcome is Outcome.CREATED else "not-listed"
     record_conclusion(actor, stored, record, Conclusion(outcome, created.token_hash, reason))
