@@ -19,6 +19,8 @@ MAX_TRIES = 64
 _FIRST_LOOK = 4096  # bytes: enough for every key and for the values outside the arrays
 _GUESS_BYTES = 16 * 1024  # several records at the end of a block
 _SPACE = b" \t\r\n"
+#: Given twice in one object they would be counted twice, and other programs read the last alone.
+_UNIQUE_NAMES = frozenset(("Version", "Date", "Version1", "Contents", "Deals"))
 #: Where a record may end: before the array's end, or before another record.
 _record_end = re.compile(rb"\}[ \t\r\n]*(\]|,(?=[ \t\r\n]*\{))")
 _escapes = re.compile(rb"\\.", re.DOTALL)
@@ -67,10 +69,15 @@ class Document:
             raise Malformed("json")
 
     def _note(self, name: str, value: object) -> None:
+        if name not in {"Version", "Date"}:
+            return
+        # Not every database stores other characters, and the manifest must be readable.
+        if not isinstance(value, str) or not value.isprintable():
+            raise Malformed("shape")
         if name == "Version":
-            self.version = str(value)
-        elif name == "Date":
-            self.date = str(value)
+            self.version = value
+        else:
+            self.date = value
 
     def _members(self) -> Iterator[str]:
         """The names in an object; the caller reads each value before it takes the next name."""
@@ -78,10 +85,15 @@ class Document:
         if self._next_byte() == b"}":
             self._at += 1
             return
+        seen: set[str] = set()
         while True:
             name = self._value()
             if not isinstance(name, str):
                 raise Malformed("json")
+            if name in seen:
+                raise Malformed("shape")
+            if name in _UNIQUE_NAMES:
+                seen.add(name)
             self._take(b":")
             yield name
             if self._next_byte() == b"}":
@@ -195,7 +207,12 @@ class Document:
         self._data, self._at = self._data[self._at :] + piece, 0
 
 
-_decoder = json.JSONDecoder()
+def _refuse_constant(_: str) -> None:
+    raise Malformed("json")
+
+
+# Python refuses to read very long integers, and reads NaN, which is no JSON.
+_decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
 
 
 def _has_odd_quotes(text: bytes) -> bool:

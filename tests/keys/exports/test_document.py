@@ -141,3 +141,50 @@ def test_a_value_nested_without_end_is_malformed() -> None:
 
     with pytest.raises(Malformed, match="json"):
         read(b'{"Version":"v","more":%b,"Version1":{"Contents":[],"Deals":[]}}' % nested)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"Version":"v","Version1":{"Contents":[{"id":1}],"Contents":[{"id":2}],"Deals":[]}}',
+        b'{"Version":"v","Version1":{"Contents":[{"id":1}],"Deals":[],"Deals":null}}',
+        b'{"Version":"v","Version1":{"Contents":[]},"Version1":{"Deals":[]}}',
+        b'{"Version":"v","Version1":{"Contents":[],"Deals":[]},"Version":"w"}',
+        b'{"Version":"v","Version1":{"Contents":[],"Deals":[]},"\\u0056ersion":"w"}',
+    ],
+)
+def test_a_part_that_is_there_twice_is_refused(data: bytes) -> None:
+    """It would be counted twice, and other programs would read the last one alone."""
+    with pytest.raises(Malformed, match="shape"):
+        read(data)
+
+
+def test_names_that_a_later_estuary_uses_within_the_parts_are_no_repetition() -> None:
+    data = b'{"Version":"v","Date":"d","Version1":{"Date":5,"Contents":[],"Deals":[]}}'
+
+    assert read(data)[0].date == "d"
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"[1,-Infinity]", b'{"a":Infinity}'])
+def test_numbers_that_json_does_not_have_are_refused(value: bytes) -> None:
+    with pytest.raises(Malformed, match="json"):
+        read(b'{"Version":"v","x":%b,"Version1":{"Contents":[],"Deals":[]}}' % value)
+
+
+def test_a_very_long_number_is_json() -> None:
+    number = b"1" * 10_000
+
+    data = b'{"Version":"v","x":%b,"Version1":{"Contents":[],"Deals":[]}}' % number
+    assert read(data, 999)[0].version == "v"
+
+
+@pytest.mark.parametrize(
+    "value", [rb'"\ud800"', rb'"a\u0000b"', rb'"\u202e"', b"5", b"true", b'{"a":1}', b"null"]
+)
+@pytest.mark.parametrize("name", [b"Version", b"Date"])
+def test_a_version_or_date_that_is_no_readable_text_is_refused(name: bytes, value: bytes) -> None:
+    data = b'{"Version":"v","Version1":{"Contents":[],"Deals":[]}}'
+    data = data.replace(b'"Version":"v"', b'"%b":%b' % (name, value))
+
+    with pytest.raises(Malformed, match="shape"):
+        read(data)
