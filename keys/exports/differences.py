@@ -21,8 +21,8 @@ from typing import IO, Any
 
 import msgspec
 
-from keys.audit.download import safe_cell
-from keys.exports.document import Document
+from keys.exports.document import Document, Malformed
+from keys.exports.forms_of_export import cell, is_on_lines
 
 ENTRY_BYTES = 16
 ENTRIES_PER_RUN = 200_000
@@ -40,12 +40,12 @@ class _Record(msgspec.Struct, gc=False):
 
     id: int = 0
     deal: int = msgspec.field(default=0, name="ID")
-    cid: str = ""
-    prop_cid: str = msgspec.field(default="", name="propCid")
-    name: str = ""
-    size: int = 0
-    miner: str = ""
-    deal_id: int = msgspec.field(default=0, name="dealId")
+    cid: Any = ""
+    prop_cid: Any = msgspec.field(default="", name="propCid")
+    name: Any = ""
+    size: Any = 0
+    miner: Any = ""
+    deal_id: Any = msgspec.field(default=0, name="dealId")
 
     @property
     def number(self) -> int:
@@ -109,11 +109,15 @@ def _sorted_runs(
 
 
 def _entry(raw: msgspec.Raw) -> bytes:
-    """The id, then a hash of the record's text: entries sort by id."""
+    """The id, then a hash of the record's text: entries sort by id. Raises Malformed."""
     text = bytes(raw)
-    if b"\n" in text:  # a formatted answer
+    if is_on_lines(text):  # a formatted answer
         text = msgspec.json.format(text, indent=-1)
-    return _record(text).number.to_bytes(8, "big") + blake2b(text, digest_size=8).digest()
+    try:
+        number = _record(text).number.to_bytes(8, "big")
+    except (ValueError, OverflowError):
+        raise Malformed("shape") from None
+    return number + blake2b(text, digest_size=8).digest()
 
 
 def _entries(runs: list[IO[bytes]]) -> Iterator[bytes]:
@@ -172,4 +176,4 @@ def _is_in(ids: array[int], number: int) -> bool:
 
 def _row(change: str, kind: str, record: _Record) -> list[Any]:
     cells = [record.cid or record.prop_cid, record.name, record.size, record.miner, record.deal_id]
-    return [change, kind, record.number, *map(safe_cell, cells)]
+    return [change, kind, record.number, *map(cell, cells)]

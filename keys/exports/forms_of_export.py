@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from keys.audit.download import FORMULA_STARTS
+from keys.audit.download import MAYBE_FORMULA_STARTS, is_formula
 from keys.exports.document import Decode, Document
 
 
@@ -33,7 +33,6 @@ DEAL_COLUMNS = _names(
     "verified slashed failedAt dtChan transferStarted transferFinished onChainAt sealedAt "
     "deal_protocol_version miner_version"
 )
-_FORMULA_STARTS = frozenset(FORMULA_STARTS)
 _BOOLEANS = {True: "true", False: "false"}
 
 Pieces = Iterable[bytes]
@@ -79,7 +78,11 @@ def ndjson(pieces: Pieces) -> Iterator[bytes]:
 
 def _on_one_line(record: bytes) -> bytes:
     """A node formats its answer when it is asked to; strings hold no line breaks in JSON."""
-    return msgspec.json.format(record, indent=-1) if b"\n" in record else record
+    return msgspec.json.format(record, indent=-1) if is_on_lines(record) else record
+
+
+def is_on_lines(record: bytes) -> bool:
+    return b"\n" in record or b"\r" in record
 
 
 def contents_csv(pieces: Pieces) -> Iterator[bytes]:
@@ -99,15 +102,17 @@ def _csv(pieces: Pieces, wanted: str, decode: Decode, columns: list[str]) -> Ite
             lines = StringIO(newline="")
             csv.writer(lines, lineterminator="\r\n").writerows(
                 # Numbers need no look: a call for each cell would take half of the time.
-                [value if value.__class__ is int else _cell(value) for value in as_tuple(record)]
+                [value if value.__class__ is int else cell(value) for value in as_tuple(record)]
                 for record in block
             )
             yield lines.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """A value of Estuary's for a cell of CSV."""
     if value.__class__ is str:
-        return f"'{value}" if value[:1] in _FORMULA_STARTS else value
+        is_unsafe = value[:1] in MAYBE_FORMULA_STARTS and is_formula(value)
+        return f"'{value}" if is_unsafe else value
     if value.__class__ is bool:
         return _BOOLEANS[value]
     if value.__class__ in {dict, list}:  # of a later Estuary
