@@ -54,7 +54,14 @@ def cancel(actor: Actor, row: PreparedExport) -> bool:
     with transaction.atomic():
         if not rows.update(cancel_requested=True):
             return False
-        record_action(actor, Action.EXPORT_STOP_REQUESTED, Outcome.STARTED, detail=detail)
+        other = row.member if row.member != actor.member else None  # a part of a team export
+        record_action(
+            actor,
+            Action.EXPORT_STOP_REQUESTED,
+            Outcome.STARTED,
+            on_behalf_of=other,
+            detail=detail,
+        )
         # Another claim would be the newer one: a worker that claims it right now loses the row.
         unclaimed = rows.filter(workers.nobody_holds("claimed_by"))
         is_ours = unclaimed.update(
@@ -68,7 +75,8 @@ def cancel(actor: Actor, row: PreparedExport) -> bool:
             file_key="",
         )
         if is_ours:
-            record_action(actor, Action.EXPORT_PREPARE_CANCELLED, detail=detail)
+            cancelled = Action.EXPORT_PREPARE_CANCELLED
+            record_action(actor, cancelled, on_behalf_of=other, detail=detail)
     if is_ours and row.file_name:
         delete_or_leave(file_store(), row.file_name)
     return True

@@ -168,7 +168,7 @@ def _fetch_under_lease(
 ) -> None:
     client, store = client_for(stored, actor), file_store()
     expected = _expected_size(row, actor, stored)
-    room = Room(store, row.token_hash, expected)
+    room = Room(store, row.token_hash, expected, is_team_part=row.team_export_id is not None)
     if row.file_name:  # of a try that was cut short
         delete_or_leave(store, row.file_name)
     key, sealed = new_file_key(str(row.number)) if settings.EXPORT_SEALED else (None, "")
@@ -262,6 +262,9 @@ def _verify(row: PreparedExport, actor: Actor) -> None:
     now = timezone.now()
     facts |= {"ended_at": now, "expires_at": now + timedelta(days=settings.EXPORT_DAYS)}
     with transaction.atomic():
+        # A small file is read faster than `progress` looks.
+        if PreparedExport.objects.filter(pk=row.pk, cancel_requested=True).exists():
+            raise Cancelled
         claims.conclude(row, again_at=facts["expires_at"], state=State.READY, **facts)
         detail: dict[str, str | int] = {
             "export": str(row.number),

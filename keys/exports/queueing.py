@@ -28,7 +28,7 @@ def queue_export(
 
     Admins have it prepared as a part of a team export.
     """
-    Room(file_store(), stored.token_hash)
+    Room(file_store(), stored.token_hash, is_team_part=team_export is not None)
     try:
         with transaction.atomic():
             row = PreparedExport.objects.create(

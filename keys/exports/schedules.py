@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from keys.actors import Actor
 from keys.audit.record import record_action
-from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Action, Outcome
+from keys.exports.messages import failed_message
 from keys.exports.queueing import AlreadyPreparing, queue_export
 from keys.exports.room import NoRoom
 from keys.jobs import claims
-from keys.models import ExportSchedule, StoredToken
-
-logger = logging.getLogger("estuary_admin.keys")
+from keys.models import ExportSchedule, PreparedExport, StoredToken
+from keys.notices.outbox import enqueue
 
 Every = ExportSchedule.Every
 #: In TIME_ZONE; members follow one another within the hour, so that Estuary is asked evenly.
@@ -54,12 +54,30 @@ def _run(row: ExportSchedule) -> None:
         if stored is None:
             return
         stored.member = row.member
+        actor = Actor.for_job("export-schedule", row.member)
         try:
-            queue_export(Actor.for_job("export-schedule", row.member), stored)
+            queue_export(actor, stored)
         except AlreadyPreparing:
             pass  # this one will do
         except NoRoom as error:
-            logger.warning("scheduled_export_without_room", extra={"reason": error.reason})
+            _tell_failure(actor, stored, error)
+
+
+def _tell_failure(actor: Actor, stored: StoredToken, error: NoRoom) -> None:
+    """The member expects an export: its row and its message say why there is none."""
+    failed = PreparedExport.objects.create(
+        member=stored.member,
+        token_hash=stored.token_hash,
+        node=settings.ESTUARY_API_URL.netloc[:253],
+        state=PreparedExport.State.FAILED,
+        due_at=None,
+        ended_at=timezone.now(),
+        reason=error.reason,
+        sentence=error.sentence,
+    )
+    detail = {"export": str(failed.number), "reason": error.reason}
+    record_action(actor, Action.EXPORT_PREPARE_FAILED, Outcome.FAILED, detail=detail)
+    enqueue(failed.member, failed_message(failed))
 
 
 def next_run(every: str, member_id: int) -> datetime:

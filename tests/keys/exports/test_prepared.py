@@ -270,6 +270,59 @@ def test_an_answer_that_is_valid_for_its_connection_but_no_export_is_not_ready(
     assert only().state == "failed"
 
 
+@pytest.mark.parametrize("version", [r"\ud800", r"a\u0000b"])
+def test_an_answer_that_the_database_cannot_store_ends_the_export(
+    owner: Client, worker: Worker, node: Sandbox, version: str
+) -> None:
+    body = '{"Version":"%s","Date":"x","Version1":{"Contents":[],"Deals":[]}}' % version  # noqa: UP031
+    node.set_fault("export", Fault("html", body=body))
+    owner.post(PREPARE)
+
+    prepare_due()
+
+    assert (only().state, only().reason) == ("failed", "unexpected-reply")
+
+
+def test_it_is_cancelled_while_a_small_file_is_checked(
+    owner: Client, worker: Worker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = preparing._checked_file
+
+    def cancelling(*arguments: Any) -> Any:
+        owner.post(f"{page_of(only())}cancel/")
+        return check(*arguments)
+
+    monkeypatch.setattr(preparing, "_checked_file", cancelling)
+    owner.post(PREPARE)
+
+    prepare_due()
+
+    assert only().state == "cancelled"
+    assert list(folder.iterdir()) == []
+    assert Message.objects.count() == 0
+
+
+@pytest.mark.parametrize("when", ["asked for", "prepared"])
+def test_a_storage_that_does_not_answer_is_told(
+    owner: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def stale(_: FolderStore) -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    if when == "prepared":
+        owner.post(PREPARE)
+    monkeypatch.setattr(FolderStore, "free_bytes", stale)
+    if when == "asked for":
+        answer = owner.post(PREPARE, follow=True)
+        assert not PreparedExport.objects.exists()
+    else:
+        prepare_due()
+        assert (only().state, only().reason) == ("failed", "storage")
+        answer = owner.get(page_of(only()))
+
+    assert "The storage for exports does not answer" in words_of(answer)
+
+
 def test_an_account_too_large_for_estuary_has_its_own_sentence(
     alice: User, node: Sandbox, worker: Worker, folder: Path
 ) -> None:

@@ -11,10 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys.audit.vocabulary import Action
 from keys.exports.preparing import prepare_due
 from keys.exports.room import NoRoom
 from keys.exports.schedules import next_run, run_due
-from keys.models import ExportSchedule, PreparedExport, StoredToken, Worker
+from keys.models import ExportSchedule, Message, PreparedExport, StoredToken, Worker
 from tests.conftest import signed_in
 from tests.keys.evidence import audited, last_row, words_of
 from tests.keys.exports.conftest import PREPARE
@@ -102,10 +103,10 @@ def test_nothing_is_prepared_for_an_inactive_member(
     assert ExportSchedule.objects.exists()
 
 
-def test_without_room_the_next_one_is_tried(
-    owner: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch
+def test_without_room_the_member_is_told_and_the_next_one_is_tried(
+    owner: Client, alice: User, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise NoRoom("quota")
 
     owner.post(SCHEDULE, {"every": "week"})
@@ -117,6 +118,31 @@ def test_without_room_the_next_one_is_tried(
     due_at = ExportSchedule.objects.get().due_at
     assert due_at is not None
     assert due_at > datetime.now(UTC)
+    row = PreparedExport.objects.get()
+    assert (row.state, row.reason, row.due_at) == ("failed", "quota", None)
+    assert "take all the room" in words_of(owner.get(f"/exports/{row.number}/"))
+    message = Message.objects.get(member=alice)
+    assert message.subject == "Your export could not be prepared"
+    assert last_row(Action.EXPORT_PREPARE_FAILED).on_behalf_of == alice
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "every", "due"),
+    [
+        ("Europe/Berlin", "2027-03-27T12:00+01:00", "week", "2027-03-29T03:05+02:00"),
+        ("Europe/Berlin", "2027-10-31T02:30+01:00", "week", "2027-11-01T03:05+01:00"),
+        ("America/New_York", "2027-10-31T12:00-04:00", "month", "2027-11-01T03:05-04:00"),
+        ("America/New_York", "2027-11-07T01:30-05:00", "week", "2027-11-08T03:05-05:00"),
+        ("Pacific/Auckland", "2027-01-31T23:59+13:00", "month", "2027-02-01T03:05+13:00"),
+        ("UTC", "2028-02-29T12:00+00:00", "month", "2028-03-01T03:05+00:00"),
+    ],
+)
+def test_the_hour_is_that_of_the_consoles_clock(
+    settings: Any, zone: str, now: str, every: str, due: str
+) -> None:
+    settings.TIME_ZONE = zone
+    with time_machine.travel(datetime.fromisoformat(now), tick=False):
+        assert next_run(every, 125) == datetime.fromisoformat(due)
 
 
 def test_schedules_are_their_members_own(owner: Client, carol: User) -> None:
