@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,16 +17,18 @@ from tests.support.console import ROOT, Console
 
 #: Taken by `member`, one for each test.
 NAMES = CONNECTED[:3]
+ADMIN = "admin"
 
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console of its own, because a worker sends notices to every member."""
     with Sandbox(rate_limit=None) as node:
-        members = [
+        members: list[dict[str, Any]] = [
             {"name": name, "token": node.add_key(node.add_user(name), label="console")}
             for name in NAMES
         ]
+        members.append({"name": ADMIN, "admin": True})
         with Console(tmp_path_factory.mktemp("worked"), node, members) as running:
             yield running
 
@@ -113,3 +116,34 @@ def test_it_is_cancelled_while_it_waits(
     page.get_by_role("button", name="Cancel export").click()
 
     expect(page.locator("#export")).to_have_attribute("data-state", "cancelled", timeout=30_000)
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_the_page_of_a_team_export_shows_its_progress_until_it_is_ready(
+    open_page: Callable[..., Page], phone: dict[str, Any], console: Console, *, has_scripts: bool
+) -> None:
+    console.node.set_fault("export", Fault("delay", seconds=2))
+    page = open_page() if has_scripts else open_page(java_script_enabled=False, **phone)
+    sign_in(page, Member(ADMIN, console.node.state.users[NAMES[0]], ""))
+    page.goto("/exports/")
+
+    page.get_by_role("button", name="Prepare team export").click()
+
+    state = page.locator("#team-export")
+    expect(state).to_have_attribute("data-state", "running")
+    expect(page.get_by_role("progressbar")).to_have_attribute("max", "3")
+    seen: set[str] = set()
+    for _ in range(120):
+        seen.update(re.findall("[0-9] of 3 members are done", state.inner_text()))
+        if state.get_attribute("data-state") == "ready":
+            break
+        page.wait_for_timeout(250)
+        if not has_scripts:
+            page.get_by_role("link", name="Reload to see how far it is").click()
+    assert len(seen) > 1  # it moves
+    expect(page.get_by_text("3 of 3 members are in the archive")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download archive").click()
+    assert download.value.suggested_filename.startswith("estuary-team-export-")
