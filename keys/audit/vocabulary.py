@@ -252,9 +252,14 @@ class Action(StrEnum):
         "Preparation of an export cancelled",
         INFO,
     )
-    EXPORT_DOWNLOADED = "export:downloaded", "Prepared export downloaded", NOTICE, "sensitive_read"
+    EXPORT_DOWNLOADED = (
+        "export:downloaded",
+        "Download of a prepared export",
+        NOTICE,
+        "sensitive_read",
+    )
     EXPORT_SCHEDULED = "export:scheduled", "Schedule of exports changed", INFO
-    EXPORTS_COMPARED = "export:compared", "Exports compared", INFO
+    EXPORTS_COMPARED = "export:compared", "Comparison of exports", INFO
     EXPORT_DELETED = "export:deleted", "Prepared export deleted", NOTICE, "sensitive_delete"
     EXPORT_EXPIRED = "export:expired", "Prepared export expired", INFO, "sensitive_delete"
     TEAM_EXPORT_REQUESTED = "export:team-requested", "Team export requested", NOTICE
@@ -262,7 +267,7 @@ class Action(StrEnum):
     TEAM_EXPORT_CANCELLED = "export:team-cancelled", "Team export cancelled", INFO
     TEAM_EXPORT_DOWNLOADED = (
         "export:team-downloaded",
-        "Team export downloaded",
+        "Download of a team export",
         NOTICE,
         "sensitive_read",
     )

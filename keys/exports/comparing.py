@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from estuary_admin.secrets.sealing import SealBroken
+from keys.actors import Actor
+from keys.audit.record import record_action
+from keys.audit.vocabulary import Action, Outcome
+from keys.exports.delivery import reader_of
 from keys.exports.differences import Differences, Open, find_differences, list_of
 from keys.exports.document import Malformed
 from keys.exports.file_store import delete_or_leave, file_store
 from keys.exports.progress import ShuttingDown
 from keys.exports.sealed_files import (
     FileBroken,
-    SealedReader,
     SealedWriter,
-    file_key,
     new_file_key,
 )
 from keys.jobs import claims, workers
@@ -32,12 +36,12 @@ MAX_TRIES = 5
 def compare_due() -> None:
     """Work off the comparisons that members asked for."""
     rows = ExportComparison.objects.filter(state__in=[State.QUEUED, State.RUNNING])
-    claims.work_off(rows.select_related("old", "new"), _compare)
+    claims.work_off(rows.select_related("old", "new__member"), _compare)
 
 
 def _compare(row: ExportComparison) -> None:
     if row.tries >= MAX_TRIES:
-        claims.conclude(row, state=State.FAILED)
+        _end(row, State.FAILED, Outcome.FAILED)
         return
     name = f"{row.number.hex}-list-{row.tries + 1}"
     key, sealed = new_file_key(str(row.number)) if settings.EXPORT_SEALED else (None, "")
@@ -52,9 +56,16 @@ def _compare(row: ExportComparison) -> None:
     except (FileBroken, Malformed, SealBroken, OSError) as error:
         logger.warning("exports_not_compared", extra={"reason": type(error).__name__})
         delete_or_leave(file_store(), name)
-        claims.conclude(row, state=State.FAILED, file_key="")
+        _end(row, State.FAILED, Outcome.FAILED, file_key="")
     else:
-        claims.conclude(row, state=State.DONE, counts=found.counts)
+        _end(row, State.DONE, Outcome.DONE, counts=found.counts)
+
+
+def _end(row: ExportComparison, state: str, outcome: Outcome, **changes: Any) -> None:
+    actor = Actor.for_job("export-compare", row.new.member)
+    with transaction.atomic():
+        claims.conclude(row, state=state, **changes)
+        record_action(actor, Action.EXPORTS_COMPARED, outcome, detail=row.facts)
 
 
 def _save(row: ExportComparison, **changes: object) -> None:
@@ -68,8 +79,7 @@ def _save(row: ExportComparison, **changes: object) -> None:
 def _opener(export: PreparedExport) -> Open:
     def pieces() -> Iterator[bytes]:
         with file_store().open(export.file_name) as file:
-            key = file_key(str(export.number), export.file_key)
-            for piece in SealedReader(file, key).pieces():
+            for piece in reader_of(file, export).pieces():
                 _check()
                 yield piece
 

@@ -51,7 +51,7 @@ def export_compare_list(request: AppRequest) -> HttpResponseBase:
     if pair is None or row is None or row.state != ExportComparison.State.DONE:
         raise Http404("No such comparison.")
     try:
-        delivery = comparisons.list_file(row)
+        delivery = comparisons.list_file(actor_of(request), row)
     except StorageAway:
         messages.error(request, "The storage for exports does not answer. Try again later.")
         return go_to(request, _page_of(pair))

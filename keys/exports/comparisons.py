@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
-from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Action, Outcome
 from keys.exports.delivery import Delivery, NoFile, closed_on_failure, opened
 from keys.exports.prepared import of_member
 from keys.exports.sealed_files import SealedReader, file_key
@@ -18,14 +19,13 @@ from keys.jobs.queues import wake
 from keys.jobs.tasks import compare_exports
 from keys.models import ExportComparison, PreparedExport
 
-READY = PreparedExport.State.READY
+State = ExportComparison.State
 
 
 def find_pair(member: User, old: UUID, new: UUID) -> tuple[PreparedExport, PreparedExport] | None:
     """Two different exports of a member that are ready; None otherwise."""
-    found = {
-        row.number: row for row in of_member(member).filter(state=READY, number__in=[old, new])
-    }
+    rows = of_member(member).filter(number__in=[old, new])
+    found = {row.number: row for row in rows if row.has_file}
     return (found[old], found[new]) if len(found) == 2 else None
 
 
@@ -34,22 +34,28 @@ def find(old: PreparedExport, new: PreparedExport) -> ExportComparison | None:
 
 
 def compare(actor: Actor, old: PreparedExport, new: PreparedExport) -> ExportComparison:
-    """Have the worker compare two exports; once is enough. Raises TooOften."""
+    """Have the worker compare two exports, again only after a failure. Raises TooOften."""
     throttles.check(actor, Action.EXPORTS_COMPARED)
     with transaction.atomic():
         row, is_new = ExportComparison.objects.get_or_create(old=old, new=new)
-        if is_new:
-            detail = {"old": str(old.number), "new": str(new.number)}
-            record_action(actor, Action.EXPORTS_COMPARED, detail=detail)
+        failed = ExportComparison.objects.filter(pk=row.pk, state=State.FAILED)
+        again = {"state": State.QUEUED, "tries": 0, "due_at": timezone.now()}
+        if is_new or failed.update(**again):
+            record_action(actor, Action.EXPORTS_COMPARED, Outcome.STARTED, detail=row.facts)
             wake(compare_exports)
     return row
 
 
-def list_file(row: ExportComparison) -> Delivery:
-    """The list of differences; raises NoFile, StorageAway or SealBroken."""
-    if row.state != ExportComparison.State.DONE:
+def list_file(actor: Actor, row: ExportComparison) -> Delivery:
+    """The list of differences, and the record that its download begins.
+
+    Raises NoFile, StorageAway or SealBroken.
+    """
+    if row.state != State.DONE:
         raise NoFile
     file = opened(row.file_name)
     with closed_on_failure(file):
         reader = SealedReader(file, file_key(str(row.number), row.file_key))
+        detail = row.facts | {"form": "changes.csv"}
+        record_action(actor, Action.EXPORT_DOWNLOADED, Outcome.STARTED, detail=detail)
     return Delivery(file, reader.pieces())

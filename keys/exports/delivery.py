@@ -16,7 +16,7 @@ from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.storage.connections import release_connection
 from keys.actors import Actor
 from keys.audit.record import record_action
-from keys.audit.vocabulary import Action
+from keys.audit.vocabulary import Action, Outcome
 from keys.exports.document import Malformed
 from keys.exports.file_store import OpenFile, file_store
 from keys.exports.forms_of_export import FORMS
@@ -27,7 +27,7 @@ logger = logging.getLogger("estuary_admin.keys")
 
 #: A reader that takes none of these in EXPORT_IDLE seconds takes nothing worth waiting for.
 PIECE_BYTES = 64 * 1024
-#: A download that is resumed within this time has one row in the audit.
+#: A download that goes on within this time has no further row in the audit.
 SAME_DOWNLOAD = timedelta(hours=1)
 _not_in_names = re.compile(r"[^\w.@+-]")
 
@@ -56,7 +56,7 @@ def opened(name: str) -> OpenFile:
 
 
 @contextlib.contextmanager
-def closed_on_failure(file: OpenFile) -> Iterator[None]:
+def closed_on_failure(file: OpenFile | Delivery) -> Iterator[None]:
     """Close a file that turns out to be of no use; raises NoFile or StorageAway for its faults."""
     try:
         yield
@@ -100,28 +100,46 @@ class Delivery:
 def deliver(
     actor: Actor, row: PreparedExport, form: str, start: int = 0, end: int | None = None
 ) -> Delivery:
-    """Open the file, and record the download; raises NoFile, StorageAway or SealBroken.
+    """Open the file, and record that its download begins.
 
-    `start` and `end` are for the form "json" alone.
+    `start` and `end` are for the form "json" alone. Raises NoFile, StorageAway or SealBroken.
     """
+    delivery = open_document(row, form, start, end)
+    with closed_on_failure(delivery):
+        _record(actor, row, form, start)
+    return delivery
+
+
+def open_document(
+    row: PreparedExport, form: str, start: int = 0, end: int | None = None
+) -> Delivery:
+    """Open the file without handing it out; raises as `deliver` does."""
     if not row.has_file:
         raise NoFile
     file = opened(row.file_name)
     with closed_on_failure(file):
-        reader = SealedReader(file, file_key(str(row.number), row.file_key))
-        _record(actor, row, form)
+        reader = reader_of(file, row)
     make: Callable[..., Iterator[bytes]] | None = FORMS[form].make
     return Delivery(file, make(reader.pieces()) if make else reader.pieces(start, end))
 
 
-def _record(actor: Actor, row: PreparedExport, form: str) -> None:
+def reader_of(file: OpenFile, row: PreparedExport) -> SealedReader:
+    """The document in an open file; raises FileBroken, SealBroken or OSError."""
+    reader = SealedReader(file, file_key(str(row.number), row.file_key))
+    if reader.size != row.size:  # nothing but this tells when exports are not sealed
+        raise FileBroken
+    return reader
+
+
+def _record(actor: Actor, row: PreparedExport, form: str, start: int) -> None:
+    """Record the beginning: how much of the file its reader takes, only the reader knows."""
     detail: dict[str, str | int] = {"export": str(row.number), "form": form}
-    if not is_recorded(actor, Action.EXPORT_DOWNLOADED, detail):
-        record_action(actor, Action.EXPORT_DOWNLOADED, detail=detail)
+    if not start or not is_recorded(actor, Action.EXPORT_DOWNLOADED, detail):
+        record_action(actor, Action.EXPORT_DOWNLOADED, Outcome.STARTED, detail=detail)
 
 
 def is_recorded(actor: Actor, action: Action, detail: dict[str, str | int]) -> bool:
-    """Whether this download has a row already, because it is being resumed."""
+    """Whether the download that goes on has a row already."""
     facts = {f"detail__{name}": value for name, value in detail.items()}
     before = AuditEntry.objects.filter(
         actor=actor.member, action=action, at__gt=timezone.now() - SAME_DOWNLOAD, **facts

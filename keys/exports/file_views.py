@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
+from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
@@ -17,10 +18,18 @@ from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import signed_in
 from keys.actors import actor_of
-from keys.exports.delivery import Delivery, NoFile, StorageAway, deliver, file_name, manifest
+from keys.exports.delivery import (
+    Delivery,
+    NoFile,
+    StorageAway,
+    deliver,
+    file_name,
+    manifest,
+    open_document,
+)
 from keys.exports.forms_of_export import FORMS
 from keys.exports.prepared_views import own_export
-from keys.exports.ranges import ByteRange, NotSatisfiable, wanted_range
+from keys.exports.ranges import ByteRange, NotSatisfiable, is_one_range, wanted_range
 from keys.http import AppRequest
 from keys.models import PreparedExport
 
@@ -33,7 +42,9 @@ NO_CONTENT = "sandbox; default-src 'none'"  # a file must not act as a page of o
 def is_not_a_continuation(request: HttpRequest) -> bool:
     """A download that began with a fresh proof may go on in the same session without another."""
     number = str(request.resolver_match.kwargs["number"]) if request.resolver_match else ""
-    return "Range" not in request.headers or number not in request.session.get(PROVED, [])
+    is_range = is_one_range(request.headers.get("Range", ""))
+    goes_on = is_range and request.GET.get("form", "json") == "json"
+    return not goes_on or number not in request.session.get(PROVED, [])
 
 
 @require_safe
@@ -46,20 +57,19 @@ def export_file(request: AppRequest, number: UUID) -> HttpResponseBase:
     if not row.has_file:
         return _no_file(request, row)
     etag = f'"{row.sha256}"'
+    if not FORMS[form].make and (answer := get_conditional_response(request, etag=etag)):
+        return answer
     try:
         wanted = _range_of(request, row, form, etag)
     except NotSatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{row.size}"})
-    if request.method == "HEAD":
-        return _with_headers(HttpResponse(), row, form, wanted, etag)
     try:
-        delivery = deliver(actor_of(request), row, form, wanted.start, wanted.end)
+        response = _begun(request, row, form, wanted)
     except (NoFile, SealBroken):
         return _no_file(request, row)
     except StorageAway:
         return storage_away(request, reverse("keys:export", args=[row.number]))
-    remember_proof(request, row.number)
-    return _with_headers(streamed(request, delivery), row, form, wanted, etag)
+    return _with_headers(response, row, form, wanted, etag)
 
 
 @require_safe
@@ -73,12 +83,31 @@ def export_manifest(request: AppRequest, number: UUID) -> HttpResponse:
     return HttpResponse(manifest(row), content_type="application/json", headers=headers)
 
 
+def _begun(
+    request: AppRequest, row: PreparedExport, form: str, wanted: ByteRange
+) -> HttpResponseBase:
+    """The download; HEAD says what it would be. Raises NoFile, StorageAway or SealBroken."""
+    if request.method == "HEAD":
+        open_document(row, form).close()
+        # Another form has no length before it is made, and Django would say 0.
+        return StreamingHttpResponse(()) if FORMS[form].make else HttpResponse()
+    delivery = deliver(actor_of(request), row, form, wanted.start, wanted.end)
+    remember_proof(request, row.number)
+    return streamed(request, delivery)
+
+
 def _range_of(request: AppRequest, row: PreparedExport, form: str, etag: str) -> ByteRange:
     """Only the stored document can be resumed: other forms have no length before they are made."""
     if FORMS[form].make:
         return ByteRange(0, row.size, is_part=False)
-    header, if_range = (request.headers.get(name, "") for name in ("Range", "If-Range"))
-    return wanted_range(header, if_range, row.size, etag)
+    return wanted_range(*range_headers(request), row.size, etag)
+
+
+def range_headers(request: HttpRequest) -> tuple[str, str]:
+    """`Range` and `If-Range`, which have a meaning for GET alone (RFC 9110, 14.2)."""
+    if request.method != "GET":
+        return "", ""
+    return request.headers.get("Range", ""), request.headers.get("If-Range", "")
 
 
 def _with_headers(
@@ -122,9 +151,20 @@ def remember_proof(request: AppRequest, number: UUID) -> None:
 
 def storage_away(request: AppRequest, page: str) -> HttpResponseBase:
     sentence = "The storage for exports does not answer. Try again later."
-    if "Range" in request.headers:  # a program that resumes follows no redirect to a page
-        headers = {"Retry-After": str(RETRY_SECONDS)}
-        return HttpResponse(f"{sentence}\n", "text/plain", status=503, headers=headers)
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return told(request, sentence, page, status=503, headers=headers)
+
+
+def told(
+    request: AppRequest,
+    sentence: str,
+    page: str,
+    status: int,
+    headers: dict[str, str] | None = None,
+) -> HttpResponseBase:
+    """Why there is no file: on a page, or to a program that resumes and would take it for data."""
+    if "Range" in request.headers:
+        return HttpResponse(f"{sentence}\n", "text/plain", status=status, headers=headers)
     messages.error(request, sentence)
     return go_to(request, page)
 
@@ -133,5 +173,4 @@ def _no_file(request: AppRequest, row: PreparedExport) -> HttpResponseBase:
     sentence = "This export has no file."
     if row.has_file:
         sentence = "The file of this export cannot be read here. Prepare it again."
-    messages.error(request, sentence)
-    return go_to(request, reverse("keys:export", args=[row.number]))
+    return told(request, sentence, reverse("keys:export", args=[row.number]), status=404)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_one_range = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*")
+_one_range = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*", re.ASCII)
 
 
 class NotSatisfiable(Exception):
@@ -23,6 +23,10 @@ class ByteRange:
     @property
     def length(self) -> int:
         return self.end - self.start
+
+
+def is_one_range(header: str) -> bool:
+    return _one_range.fullmatch(header) is not None
 
 
 def wanted_range(header: str, if_range: str, size: int, etag: str) -> ByteRange:

@@ -19,8 +19,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from keys.exports.delivery import closed_on_failure, file_name, opened
-from keys.exports.sealed_files import SealedReader, file_key
+from keys.exports.delivery import closed_on_failure, file_name, opened, reader_of
 from keys.models import PreparedExport, TeamExport, TeamExportPart
 
 VERSION = 45  # the first with ZIP64
@@ -72,9 +71,12 @@ class Archive:
         return [export.member for _, export in self._ready]
 
     def confirm_files(self) -> None:
-        """Look whether each file is there; raises NoFile or StorageAway."""
+        """Look whether each file can be opened; raises NoFile, StorageAway or SealBroken."""
         for _, export in self._ready:
-            opened(export.file_name).close()
+            file = opened(export.file_name)
+            with closed_on_failure(file):
+                reader_of(file, export)
+            file.close()
 
     @cached_property
     def manifest(self) -> bytes:
@@ -144,7 +146,7 @@ def _entry(export: PreparedExport) -> Entry:
     def pieces(start: int, end: int) -> Iterator[bytes]:
         file = opened(export.file_name)
         with closed_on_failure(file):
-            reader = SealedReader(file, file_key(str(export.number), export.file_key))
+            reader = reader_of(file, export)
         with file:
             yield from reader.pieces(start, end)
 

@@ -129,22 +129,32 @@ def archive_of(row: TeamExport) -> Archive:
 
 
 def deliver(actor: Actor, row: TeamExport, archive: Archive, start: int, end: int) -> Delivery:
-    """The archive, or a part of it, and the record of the download; raises NoFile or StorageAway.
+    """The archive or a part of it, and the record that its download begins.
 
     The files are looked at before the first byte goes out, while an error can still be a page.
+    Raises NoFile, StorageAway or SealBroken.
     """
     if not start:
         archive.confirm_files()
     detail: dict[str, str | int] = {"team_export": str(row.number)}
-    if not is_recorded(actor, Action.TEAM_EXPORT_DOWNLOADED, detail):
-        with transaction.atomic():
-            _record(actor, row, Action.TEAM_EXPORT_DOWNLOADED)
-            for member in archive.members():
-                detail = {"team_export": str(row.number), "form": "zip"}
-                other = member if member != actor.member else None
-                record_action(actor, Action.EXPORT_DOWNLOADED, on_behalf_of=other, detail=detail)
+    if not start or not is_recorded(actor, Action.TEAM_EXPORT_DOWNLOADED, detail):
+        _record_download(actor, row, archive)
     pieces: Iterator[bytes] = archive.pieces(start, end)
     return Delivery(pieces, pieces)  # type: ignore[arg-type] # a generator has `close`
+
+
+def _record_download(actor: Actor, row: TeamExport, archive: Archive) -> None:
+    detail = {"team_export": str(row.number), "form": "zip"}
+    with transaction.atomic():
+        _record(actor, row, Action.TEAM_EXPORT_DOWNLOADED, Outcome.STARTED)
+        for member in archive.members():
+            record_action(
+                actor,
+                Action.EXPORT_DOWNLOADED,
+                Outcome.STARTED,
+                on_behalf_of=member if member != actor.member else None,
+                detail=detail,
+            )
 
 
 def _go_on(row: TeamExport) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,9 +21,11 @@ from keys.exports import team_exports
 from keys.exports.delivery import NoFile, StorageAway
 from keys.exports.file_views import (
     is_not_a_continuation,
+    range_headers,
     remember_proof,
     storage_away,
     streamed,
+    told,
     with_range_headers,
 )
 from keys.exports.ranges import NotSatisfiable, wanted_range
@@ -73,8 +76,8 @@ def team_export_file(request: AppRequest, number: UUID) -> HttpResponseBase:
     except StorageAway:
         return storage_away(request, _page_of(row))
     except (NoFile, SealBroken):
-        messages.error(request, "There is no archive that can be read here.")
-        return go_to(request, _page_of(row))
+        sentence = "There is no archive that can be read here."
+        return told(request, sentence, _page_of(row), status=404)
 
 
 @require_safe
@@ -124,13 +127,16 @@ def team_export_delete(request: AppRequest, number: UUID) -> HttpResponse:
 
 def _delivered(request: AppRequest, row: TeamExport, archive: Archive) -> HttpResponseBase:
     """The archive or the wanted part of it; raises NoFile, StorageAway or SealBroken."""
-    header, if_range = (request.headers.get(name, "") for name in ("Range", "If-Range"))
+    if answer := get_conditional_response(request, etag=archive.etag):
+        return answer
     try:
-        wanted = wanted_range(header, if_range, archive.size, archive.etag)
+        wanted = wanted_range(*range_headers(request), archive.size, archive.etag)
     except NotSatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{archive.size}"})
     response: HttpResponseBase = HttpResponse()
-    if request.method != "HEAD":
+    if request.method == "HEAD":
+        archive.confirm_files()
+    else:
         actor = actor_of(request)
         delivery = team_exports.deliver(actor, row, archive, wanted.start, wanted.end)
         remember_proof(request, row.number)

@@ -137,7 +137,7 @@ def _exports_page(
         "prepared_exports": prepared,
         "schedule_form": ScheduleForm(initial={"every": schedule.every if schedule else ""}),
         "schedule": schedule,
-        "comparable": [row for row in prepared if row.state == row.State.READY],
+        "comparable": [row for row in prepared if row.has_file],
         "is_admin": is_admin(request.user),
         "team_exports": team_exports.newest()[: team_exports.SHOWN],  # asked when it is shown
         "last_exports": audit_rows.of_exports(request.user),

@@ -138,6 +138,11 @@ class ExportComparison(Claimable):
     def is_final(self) -> bool:
         return self.state in {self.State.DONE, self.State.FAILED}
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """For the audit."""
+        return {"old": str(self.old.number), "new": str(self.new.number)}
+
 
 class ExportSchedule(Claimable):
     """An export that is prepared again and again; `due_at` is when the next one is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import threading
@@ -16,15 +17,17 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys.audit.vocabulary import Action
 from keys.exports import comparing, differences
 from keys.exports.comparing import compare_due
 from keys.exports.differences import find_differences, list_of
+from keys.exports.document import Malformed
 from keys.exports.preparing import delete_strays, expire_due, prepare_due
 from keys.jobs import workers
 from keys.models import ExportComparison, PreparedExport, Worker
 from keys.sandbox import Sandbox
 from tests.conftest import HTMX, signed_in
-from tests.keys.evidence import audited, words_of
+from tests.keys.evidence import audited, last_row, words_of
 from tests.keys.exports.conftest import PREPARE
 
 COMPARE = "/exports/compare/"
@@ -120,7 +123,10 @@ def test_the_worker_compares_and_the_page_tells(
     lines = b"".join(answer.streaming_content).decode().splitlines()
     assert len(lines) == 1 + sum(sum(found.values()) for found in counts.values())
     assert sum(line.startswith("appeared,content,") for line in lines) == 500
-    assert ("export:compared", "done") in audited()
+    assert [row for row in audited() if row[0] == "export:compared"] == [
+        ("export:compared", "started"),
+        ("export:compared", "done"),
+    ]
     assert delete_strays() == 0
     assert len(list(folder.iterdir())) == 3
 
@@ -216,6 +222,17 @@ def test_deleting_an_export_ends_its_comparisons(
     assert owner.get(COMPARE, pair).status_code == 404
 
 
+def test_exports_whose_time_is_over_are_not_compared_although_no_worker_runs(
+    pair: dict[str, str], owner: Client
+) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+    PreparedExport.objects.filter(number=pair["new"]).update(expires_at=timezone.now())
+
+    assert owner.get(f"{COMPARE}list/", pair).status_code == 404
+    assert owner.get(COMPARE, pair).status_code == 404
+
+
 def test_an_expired_export_ends_its_comparisons(pair: dict[str, str], owner: Client) -> None:
     owner.post(COMPARE, pair)
     compare_due()
@@ -226,3 +243,58 @@ def test_an_expired_export_ends_its_comparisons(pair: dict[str, str], owner: Cli
 
     assert not ExportComparison.objects.exists()
     assert owner.get(COMPARE, pair).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "record", [{"id": -1}, {"id": 2**64}, {"id": "x"}, {"id": None}, {"id": 1.5}]
+)
+def test_records_without_a_usable_id_cannot_be_compared(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
+    with pytest.raises(Malformed):
+        find_differences(opened([record], []), opened([], []), tmp_path, lambda: None)
+
+
+def test_fields_of_another_kind_are_listed_as_they_are(tmp_path: Path) -> None:
+    record = {"id": 1, "cid": {"/": "cid-1"}, "name": None, "size": 1.5, "miner": ["=x"]}
+    old, new = opened([], []), opened([record], [])
+
+    found = find_differences(old, new, tmp_path, lambda: None)
+
+    text = b"".join(list_of(found, old, new)).decode()
+    row = list(csv.reader(io.StringIO(text, newline="")))[1]
+    assert row == ["appeared", "content", "1", '{"/":"cid-1"}', "", "1.5", '["=x"]', "0"]
+
+
+def test_a_comparison_that_failed_is_made_again_when_its_member_asks(
+    pair: dict[str, str], owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    page = owner.post(COMPARE, pair)["Location"]
+    with monkeypatch.context() as patch:
+        patch.setattr(comparing, "find_differences", away)
+        compare_due()
+    failed = owner.get(page)
+    assert 'data-state="failed"' in failed.content.decode()
+    assert "Compare again" in words_of(failed)
+
+    owner.post(COMPARE, pair)
+    compare_due()
+
+    assert 'data-state="done"' in owner.get(page).content.decode()
+    outcomes = [outcome for action, outcome in audited() if action == "export:compared"]
+    assert outcomes == ["started", "failed", "started", "done"]
+
+
+def test_taking_the_list_is_audited(pair: dict[str, str], owner: Client) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+
+    answer: Any = owner.get(f"{COMPARE}list/", pair)
+    b"".join(answer.streaming_content)
+
+    row = last_row(Action.EXPORT_DOWNLOADED)
+    assert (row.actor_name, row.outcome) == ("alice", "started")
+    assert row.detail == {**pair, "form": "changes.csv"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -16,9 +17,11 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.audit.vocabulary import Action
+from keys.exports.file_store import FolderStore
 from keys.exports.forms_of_export import CONTENT_COLUMNS, DEAL_COLUMNS, contents_csv, ndjson
 from keys.exports.preparing import prepare_due
 from keys.exports.ranges import ByteRange, NotSatisfiable, wanted_range
+from keys.exports.sealed_files import SealedWriter
 from keys.models import AuditEntry, PreparedExport, Worker
 from keys.sandbox import Sandbox
 from tests.conftest import connect, signed_in
@@ -122,6 +125,95 @@ def test_a_head_request_tells_the_length(owner: Client, url: str, document: byte
     assert response.content == b""
 
 
+@pytest.mark.parametrize("fault", ["missing", "damaged", "sealed under a lost key", "away"])
+def test_a_head_request_says_what_a_download_would(
+    prepared: PreparedExport,
+    owner: Client,
+    url: str,
+    folder: Path,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    def away(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = folder / prepared.file_name
+    if fault == "missing":
+        file.unlink()
+    elif fault == "damaged":
+        file.write_bytes(file.read_bytes()[:-1])
+    elif fault == "away":
+        monkeypatch.setattr(FolderStore, "open", away)
+    else:
+        settings.TOKEN_SEALING_KEYS = ["YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY="]
+
+    for headers, status in (({}, 302), ({"Range": "bytes=5-"}, 503 if fault == "away" else 404)):
+        assert owner.head(url, headers=headers).status_code == status
+        assert owner.get(url, headers=headers).status_code == status
+    assert not AuditEntry.objects.filter(action=Action.EXPORT_DOWNLOADED).exists()
+
+
+def test_a_head_request_is_never_about_a_part(owner: Client, url: str, document: bytes) -> None:
+    response = owner.head(url, headers={"Range": "bytes=5-9"})
+
+    assert response.status_code == 200
+    assert response["Content-Length"] == str(len(document))
+    assert "Content-Range" not in response
+    assert owner.head(url, headers={"Range": f"bytes={len(document)}-"}).status_code == 200
+
+
+def test_a_head_request_for_another_form_tells_no_length(owner: Client, url: str) -> None:
+    assert "Content-Length" not in owner.head(url, {"form": "ndjson"})
+
+
+def test_conditions_of_a_request_are_kept(
+    prepared: PreparedExport, owner: Client, url: str, document: bytes
+) -> None:
+    """Firefox resumes with If-Match."""
+    etag = f'"{prepared.sha256}"'
+
+    def status(**headers: str) -> int:
+        answer: Any = owner.get(url, headers={"Range": "bytes=5-9", **headers})
+        if answer.streaming:
+            body_of(answer)
+        return int(answer.status_code)
+
+    assert status(if_match=etag) == status(if_match="*") == 206
+    assert status(if_match='"another"') == 412
+    assert status(if_none_match=etag) == 304
+    assert status(if_none_match='"another"') == 206
+
+
+def test_a_program_that_resumes_gets_no_page_instead_of_a_file(
+    prepared: PreparedExport, owner: Client, url: str
+) -> None:
+    PreparedExport.objects.update(expires_at=timezone.now())
+
+    answer = owner.get(url, headers={"Range": "bytes=5-"})
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "text/plain"
+    assert answer.content == b"This export has no file.\n"
+
+
+def test_a_shorter_document_is_noticed_without_a_seal(
+    owner: Client, worker: Worker, settings: Any, folder: Path
+) -> None:
+    settings.EXPORT_SEALED = False
+    owner.post(PREPARE)
+    prepare_due()
+    row = PreparedExport.objects.get()
+    with (folder / row.file_name).open("wb") as file:
+        writer = SealedWriter(file, None)
+        writer.write(b"{}")
+        writer.finish()
+
+    answer = owner.get(f"/exports/{row.number}/file/", follow=True)
+
+    assert "cannot be read here" in words_of(answer)
+
+
 @pytest.mark.parametrize("path", ["file/", "manifest.json"])
 def test_nobody_else_gets_it(prepared: PreparedExport, carol: User, path: str) -> None:
     bob = User.objects.create_user("bob")
@@ -154,6 +246,31 @@ def test_it_needs_a_fresh_proof_which_holds_for_what_is_resumed(
     session.pop("proved_at", None)
     session.save()
     assert fresh.get(url, headers={"Range": "bytes=5-"}).status_code == 302
+
+
+def test_a_range_that_is_none_and_another_form_need_a_fresh_proof(
+    owner: Client, url: str, document: bytes
+) -> None:
+    session = owner.session
+    session.pop("proved_at", None)
+    session.save()
+
+    assert owner.get(url, headers={"Range": "x"}).status_code == 302
+    for form in ("ndjson", "contents.csv"):
+        answer = owner.get(url, {"form": form}, headers={"Range": "bytes=5-"})
+        assert answer["Location"].startswith("/accounts/reauthenticate/")
+    goes_on = owner.get(url, {"form": "json"}, headers={"Range": "bytes=5-"})
+    assert body_of(goes_on) == document[5:]
+
+
+def test_every_download_is_audited_as_begun(owner: Client, url: str, document: bytes) -> None:
+    body_of(owner.get(url))
+    body_of(owner.get(url, headers={"Range": "bytes=0-9"}))
+    owner.head(url)
+
+    rows = AuditEntry.objects.filter(action=Action.EXPORT_DOWNLOADED)
+    # How much of it the reader took, the console does not know.
+    assert [row.outcome for row in rows] == ["started"] * 3
 
 
 def test_a_download_is_audited_once_however_often_it_is_resumed(
@@ -304,7 +421,10 @@ def test_csv_of_older_nodes_has_the_same_columns(
 
 
 def test_csv_is_safe_for_spreadsheets_and_quoted_as_rfc_4180_says() -> None:
-    names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\uff1d1"]
+    names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "\uff1d1", "\uff0b1", "\uff0d1"]
+    names += ["\uff20x", "\ufe631", " =1+1", "\u00a0\u3000+1", "\ufeff=1", "\u200b@x", "\v-1"]
+    unsafe = len(names)
+    names += ["1+1", "a=b", " x", "", "\u200b", "'=1"]
     names += ['say "hi", now', "two\nlines", "plain"]
     contents = [{"id": -5, "name": name} for name in names]
     whole = {"Version": "v", "Version1": {"Contents": contents, "Deals": []}}
@@ -313,7 +433,7 @@ def test_csv_is_safe_for_spreadsheets_and_quoted_as_rfc_4180_says() -> None:
 
     rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
     place = CONTENT_COLUMNS.index("name")
-    assert [row[place] for row in rows] == [f"'{name}" for name in names[:7]] + names[7:]
+    assert [row[place] for row in rows] == [f"'{name}" for name in names[:unsafe]] + names[unsafe:]
     assert {row[0] for row in rows} == {"-5"}  # a number is no formula
     assert '"say ""hi"", now"' in text
 
@@ -321,6 +441,8 @@ def test_csv_is_safe_for_spreadsheets_and_quoted_as_rfc_4180_says() -> None:
 def test_ndjson_of_a_formatted_answer_has_one_line_for_each_record() -> None:
     whole = {"Version": "v", "Version1": {"Contents": [{"id": 1}, {"id": 2}], "Deals": []}}
 
-    made = b"".join(ndjson([json.dumps(whole, indent=4).encode()]))
+    text = json.dumps(whole, indent=4)
+    made = b"".join(ndjson([text.encode()]))
 
+    assert made == b"".join(ndjson([text.replace("\n", "\r").encode()]))
     assert made == b'{"kind":"content","record":{"id":1}}\n{"kind":"content","record":{"id":2}}\n'

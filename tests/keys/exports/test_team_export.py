@@ -142,6 +142,8 @@ def test_the_archive_has_a_length_an_etag_and_ranges(ready: TeamExport, admin: C
     assert b"".join(other.streaming_content) == whole
     same: Any = admin.get(url, headers={"Range": "bytes=5-9", "If-Range": head["ETag"]})
     assert b"".join(same.streaming_content) == whole[5:10]
+    changed = admin.get(url, headers={"Range": "bytes=5-9", "If-Match": '"another"'})
+    assert changed.status_code == 412
     behind = admin.get(url, headers={"Range": f"bytes={len(whole)}-"})
     assert (behind.status_code, behind["Content-Range"]) == (416, f"bytes */{len(whole)}")
 
@@ -248,12 +250,13 @@ def test_every_member_is_told_and_both_sides_are_audited(
         assert message is not None
         assert "The admin carol exported your data" in message.text
         rows = AuditEntry.objects.filter(on_behalf_of=member, action=Action.EXPORT_DOWNLOADED)
-        assert [row.actor_name for row in rows] == ["carol"]
+        assert [(row.actor_name, row.outcome) for row in rows] == [("carol", "started")] * 2
         assert AuditEntry.objects.filter(on_behalf_of=member, action="export:prepared").exists()
         assert not Message.objects.filter(member=member, kind="export.ready").exists()
     assert "2 of 2 members" in Message.objects.filter(member=carol)[0].text
     actions = [action for action, _ in audited() if action.startswith("export:team-")]
-    assert actions == ["export:team-requested", "export:team-ended", "export:team-downloaded"]
+    assert actions[:2] == ["export:team-requested", "export:team-ended"]
+    assert actions[2:] == ["export:team-downloaded"] * 2
 
 
 @pytest.mark.parametrize("path", ["", "file/", "manifest.json", "cancel/", "retry/", "delete/"])
@@ -298,6 +301,30 @@ def test_cancelling_ends_the_parts_and_deletes_what_was_there(
     assert "ended already" in words_of(again)
 
 
+def test_an_admin_who_cancels_is_in_the_members_audit(
+    team: None, admin: Client, alice: User
+) -> None:
+    admin.post(START)
+
+    admin.post(url_of(only(), "cancel/"))
+
+    for action in (Action.EXPORT_STOP_REQUESTED, Action.EXPORT_PREPARE_CANCELLED):
+        row = AuditEntry.objects.filter(action=action, on_behalf_of=alice).get()
+        assert row.actor_name == "carol"
+
+
+def test_a_members_full_quota_does_not_keep_admins_from_the_data(
+    team: None, admin: Client, owner: Client, settings: Any
+) -> None:
+    settings.EXPORT_QUOTA_GIB = 0
+    assert "take all the room" in words_of(owner.post(PREPARE, follow=True))
+
+    admin.post(START)
+    prepare_due()
+
+    assert states() == {"alice": "ready", "bob": "ready"}
+
+
 def test_one_runs_at_a_time_and_a_second_start_leads_to_it(team: None, admin: Client) -> None:
     first, second = admin.post(START), admin.post(START)
 
@@ -338,6 +365,19 @@ def test_a_missing_file_is_told_before_the_download(
     ready: TeamExport, admin: Client, folder: Path
 ) -> None:
     next(folder.iterdir()).unlink()
+    url = url_of(ready, "file/")
+
+    answer = admin.get(url, follow=True)
+
+    assert "no archive that can be read here" in words_of(answer)
+    assert admin.head(url).status_code == 302
+    assert admin.get(url, headers={"Range": "bytes=0-"}).status_code == 404
+
+
+def test_a_file_that_cannot_be_unsealed_is_told_before_the_download(
+    ready: TeamExport, admin: Client, settings: Any
+) -> None:
+    settings.TOKEN_SEALING_KEYS = ["YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY="]
 
     answer = admin.get(url_of(ready, "file/"), follow=True)
 
