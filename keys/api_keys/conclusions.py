@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.notes.services import keep_purpose
-from keys.notices.telling import tell
+from keys.notices.telling import tell_of_new_keys
 from keys.token.stored_tokens import forget_list
 from keys.upstream import fingerprint_of
 
@@ -37,41 +38,60 @@ class Conclusion:
     reason: str = ""
 
 
+Ended = tuple[KeyCreation, Conclusion]
+
+
 def record_conclusion(
     actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion
 ) -> None:
-    """Record how a creation ended, now or as soon as the database is back.
+    """Record how one creation ended, as `record_conclusions` does."""
+    record_conclusions(actor, stored, [(record, conclusion)])
 
-    Raises nothing of the database: the key exists by then, and its token must reach the member.
-    If this process ends before, `find_out_late` judges by Estuary's list.
+
+def record_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]) -> None:
+    """Record how the creations of one form ended, now or as soon as the database is back.
+
+    Raises nothing of the database: the keys exist by then, and their tokens must reach the member,
+    so the wait for a database that is away is the same for one key and for fifty. If this process
+    ends before, `find_out_late` judges by Estuary's list.
     """
-    record.outcome, record.token_hash = conclusion.outcome, conclusion.token_hash
-    write_surely(
-        lambda: write_conclusion(actor, stored, record, conclusion), "key_creation_not_recorded"
-    )
+    for record, conclusion in ended:
+        record.outcome, record.token_hash = conclusion.outcome, conclusion.token_hash
+    write_surely(lambda: write_conclusions(actor, stored, ended), "key_creation_not_recorded")
 
 
-def write_conclusion(
-    actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion
-) -> None:
-    """Close a record and the audit, once: an earlier try may have been committed unnoticed."""
+def write_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]) -> None:
+    """Close records and the audit, once: an earlier try may have been committed unnoticed."""
     with transaction.atomic():
-        open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
-        if not open_still.update(outcome=conclusion.outcome, token_hash=conclusion.token_hash):
-            return
-        forget_list(stored)
-        record_action(
-            actor,
-            Action.KEY_CREATED,
-            AUDIT_OUTCOMES[conclusion.outcome],
-            token_hash=conclusion.token_hash,
-            detail={"reason": conclusion.reason} if conclusion.reason else None,
-        )
-        keep_purpose(actor, conclusion.token_hash, record.purpose)
-        rotations.conclude_creation(actor, record, conclusion.outcome)
+        closed = [pair for pair in ended if _close(actor, stored, *pair)]
+        _tell(actor, stored, closed)
+
+
+def _close(actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion) -> bool:
+    """Close one record; False when it was closed before."""
+    open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
+    if not open_still.update(outcome=conclusion.outcome, token_hash=conclusion.token_hash):
+        return False
+    forget_list(stored)
+    record_action(
+        actor,
+        Action.KEY_CREATED,
+        AUDIT_OUTCOMES[conclusion.outcome],
+        token_hash=conclusion.token_hash,
+        detail={"reason": conclusion.reason} if conclusion.reason else None,
+    )
+    keep_purpose(actor, conclusion.token_hash, record.purpose)
+    rotations.conclude_creation(actor, record, conclusion.outcome)
+    return True
+
+
+def _tell(actor: Actor, stored: StoredToken, closed: Sequence[Ended]) -> None:
+    """Write one message about all keys of a form."""
+    made: list[str] = []
+    unlisted: list[str] = []
+    for record, conclusion in closed:
         if conclusion.token_hash:
-            kind = "key.rotated" if rotations.is_rotation(record) else "key.created"
-            if conclusion.outcome == Outcome.UNLISTED:
-                kind = "key.unlisted"
             name = f"“{record.label}” ({fingerprint_of(conclusion.token_hash)})"
-            tell(actor, stored.member, kind, name)
+            (unlisted if conclusion.outcome == Outcome.UNLISTED else made).append(name)
+    replaces = any(rotations.is_rotation(record) for record, _ in closed[:1])  # one key at a time
+    tell_of_new_keys(actor, stored.member, made, unlisted, replaces=replaces)

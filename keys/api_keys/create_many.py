@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys import throttles
 from keys.actors import Actor
-from keys.api_keys.conclusions import Conclusion, record_conclusion
+from keys.api_keys.conclusions import Conclusion, record_conclusions
 from keys.api_keys.create import CHECK_SECONDS, UNREADABLE_LIST, Creation
 from keys.api_keys.lost_creations import find_after_lost_answer
 from keys.audit.record import record_action
@@ -75,9 +75,11 @@ def create_many(
         return _created_before(actor, nonce) or Batch([], is_repeated=True)
     answers = _ask_for_each(client, specs, listed)
     after, doubt = _list_after(actor, stored)
+    found = list(zip(records, answers, strict=True))
+    ended = [(record, _conclusion(answer, after)) for record, answer in found]
+    record_conclusions(actor, stored, ended)
     creations = [
-        _concluded(actor, stored, record, answer, after)
-        for record, answer in zip(records, answers, strict=True)
+        Creation(record, answer.created, sentence=answer.sentence) for record, answer in found
     ]
     return Batch(creations, doubt=doubt)
 
@@ -162,15 +164,12 @@ def _list_after(actor: Actor, stored: StoredToken) -> tuple[KeyList | None, str]
 
 
 @sensitive_variables("answer")
-def _concluded(
-    actor: Actor, stored: StoredToken, record: KeyCreation, answer: _Answer, after: KeyList | None
-) -> Creation:
+def _conclusion(answer: _Answer, after: KeyList | None) -> Conclusion:
     outcome, reason = answer.outcome, answer.reason
     is_certain = after is not None and not after.unreadable
     if answer.created and is_certain and after and not after.find(answer.token_hash):
         outcome, reason = Outcome.UNLISTED, "not-listed"
-    record_conclusion(actor, stored, record, Conclusion(outcome, answer.token_hash, reason))
-    return Creation(record, answer.created, sentence=answer.sentence)
+    return Conclusion(outcome, answer.token_hash, reason)
 
 
 @sensitive_variables()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.api_keys.conclusions import Conclusion, write_conclusion
+from keys.api_keys.conclusions import Conclusion, write_conclusions
 from keys.fetched import ahead_of
 from keys.models import KeyCreation, Rotation, StoredToken
 from keys.token.stored_tokens import client_for
@@ -54,7 +54,8 @@ def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> Non
         return
     if outcome is Outcome.UNKNOWN:
         return
-    write_conclusion(actor, stored, record, Conclusion(outcome, token_hash, "found-out-late"))
+    conclusion = Conclusion(outcome, token_hash, "found-out-late")
+    write_conclusions(actor, stored, [(record, conclusion)])
     record.refresh_from_db()
 
 

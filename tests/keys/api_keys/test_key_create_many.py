@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from keys.api_keys import conclusions
 from keys.api_keys.create_many import variable_of
 from keys.models import AuditEntry, KeyCreation, KeyNote
 from keys.policy.rules import Policy
@@ -193,3 +194,17 @@ def test_a_label_is_no_formula_in_the_csv(browser: Client) -> None:
     response = browser.post(URL, fields(browser, "=cmd()"))
 
     assert "&#x27;=cmd()" in text_of(response, "all-csv")
+
+
+def test_a_database_that_is_away_at_the_end_holds_the_tokens_up_only_once(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = fields(browser, "one\ntwo\nthree")
+    writes: list[str] = []
+    monkeypatch.setattr(conclusions, "write_surely", lambda _, name: writes.append(name))
+
+    response = browser.post(URL, data)
+
+    assert len(re.findall(r"EST[0-9a-f-]{36}ARY", text_of(response, "all-env"))) == 3
+    assert outcomes(response) == ["created"] * 3
+    assert len(writes) == 1  # each may wait for seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -102,3 +103,45 @@ def test_a_key_that_estuary_does_not_list_is_not_told_as_created(
     mailed.post(URL, form_of(mailed))
 
     assert [kind for kind, _ in told()] == ["key.unlisted"]
+
+
+def create_many(browser: Client, labels: str) -> None:
+    page = browser.get("/keys/new/many/").content.decode()
+    nonce = page.split('name="nonce" value="')[1].split('"')[0]
+    chosen = {"labels": labels, "lifetime": "30d", "permission": "upload", "nonce": nonce}
+    browser.post("/keys/new/many/", chosen)
+
+
+def test_keys_created_from_a_list_are_told_in_one_message(mailed: Client, node: Sandbox) -> None:
+    Message.objects.all().delete()
+
+    create_many(mailed, "one\ntwo\nthree")
+
+    [message] = Message.objects.all()
+    assert (message.kind, message.channel) == ("keys.created", "email")
+    hashes = {key.label: hash_of(token)[:8] for token, key in node.state.keys.items()}
+    one, two, three = (f"“{label}” ({hashes[label]})" for label in ("one", "two", "three"))
+    assert f"The keys {one}, {two} and {three} were created in your name" in message.text
+
+
+def test_the_message_about_a_list_says_which_key_estuary_does_not_list(
+    mailed: Client, node: Sandbox
+) -> None:
+    Message.objects.all().delete()
+    node.set_fault("create", Fault("silent-ok", times=1))
+
+    create_many(mailed, "one\ntwo")
+
+    [message] = Message.objects.all()
+    assert message.kind == "key.created"
+    assert "The key “two”" in message.text
+    assert re.search(r"Estuary answered for “one” \(.{8}\) too, but does not list", message.text)
+
+
+def test_keys_that_estuary_refused_are_not_told_of(mailed: Client, node: Sandbox) -> None:
+    Message.objects.all().delete()
+    node.set_fault("create", Fault("429"))
+
+    create_many(mailed, "one\ntwo")
+
+    assert told() == []
