@@ -9,7 +9,9 @@ it calls `confirm`.
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -40,14 +42,14 @@ class ClaimLost(Exception):
     """This worker may not go on: another one has the row, or this one was declared dead."""
 
 
-def work_off(rows: QuerySet[C], work: Callable[[C], None]) -> int:
+def work_off(rows: QuerySet[C], work: Callable[[C], None], *, for_seconds: float = math.inf) -> int:
     """Do the work on each due row of `rows`, one after another; returns on how many.
 
     A row whose work raises is tried again later, and the others go on. A row that `work` has not
-    concluded counts as done.
+    concluded counts as done. After `for_seconds` no further row is begun.
     """
-    count = 0
-    while not workers.stop_requested.is_set():
+    count, end = 0, time.monotonic() + for_seconds
+    while not workers.stop_requested.is_set() and time.monotonic() < end:
         row = claim_next(rows)
         if row is None:
             break
@@ -132,6 +134,13 @@ def due(rows: QuerySet[C]) -> QuerySet[C]:
     """
     lost = Q(failures__gt=0, due_at__gt=Now() + LONGEST_RETRY)
     return rows.filter(Q(due_at__lte=Now() + CLOCK_STEP) | lost)
+
+
+def bring_forward(rows: QuerySet[C], longest: timedelta) -> None:
+    """Make due what is further ahead than it can be: it was set under a clock that was wrong."""
+    lost = rows.filter(workers.nobody_holds("claimed_by"), due_at__gt=Now() + longest)
+    if lost.exists():  # a write takes SQLite's lock, also when it changes nothing
+        lost.update(due_at=Now())
 
 
 def confirm(row: Claimable) -> None:

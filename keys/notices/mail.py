@@ -36,8 +36,11 @@ def deliver(message: Message) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         raise _refused(max(codes, default=0)) from None
-    except smtplib.SMTPResponseException as error:
+    except smtplib.SMTPDataError as error:
         raise _refused(error.smtp_code) from None
+    except smtplib.SMTPResponseException as error:
+        # A sign-in or a sender that is refused is a mistake in EMAIL_URL or EMAIL_FROM.
+        raise DeliveryFailed(_refusal(error.smtp_code)) from None
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryFailed(
             f"The mail server could not be used: {type(error).__name__}."
@@ -47,5 +50,8 @@ def deliver(message: Message) -> None:
 
 
 def _refused(code: int) -> DeliveryFailed:
-    is_final = code >= PERMANENT_FROM_CODE
-    return DeliveryFailed(f"The mail server refused it with code {code}.", is_final=is_final)
+    return DeliveryFailed(_refusal(code), is_final=code >= PERMANENT_FROM_CODE)
+
+
+def _refusal(code: int) -> str:
+    return f"The mail server refused it with code {code}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 
@@ -29,6 +30,9 @@ DELIVER: dict[str, Callable[[Message], None]] = {
     Channel.EMAIL: mail.deliver,
     Channel.WEBHOOK: webhook.deliver,
 }
+#: After this time a thread begins no further delivery; the next wake-up goes on.
+DELIVERY_SECONDS = 20.0
+_delivering = {channel: threading.Lock() for channel in DELIVER}
 
 
 def enqueue(
@@ -46,7 +50,8 @@ def enqueue(
     routes: list[tuple[str, str]] = [(Channel.PAGE, "")] if on_page else []
     routes += _routes(member)
     if settings.HAS_MAIL_SERVER:
-        routes += [(Channel.EMAIL, address) for address in extra_mail if address != member.email]
+        beside = [(Channel.EMAIL, address) for address in extra_mail]
+        routes += [route for route in beside if route not in routes]
     if webhook_only:
         routes = [route for route in routes if route[0] == Channel.WEBHOOK]
     return Message.objects.bulk_create(
@@ -73,7 +78,10 @@ def _data_for(channel: str, content: Content) -> dict[str, object]:
 
 
 def _routes(member: User) -> list[tuple[str, str]]:
+    """The member's own channels; a disabled member is told nothing more."""
     found: list[tuple[str, str]] = []
+    if not member.is_active:
+        return found
     if settings.HAS_MAIL_SERVER and member.email:
         found.append((Channel.EMAIL, member.email))
     reminders = Reminders.objects.filter(member=member).exclude(webhook_url="").first()
@@ -83,18 +91,35 @@ def _routes(member: User) -> list[tuple[str, str]]:
 
 
 def deliver_due() -> None:
-    """Deliver every message that is due."""
-    claims.work_off(Message.objects.filter(channel__in=list(DELIVER)), _deliver)
+    """Deliver the messages that are due, each channel in one thread of this process and not for
+    long: other short work must not wait for slow receivers."""
+    for channel, lock in _delivering.items():
+        rows = Message.objects.filter(channel=channel)
+        claims.bring_forward(rows, claims.LONGEST_RETRY)
+        if lock.acquire(blocking=False):
+            try:
+                claims.work_off(
+                    rows.select_related("member"), _deliver, for_seconds=DELIVERY_SECONDS
+                )
+            finally:
+                lock.release()
 
 
 def _deliver(message: Message) -> None:
     claims.confirm(message)
     try:
+        _check_member(message)
         DELIVER[message.channel](message)
     except DeliveryFailed as error:
         _failed(message, error)
     else:
         claims.conclude(message, sent_at=timezone.now(), last_error="")
+
+
+def _check_member(message: Message) -> None:
+    """Refuse to tell a member who was disabled since the message was written."""
+    if not (message.member.is_active or message.recipient in settings.EXPIRY_FALLBACK_EMAILS):
+        raise DeliveryFailed("The member was disabled meanwhile.", is_final=True)
 
 
 def _failed(message: Message, error: DeliveryFailed) -> None:

@@ -7,15 +7,17 @@ next moment (DNS rebinding) leads nowhere else. WEBHOOK_NETWORKS allows networks
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import json
-import socket
 import time
+from http.client import HTTPException
 from urllib.parse import SplitResult, urlsplit
 
 import certifi
+import idna
 import urllib3
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -24,14 +26,17 @@ from estuary_admin.secrets.sealing import SealBroken
 from keys.models import Message, Reminders
 from keys.notices.channels import DeliveryFailed
 from keys.notices.secrets import WEBHOOK_PREFIX, webhook_secret
+from keys.upstream.deadlines import Deadline, HttpPool, TlsPool, bounded_by, look_up
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 10.0  # for one delivery, however slowly the bytes arrive
 MAX_REPLY_BYTES = 16 * 1024  # read and dropped
+#: What a receiver may answer instead of HTTP.
+TROUBLE = (urllib3.exceptions.HTTPError, HTTPException, OSError)
 GONE = 410
 OK_CODES = range(200, 300)
 
 #: IPv6 networks whose addresses hold an IPv4 address, which may be a private one.
-TUNNELS = [ipaddress.ip_network(one) for one in ("2002::/16", "2001::/32", "64:ff9b::/96")]
+TUNNELS = [ipaddress.ip_network(one) for one in ("::/96", "2002::/16", "2001::/32", "64:ff9b::/96")]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -72,29 +77,31 @@ def signed_headers(secret: str, number: str, body: bytes) -> dict[str, str]:
 def post(url: str, body: bytes, headers: dict[str, str]) -> None:
     """Post to a checked address, without redirects, cookies or proxies; raises DeliveryFailed."""
     parts = urlsplit(url)
-    address = checked_address(parts)
-    pool = _pool(parts, address)
+    deadline = Deadline(time.monotonic() + TIMEOUT_SECONDS)
+    address = checked_address(parts, deadline)
     headers = headers | {
-        "Host": parts.netloc,
+        "Host": _host_header(parts),
         "Content-Type": "application/json",
         "User-Agent": "estuary-admin",
     }
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
     try:
-        with pool:
+        with bounded_by(deadline), _pool(parts, address) as pool:
             reply = pool.urlopen(
                 "POST",
                 target,
                 body=body,
                 headers=headers,
+                timeout=deadline.left(),
                 redirect=False,
                 retries=False,
                 preload_content=False,
             )
-            reply.read(MAX_REPLY_BYTES)
+            with contextlib.suppress(*TROUBLE):  # the status has told how it went
+                reply.read(MAX_REPLY_BYTES)
             reply.close()
-    except urllib3.exceptions.HTTPError as error:
+    except TROUBLE as error:
         raise DeliveryFailed(f"The address did not answer: {type(error).__name__}.") from None
     if reply.status not in OK_CODES:
         is_final = reply.status == GONE
@@ -102,37 +109,46 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> None:
 
 
 def _pool(parts: SplitResult, address: IpAddress) -> urllib3.HTTPConnectionPool:
-    limits = urllib3.Timeout(total=TIMEOUT_SECONDS)
     if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(
-            str(address), parts.port or 80, timeout=limits, maxsize=1, retries=False
-        )
-    return urllib3.HTTPSConnectionPool(
+        return HttpPool(str(address), parts.port or 80, maxsize=1)
+    host = _ascii_host(parts)
+    return TlsPool(
         str(address),
         parts.port or 443,
-        timeout=limits,
         maxsize=1,
-        retries=False,
         cert_reqs="CERT_REQUIRED",
         ca_certs=certifi.where(),
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
+        server_hostname=host,
+        assert_hostname=host,
     )
 
 
-def checked_address(parts: SplitResult) -> IpAddress:
+def checked_address(parts: SplitResult, deadline: Deadline) -> IpAddress:
     """The address to connect to, if all that the name leads to may be talked to."""
     if problem := problem_of_url(parts):
         raise DeliveryFailed(problem, is_final=True)
-    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        found = look_up(_ascii_host(parts), port, deadline)
+    except OSError:
         raise DeliveryFailed("The name of the address cannot be resolved.") from None
     addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
     if not all(_is_allowed(address, parts.scheme) for address in addresses):
         raise DeliveryFailed("The address is not a public https address.")
     return addresses[0]
+
+
+def _ascii_host(parts: SplitResult) -> str:
+    """The host as DNS, TLS and HTTP write it; raises ValueError when no host is called so."""
+    host = parts.hostname or ""
+    return host if host.isascii() else idna.encode(host, uts46=True).decode()
+
+
+def _host_header(parts: SplitResult) -> str:
+    if parts.netloc.isascii():
+        return parts.netloc
+    host = _ascii_host(parts)
+    return f"{host}:{parts.port}" if parts.port else host
 
 
 def problem_of_url(parts: SplitResult) -> str:
@@ -143,6 +159,10 @@ def problem_of_url(parts: SplitResult) -> str:
         return "The port of the address is no number from 1 to 65535."
     if not parts.hostname or parts.username or parts.password or parts.fragment:
         return "Write an address such as https://example.com/hook, without a password."
+    try:
+        _ascii_host(parts)
+    except ValueError:
+        return "The name in the address is none that a host can have."
     if parts.scheme != "https" and not (parts.scheme == "http" and settings.WEBHOOK_NETWORKS):
         return "Write an https address."
     return ""
@@ -154,4 +174,5 @@ def _is_allowed(address: IpAddress, scheme: str) -> bool:
     if any(plain in network for network in settings.WEBHOOK_NETWORKS):
         return True
     is_tunnel = any(plain in network for network in TUNNELS if network.version == plain.version)
-    return scheme == "https" and plain.is_global and not (plain.is_multicast or is_tunnel)
+    is_local = is_tunnel or plain.is_multicast or getattr(plain, "is_site_local", False)
+    return scheme == "https" and plain.is_global and not is_local

@@ -187,7 +187,7 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     what the last address answered.
     """
     problem: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-    addresses = _look_up(host, port, deadline)
+    addresses = look_up(host, port, deadline)
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
         try:
@@ -203,7 +203,7 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise problem
 
 
-def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
+def look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
     """`getaddrinfo` within the time. It knows no timeout, so it runs in a thread of its own."""
     answer: SimpleQueue[list[Any] | OSError] = SimpleQueue()
 

@@ -261,3 +261,11 @@ def test_one_worker_holds_the_scheduler_lease_until_it_ends() -> None:
 
     assert workers.holds_scheduler_lease()
     assert workers.current() == second
+
+
+def test_a_limit_of_time_begins_no_further_row() -> None:
+    job()
+    job()
+
+    assert claims.work_off(rows(), fail, for_seconds=0) == 0
+    assert claims.work_off(rows(), lambda _: None, for_seconds=600) == 2

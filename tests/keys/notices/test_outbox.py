@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import smtplib
 import socket
+import threading
 import time
-from typing import Any
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any, Self
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
 from keys.actors import Actor
@@ -150,6 +156,8 @@ def test_a_changed_address_does_not_get_the_messages_of_the_former_one(
         "::ffff:169.254.169.254",
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
+        "::7f00:1",
+        "fec0::1",
     ],
 )
 def test_names_that_lead_inside_are_refused_at_the_time_of_connecting(
@@ -195,6 +203,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
         "https://example.com:99999/hook",
         "ftp://example.com/",
         "https:///hook",
+        "https://-ł.example/hook",
     ],
 )
 def test_what_is_no_webhook_is_refused_without_asking_anybody(
@@ -250,3 +259,154 @@ def test_a_mail_server_that_is_away_is_tried_again(
     failed = Message.objects.get(channel="email")
     assert failed.due_at
     assert failed.last_error == "The mail server could not be used: ConnectionRefusedError."
+
+
+class Dripping:
+    """A server that sends a beginning, then one byte after the other until the client has left."""
+
+    def __init__(self, beginning: bytes) -> None:
+        self._beginning = beginning
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hook"
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        client, _ = self._listener.accept()
+        with client, contextlib.suppress(OSError):
+            client.recv(65536)
+            client.settimeout(0.05)
+            client.sendall(self._beginning)
+            while True:
+                client.sendall(b"x")
+                with contextlib.suppress(TimeoutError):
+                    if not client.recv(1):
+                        return
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.WEBHOOK_NETWORKS = [ip_network("127.0.0.0/8")]
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 1.0)
+
+
+def test_a_receiver_that_answers_byte_by_byte_is_left_in_time(brief: None) -> None:
+    with (
+        Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ") as server,
+        pytest.raises(DeliveryFailed, match="did not answer"),
+    ):
+        webhook.post(server.url, b"{}", {})
+
+
+def test_a_message_got_through_although_its_answer_never_ends(brief: None) -> None:
+    with Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n") as server:
+        webhook.post(server.url, b"{}", {})
+
+
+def test_a_name_is_written_as_dns_and_http_want_it(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    asked: list[str] = []
+
+    def answer(host: str, *rest: Any, **more: Any) -> list[Any]:
+        asked.append(host)
+        return real("127.0.0.1", *rest, **more)
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+    webhook.post(f"http://łódź.example:{receiver.port}/ł", b"{}", {})
+
+    [(path, headers, _)] = receiver.posts
+    assert path == "/%C5%82"
+    assert headers["host"] == f"xn--d-uga0v6h.example:{receiver.port}"
+    assert asked[0] == "xn--d-uga0v6h.example"
+
+
+def test_slow_receivers_take_one_thread_and_hold_up_no_mail(
+    alice: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.HAS_MAIL_SERVER, alice.email = True, "alice@example.com"
+    alice.save()
+    save_choices(Actor(alice, "", ""), [7], "https://example.com/hook")
+    for _ in range(2):
+        enqueue(alice, message_for_test(alice))
+    running, at_once, mailed = [], [], []
+
+    def slow(message: Message) -> None:
+        running.append(message)
+        deliver_due()  # as another thread of this worker
+        at_once.append(len(running))
+        running.pop()
+
+    monkeypatch.setitem(outbox.DELIVER, "webhook", slow)
+    monkeypatch.setitem(outbox.DELIVER, "email", lambda _: mailed.append(len(running)))
+    webhooks_first = dict(reversed(outbox._delivering.items()))
+    monkeypatch.setattr(outbox, "_delivering", webhooks_first)
+    deliver_due()
+
+    assert at_once == [1, 1]
+    assert mailed == [1, 1]  # while a receiver was slow
+
+
+def test_a_message_written_under_a_wrong_clock_is_delivered(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    Message.objects.exclude(due_at=None).update(due_at=timezone.now() + timedelta(days=365))
+
+    deliver_due()
+
+    assert len(receiver.posts) == 1
+
+
+def test_a_disabled_member_is_told_nothing_more(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    alice.is_active = False
+    alice.save()
+    enqueue(alice, message_for_test(alice))
+
+    deliver_due()
+
+    assert receiver.posts == []
+    [message] = Message.objects.filter(channel="webhook")
+    assert message.last_error == "The member was disabled meanwhile."
+    assert message.failed_at
+
+
+def test_the_fallback_addresses_are_told_of_the_keys_of_a_disabled_member(
+    alice: User, mailed: MailServer, settings: Any
+) -> None:
+    settings.EXPIRY_FALLBACK_EMAILS = ["ops@example.com"]
+    alice.is_active = False
+    alice.save()
+
+    enqueue(alice, message_for_test(alice), extra_mail=settings.EXPIRY_FALLBACK_EMAILS)
+    deliver_due()
+
+    assert mailed.recipients == ["ops@example.com"]
+
+
+def test_a_mistake_in_the_settings_of_the_mail_server_loses_no_mail(
+    alice: User, mailed: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Any) -> None:
+        raise smtplib.SMTPAuthenticationError(535, b"wrong password")
+
+    monkeypatch.setattr(EmailMultiAlternatives, "send", refuse)
+    enqueue(alice, message_for_test(alice))
+
+    deliver_due()
+
+    message = Message.objects.get(channel="email")
+    assert message.due_at
+    assert message.last_error == "The mail server refused it with code 535."
