@@ -19,7 +19,7 @@ from estuary_admin.members import is_admin
 from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import Actor
 from keys.api_keys import key_lists
-from keys.api_keys.key_lists import Snapshot
+from keys.api_keys.key_lists import NO_OWN_KEY, Snapshot
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.jobs import claims, workers
@@ -51,6 +51,7 @@ def sync_due() -> int:
     add_missing()
     wake_reconnected()
     rows = SyncedAccount.objects.select_related("member")
+    claims.bring_forward(rows, 2 * timedelta(minutes=settings.SYNC_MINUTES))
     if claims.free_rows(rows)[: FEW + 1].count() <= FEW:
         return claims.work_off(rows, _sync)
     with ThreadPoolExecutor(THREADS, "sync") as pool:
@@ -109,8 +110,10 @@ def _sync(account: SyncedAccount) -> None:
     except UpstreamError as error:
         _conclude_in_trouble(account, stored, error.what, is_refused=error.is_about_token)
     else:
-        if listed.stale_reason:
-            _conclude_in_trouble(account, stored, listed.stale_reason, is_refused=False)
+        # For 10 seconds after its end a token may still list, and is told of no keys at all.
+        doubt = listed.stale_reason or (NO_OWN_KEY if listed.missing_own else "")
+        if doubt:
+            _conclude_in_trouble(account, stored, doubt, is_refused=False)
         else:
             _keep(account, stored, listed, stats)
 

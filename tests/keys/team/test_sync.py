@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
 
@@ -224,6 +225,22 @@ def test_a_list_in_doubt_makes_no_key_vanish(known: str, node: Sandbox, account:
     assert hash_of(known) in seen()
 
 
+def test_a_list_without_the_key_that_asked_makes_no_key_vanish(
+    known: str, node: Sandbox, token: str
+) -> None:
+    caches["key_lists"].clear()
+    node.remove_key(token)  # accepted a moment ago: the node answers 200 with an empty list
+
+    look_again()
+
+    assert drift() == []
+    assert hash_of(known) in seen()
+    assert not Message.objects.exists()
+    row = SyncedAccount.objects.get()
+    assert row.failures == 1
+    assert "does not hold the key of your stored token" in row.trouble
+
+
 def test_a_refused_token_waits_for_its_turn(known: str, node: Sandbox, token: str) -> None:
     node.set_fault("list", Fault("401-unknown"))
 
@@ -345,3 +362,28 @@ def test_a_worker_killed_between_asking_and_writing_loses_nothing(
 
 def killed(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_look_put_off_under_a_wrong_clock_is_due_all_the_same(
+    known: str, node: Sandbox, account: Account
+) -> None:
+    stranger = node.add_key(account, label="stranger")
+    caches["key_lists"].clear()
+    SyncedAccount.objects.update(due_at=timezone.now() + 365 * DAY)
+
+    sync_due()
+
+    assert drift() == [(Action.KEY_APPEARED, hash_of(stranger))]
+
+
+def test_the_notice_of_very_many_keys_names_some_and_counts_the_rest(
+    known: str, node: Sandbox, account: Account
+) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"stranger {number}")
+
+    look_again()
+
+    [notice] = Message.objects.all()
+    assert notice.text.count("- “stranger") == 50
+    assert "- and 10 more" in notice.text
