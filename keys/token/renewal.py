@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -16,7 +17,10 @@ from keys.jobs import claims
 from keys.models import ConsoleKey, KeyCreation, Rotation, StoredToken
 from keys.models.rotations import PASTED
 from keys.policy.load import current_policy
+from keys.policy.rules import PolicyRefused
 from keys.upstream import KeySpec, Permission
+
+logger = logging.getLogger("estuary_admin.keys")
 
 LABEL = "Estuary Admin"
 PURPOSE = "This console works with it"
@@ -50,7 +54,7 @@ def is_taken(rotated: Rotated) -> bool:
 
 def renews_at(stored: StoredToken | None) -> datetime | None:
     """When the console renews the key that it works with; None if it does not."""
-    if stored is None:
+    if stored is None or Permission.ALL not in current_policy().permissions:
         return None
     own = ConsoleKey.objects.filter(member=stored.member_id, token_hash=stored.token_hash).first()
     return own.due_at if own else None
@@ -84,7 +88,10 @@ def _renew(row: ConsoleKey) -> None:
     if last is None or _is_given_up(actor, stored, last):
         claims.confirm(row)
         nonce = _nonce(row, str(tries.count()))
-        rotate_key(actor, stored, Replacement(row.token_hash), _spec(), nonce, PURPOSE)
+        try:
+            rotate_key(actor, stored, Replacement(row.token_hash), _spec(), nonce, PURPOSE)
+        except PolicyRefused as error:  # it forbids full access; the member is reminded of the end
+            logger.warning("console_key_not_renewed", extra={"reason": error.sentence})
     fresh = ConsoleKey.objects.get(pk=row.pk)
     is_renewed = fresh.token_hash != row.token_hash
     claims.conclude(row, again_at=fresh.due_at if is_renewed else timezone.now() + LOOK_AGAIN)
