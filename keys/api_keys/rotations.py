@@ -114,7 +114,8 @@ def add(actor: Actor, stored: StoredToken, record: KeyCreation, plan: Plan) -> R
         creation=record,
         member=actor.known_member,
         old_hash=plan.old.token_hash,
-        old_label=plan.old.label[:200],
+        # PostgreSQL keeps no NUL, and some labels at Estuary have one.
+        old_label=plan.old.label.replace("\0", "")[:200],
         old_expiry=plan.old.expiry,
         stored_hash=stored.token_hash,
         requested_at=plan.requested_at,

@@ -222,12 +222,18 @@ def expired_among(keys: Iterable[ApiKey], own_hash: str, now: datetime) -> list[
 def name_of(key: ApiKey | None, token_hash: str) -> str:
     """A key in a sentence: by its label if it has one that shows, else by its fingerprint.
 
-    A sentence has no `<bdi>` around the label, and is kept in the session until it is shown: what
-    would change its direction is taken out, and a long label is cut.
+    A sentence has no `<bdi>` around the label, and is kept until it is shown: what would change its
+    direction is taken out, so are control characters, and a long label is cut.
     """
     kept = (key.label if key else "")[: 10 * MAX_NAME_LENGTH]
-    plain = (" " if unicodedata.bidirectional(char) in DIRECTION_CLASSES else char for char in kept)
-    label = " ".join("".join(plain).split())
+    label = " ".join("".join(" " if _is_unfit(char) else char for char in kept).split())
     if len(label) > MAX_NAME_LENGTH:
         label = f"{label[: MAX_NAME_LENGTH - 1]}…"
     return f"“{label}”" if shows_something(label) else f"Key {fingerprint_of(token_hash)}"
+
+
+def _is_unfit(char: str) -> bool:
+    """Whether a character turns a sentence around, or is one that PostgreSQL or mail refuses."""
+    return unicodedata.bidirectional(char) in DIRECTION_CLASSES or (
+        unicodedata.category(char) == "Cc"
+    )

@@ -29,14 +29,17 @@ def reminders_of(member: User) -> Reminders:
 
 
 def save_choices(actor: Actor, days: list[int], webhook_url: str) -> Reminders:
-    """Save thresholds and webhook; another address gets another secret. Raises WrongWebhook."""
+    """Save thresholds and webhook; raises WrongWebhook.
+
+    Another address gets another secret, and so does one whose secret cannot be opened any more.
+    """
     if webhook_url and (problem := problem_of_url(urlsplit(webhook_url))):
         raise WrongWebhook(problem)
     member = actor.known_member
     with transaction.atomic():
         row, _ = Reminders.objects.select_for_update().get_or_create(member=member)
         row.days = days
-        if webhook_url != row.webhook_url:
+        if webhook_url != row.webhook_url or not webhook_secret_of(row):
             row.webhook_url = webhook_url
             row.webhook_secret = secrets.new_webhook_secret(member.pk) if webhook_url else ""
         row.save(update_fields=["days", "webhook_url", "webhook_secret"])

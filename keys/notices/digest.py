@@ -32,16 +32,19 @@ class Content:
 
 
 def digest_of(member: User, reminders: Sequence[Reminder], notes: dict[str, NoteText]) -> Content:
-    """One message about all keys that are due today."""
-    rows = [_row(reminder, notes) for reminder in reminders]
+    """One message about all keys that are due today; it names those that end first."""
+    rows = [_row(reminder, notes) for reminder in reminders[:MAX_NAMED]]
     ended = sum(reminder.has_ended for reminder in reminders)
     context: dict[str, object] = {
         "member": member.get_username(),
         "rows": rows,
+        "more": len(reminders) - len(rows),
         "list_url": absolute_address(reverse("keys:key_list")),
         "settings_url": absolute_address(reverse("keys:reminders")),
     }
-    return content_of("keys.ending", _subject(len(rows), ended), "digest", context, {"keys": rows})
+    subject = _subject(len(reminders), ended)
+    data: dict[str, object] = {"keys": rows, "count": len(reminders)}
+    return content_of("keys.ending", subject, "digest", context, data)
 
 
 def test_message(member: User) -> Content:
@@ -61,6 +64,8 @@ def drift_message(member: User, appeared: Sequence[ApiKey], vanished: Sequence[A
         "vanished": [_fact(key) for key in vanished[:MAX_NAMED]],
         "appeared_count": len(appeared),
         "vanished_count": len(vanished),
+        "appeared_more": max(0, len(appeared) - MAX_NAMED),
+        "vanished_more": max(0, len(vanished) - MAX_NAMED),
         "list_url": absolute_address(reverse("keys:key_list")),
     }
     counts = [

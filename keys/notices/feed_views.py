@@ -12,6 +12,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 from django.views.decorators.http import require_safe
 
+from estuary_admin.secrets.sealing import SealBroken
 from keys.access import connected, upstream_errors_shown
 from keys.actors import Actor, actor_of
 from keys.api_keys import key_lists
@@ -38,7 +39,7 @@ def feed(request: HttpRequest, secret: str) -> HttpResponseBase:
     try:
         actor = Actor.for_job("feed", row.member)
         listed = key_lists.last_known(stored) or key_lists.current_list(stored, actor, reuse=True)
-    except UpstreamError:
+    except (UpstreamError, SealBroken):
         return HttpResponse(
             "Estuary gives no list now.",
             status=503,

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.rotations import replaced_hashes
@@ -29,8 +30,8 @@ from keys.upstream import ApiKey, UpstreamError
 
 #: In TIME_ZONE; members follow one another within the hour, so that Estuary is asked evenly.
 DIGEST_HOUR = 7
-
-
+#: More than there can be between two looks.
+LONGEST_WAIT = timedelta(days=2)
 #: With less time left than this, the console has not managed to renew its own key.
 RENEWAL_OVERDUE = timedelta(days=10)
 
@@ -42,6 +43,7 @@ class ListIsStale(Exception):
 def remind_due() -> None:
     """Look at the keys of every member whose look is due."""
     add_missing()
+    claims.bring_forward(Reminders.objects.all(), LONGEST_WAIT)
     claims.work_off(Reminders.objects.select_related("member"), _remind)
 
 
@@ -68,7 +70,10 @@ def _remind(row: Reminders) -> None:
             raise
         claims.conclude(row, again_at=next_look(row))  # the account page says what is wrong
         return
-    if listed.stale_reason:
+    except SealBroken:
+        claims.conclude(row, again_at=next_look(row))  # as above
+        return
+    if listed.stale_reason or listed.missing_own:
         raise ListIsStale
     now = listed.node_now(timezone.now())
     keys = _without_quiet(listed.keys, row, now)

@@ -86,6 +86,7 @@ def _page(request: AppRequest, form: RemindersForm) -> HttpResponse:
         "form": form,
         "has_mail_server": settings.HAS_MAIL_SERVER,
         "webhook_secret": choices.webhook_secret_of(row),
+        "has_feed": row.feed_hash is not None,
         "feed_url": absolute_address(reverse("keys:feed", args=[secret])) if secret else "",
         "notices": outbox.notices_of(request.user)[:SHOWN],
         "undelivered": outbox.undelivered()[:SHOWN] if is_admin(request.user) else None,

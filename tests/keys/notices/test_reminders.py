@@ -14,7 +14,7 @@ from django.test import Client
 from icalendar import Calendar
 
 from keys.management.commands import reseal_tokens
-from keys.models import AuditEntry, Message, Reminders
+from keys.models import AuditEntry, Message, Reminders, StoredToken
 from keys.notices.choices import feed_secret_of, reminders_of, webhook_secret_of
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -239,3 +239,71 @@ def test_who_is_signed_out_is_led_to_sign_in(method: str, db: None) -> None:
 
 def test_a_post_without_csrf_is_refused(alice: User) -> None:
     assert signed_in(alice, enforce_csrf_checks=True).post(URL, {"test": "1"}).status_code == 403
+
+
+def test_a_webhook_whose_secret_cannot_be_opened_gets_another_when_it_is_saved_again(
+    browser: Client, alice: User, settings: Any
+) -> None:
+    browser.post(URL, {"days": ["7"], "webhook_url": HOOK})
+    Reminders.objects.update(webhook_secret="sealed under another key")
+    assert "do not open the webhook's secret" in words(browser.get(URL))
+
+    browser.post(URL, {"days": ["7"], "webhook_url": HOOK})
+
+    assert webhook_secret_of(reminders_of(alice)).startswith("whsec_")
+
+
+def test_a_feed_whose_address_cannot_be_opened_is_shown_and_can_be_ended(
+    feed: str, browser: Client
+) -> None:
+    Reminders.objects.update(feed_secret="sealed under another key")
+
+    page = words(browser.get(URL))
+    assert "Your feed works" in page
+    assert "End feed" in page
+    assert Client().get(feed).status_code == 200
+
+    browser.post(URL, {"end_feed": "1"})
+    assert Client().get(feed).status_code == 404
+
+
+def test_a_feed_whose_token_cannot_be_opened_says_when_to_come_back(feed: str) -> None:
+    caches["key_lists"].clear()
+    StoredToken.objects.update(sealed="sealed under another key")
+
+    assert Client().get(feed).status_code == 503
+
+
+@pytest.mark.parametrize("method", ["head", "get"])
+def test_a_feed_answers_head_as_get(feed: str, method: str) -> None:
+    whole, response = Client().get(feed), getattr(Client(), method)(feed)
+
+    assert response.status_code == 200
+    assert response["ETag"] == whole["ETag"]
+    assert response["Content-Type"] == whole["Content-Type"]
+    assert response.content == (whole.content if method == "get" else b"")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "a\x00b\x07",
+        "\u202eevil",
+        "👩‍👩‍👧" * 60,
+        "x" * 10_000,
+        "\r\nEND:VEVENT",
+        "\ufeff\u200b",
+        "‫שלום‬",
+    ],
+)
+def test_no_label_breaks_the_feed(
+    browser: Client, node: Sandbox, account: Account, label: str
+) -> None:
+    node.add_key(account, label=label, lifetime=timedelta(days=9))
+    browser.post(URL, {"create_feed": "1"})
+    [url] = re.findall(r"http://localhost:8000(/feeds/[^<]+)", browser.get(URL).content.decode())
+
+    body = Client().get(url).content
+
+    assert len(summaries(body)) == 2
+    assert body.count(b"END:VEVENT") == 2 + body.count(b"\\nEND:VEVENT")

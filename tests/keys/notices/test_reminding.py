@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.models import Message, Reminded, Reminders, Worker
+from keys.api_keys import key_lists
+from keys.models import Message, Reminded, Reminders, StoredToken, Worker
 from keys.notes.services import NoteText, save_note
 from keys.notices.choices import save_choices
 from keys.notices.outbox import deliver_due
@@ -93,9 +95,6 @@ def test_a_key_that_crosses_the_next_threshold_is_told_of_alone(
 ) -> None:
     remind_due()
     node.add_key(account, label="new arrival", lifetime=10 * DAY)
-
-    from django.core.cache import caches
-
     caches["key_lists"].clear()
     look_again()
 
@@ -188,3 +187,82 @@ def test_keys_that_are_replaced_stay_quiet(
     assert "in 6 days" in message.text
     assert "in 12 hours" not in message.text
     assert "yesterday" not in message.text
+
+
+def test_a_digest_about_very_many_keys_names_some_and_counts_the_rest(
+    ending: list[str], node: Sandbox, account: Account, mail_server: MailServer, settings: Any
+) -> None:
+    for number in range(60):
+        node.add_key(account, label=f"sensor {number:02}", lifetime=5 * DAY)
+
+    remind_due()
+    deliver_due()
+
+    [mail] = mail_server.mails
+    assert mail["Subject"] == "[Estuary Admin] 63 keys ending soon or ended"
+    for kind in ("plain", "html"):
+        part = mail.get_body((kind,))
+        assert part
+        text = part.get_content()
+        assert text.count("/keys/") == 51  # 50 keys, and the list
+        assert "and 13 more" in text
+    assert Reminded.objects.filter(days=7).count() == 62
+    before = Message.objects.count()
+    look_again()
+    assert Message.objects.count() == before
+
+
+def test_a_label_with_control_characters_is_told_of(
+    node: Sandbox, account: Account, alice: User, token: str
+) -> None:
+    connect(alice, token)
+    node.add_key(account, label="a\x00b\x07c\nd", lifetime=DAY)
+
+    remind_due()
+
+    [message] = Message.objects.all()
+    assert "“a b c d”" in message.text
+
+
+def test_a_token_that_cannot_be_opened_waits_for_tomorrow(ending: list[str]) -> None:
+    StoredToken.objects.update(sealed="sealed under another key")
+
+    remind_due()
+
+    assert Reminders.objects.get().failures == 0
+    assert not Message.objects.exists()
+
+
+def test_a_list_without_the_key_that_asked_is_read_again_later(
+    ending: list[str], node: Sandbox, token: str
+) -> None:
+    key_lists.current_list(StoredToken.objects.get(), Actor.for_job("test"), reuse=False)
+    caches["key_lists"].clear()
+    node.remove_key(token)  # accepted a moment ago: the node answers 200 with an empty list
+
+    remind_due()
+
+    assert Reminders.objects.get().failures == 1
+
+
+def test_a_look_put_off_under_a_wrong_clock_is_due_all_the_same(ending: list[str]) -> None:
+    Reminders.objects.create(
+        member=User.objects.get(username="alice"), due_at=timezone.now() + 365 * DAY
+    )
+
+    remind_due()
+
+    assert Message.objects.exists()
+
+
+def test_a_disabled_member_gets_no_mail_and_the_fallback_addresses_do(
+    ending: list[str], alice: User, mail_server: MailServer, settings: Any
+) -> None:
+    settings.EXPIRY_FALLBACK_EMAILS = ["ops@example.com"]
+    alice.is_active = False
+    alice.save()
+
+    remind_due()
+    deliver_due()
+
+    assert mail_server.recipients == ["ops@example.com"]
