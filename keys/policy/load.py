@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from keys.policy.patterns import LabelPattern, PatternError
 from keys.policy.rules import MAX_LABEL_LENGTH, NoEnd, Policy
 from keys.upstream import Permission
 from keys.upstream.durations import DurationError, parse_lifetime
@@ -69,13 +69,14 @@ def _default(text: str, allowed: tuple[Permission, ...]) -> Permission:
     return Permission(text)
 
 
-def _label(pattern: str, example: str) -> tuple[re.Pattern[str] | None, str]:
+def _label(pattern: str, example: str) -> tuple[LabelPattern | None, str]:
     if not pattern:
         return None, ""
     try:
-        compiled = re.compile(pattern)
-    except re.error:
-        raise _wrong("POLICY_LABEL_PATTERN", pattern, "a regular expression") from None
+        compiled = LabelPattern(pattern)
+    except PatternError:
+        right = "a regular expression of RE2, which has no look-around and no back-references"
+        raise _wrong("POLICY_LABEL_PATTERN", pattern, right) from None
     if not example or len(example) > MAX_LABEL_LENGTH or not compiled.fullmatch(example):
         wanted = "a label that POLICY_LABEL_PATTERN matches as a whole: members are shown it"
         raise _wrong("POLICY_LABEL_EXAMPLE", example, wanted)

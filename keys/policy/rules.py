@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from estuary_admin.unicode_text import shows_something
+from keys.policy.patterns import LabelPattern
 from keys.upstream import PERMANENT_FROM, ApiKey, KeySpec, Permission
 from keys.upstream.durations import describe
 
@@ -32,7 +32,7 @@ class Policy:
     no_end: NoEnd = NoEnd.ALLOW
     permissions: tuple[Permission, ...] = (Permission.UPLOAD, Permission.ALL)
     default_permission: Permission = Permission.UPLOAD
-    label_pattern: re.Pattern[str] | None = None
+    label_pattern: LabelPattern | None = None
     label_example: str = ""
     is_purpose_required: bool = False
     max_keys: int | None = None
@@ -48,7 +48,7 @@ class Policy:
     def allows_label(self, label: str) -> bool:
         if self.label_pattern is None:
             return True
-        return len(label) <= MAX_LABEL_LENGTH and bool(self.label_pattern.fullmatch(label))
+        return len(label) <= MAX_LABEL_LENGTH and self.label_pattern.fullmatch(label)
 
 
 class Field(StrEnum):

@@ -13,6 +13,7 @@ from django.test import Client
 from keys.api_keys import conclusions
 from keys.api_keys.create_many import variable_of
 from keys.models import AuditEntry, KeyCreation, KeyNote
+from keys.policy.patterns import LabelPattern
 from keys.policy.rules import Policy
 from keys.sandbox import Fault, Sandbox
 from keys.upstream import hash_of
@@ -117,7 +118,7 @@ def test_no_token_is_taken_for_a_label(browser: Client, node: Sandbox, token: st
 @pytest.mark.parametrize(
     "policy",
     [
-        Policy(label_pattern=re.compile("ci-[a-z]+"), label_example="ci-web"),
+        Policy(label_pattern=LabelPattern("ci-[a-z]+"), label_example="ci-web"),
         Policy(max_keys=2),
         Policy(is_purpose_required=True),
     ],

@@ -164,3 +164,14 @@ def test_a_form_tells_all_problems_at_once() -> None:
     form = KeyCreateForm(data, policy=strict)
 
     assert set(form.errors) == {"label", "lifetime", "purpose"}
+
+
+def test_no_label_keeps_a_page_busy_with_the_pattern(
+    browser: Client, node: Sandbox, policy: Any
+) -> None:
+    policy(LABEL_PATTERN="(a+)+b", LABEL_EXAMPLE="aab")
+
+    response = submit(browser, label="a" * 200)  # Python's own `re` would take years
+
+    assert "A label must look like “aab”." in words(response)
+    assert not KeyCreation.objects.exists()

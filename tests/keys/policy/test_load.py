@@ -74,6 +74,8 @@ WRONG = [
     ("PERMISSIONS", ","),
     ("DEFAULT_PERMISSION", "everything"),
     ("LABEL_PATTERN", "("),
+    ("LABEL_PATTERN", "(?=x)y"),
+    ("LABEL_PATTERN", "[a-z]{1,9999}"),
 ]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from keys.policy.patterns import LabelPattern
 from keys.policy.rules import (
     Field,
     Finding,
@@ -24,7 +24,7 @@ STRICT = Policy(
     longest_lifetime=90 * DAY,
     no_end=NoEnd.FORBID,
     permissions=(Permission.UPLOAD,),
-    label_pattern=re.compile(r"[a-z]+-[a-z]+"),
+    label_pattern=LabelPattern(r"[a-z]+-[a-z]+"),
     label_example="ci-backup",
     is_purpose_required=True,
     max_keys=20,

@@ -254,3 +254,18 @@ def test_a_process_that_dies_at_any_step_locks_nobody_out(
     assert not Rotation.objects.exclude(sealed_candidate="").exists()
     tokens = [own, own_token(node)]
     assert not any(one in str(vars(row)) for row in Message.objects.all() for one in tokens)
+
+
+def test_a_policy_that_forbids_full_access_ends_the_promise_of_a_renewal(
+    newcomer: Client, node: Sandbox, own: str, settings: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_PERMISSIONS": "upload"}
+    make_due()
+
+    renewal.renew_due()
+
+    row = ConsoleKey.objects.get()
+    assert row.due_at
+    assert row.due_at > timezone.now()
+    assert own_token(node) == own
+    assert "made this key for itself" not in words_of(newcomer.get("/account/"))
