@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from estuary_admin.storage.connections import release_connection
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys.conclusions import Conclusion, record_conclusions
@@ -85,9 +88,21 @@ def create_many(
 
 
 def _created_before(actor: Actor, nonce: str) -> Batch | None:
+    """What became of a form that was sent before; waits while the first submit is at work."""
     found = KeyCreation.objects.filter(nonce__startswith=f"{nonce}:", member=actor.member)
-    creations = [Creation(record, is_repeated=True) for record in found.order_by("pk")]
+    records = list(found.order_by("pk"))
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT
+    while any(map(_is_under_way, records)) and time.monotonic() < end:
+        release_connection()
+        time.sleep(0.1)
+        records = list(found.order_by("pk"))
+    creations = [Creation(record, is_repeated=True) for record in records]
     return Batch(creations, is_repeated=True) if creations else None
+
+
+def _is_under_way(record: KeyCreation) -> bool:
+    patience = timedelta(seconds=settings.ESTUARY_TIMEOUT)
+    return record.outcome == Outcome.REQUESTED and not record.is_overdue(patience)
 
 
 def _claim_all(

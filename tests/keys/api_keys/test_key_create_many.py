@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from keys.api_keys import conclusions
+from keys.api_keys import conclusions, create_many
 from keys.api_keys.create_many import variable_of
 from keys.models import AuditEntry, KeyCreation, KeyNote
 from keys.policy.patterns import LabelPattern
@@ -209,3 +211,32 @@ def test_a_database_that_is_away_at_the_end_holds_the_tokens_up_only_once(
     assert len(re.findall(r"EST[0-9a-f-]{36}ARY", text_of(response, "all-env"))) == 3
     assert outcomes(response) == ["created"] * 3
     assert len(writes) == 1  # each may wait for seconds
+
+
+def test_a_second_submit_waits_for_the_first(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = fields(browser, "one\ntwo")
+    browser.post(URL, data)
+    record = KeyCreation.objects.get(label="two")
+    KeyCreation.objects.filter(pk=record.pk).update(outcome="requested", token_hash="")
+
+    def conclude() -> None:
+        record.save()
+
+    monkeypatch.setattr(create_many, "release_connection", conclude)
+
+    assert outcomes(browser.post(URL, data)) == ["created", "created"]
+
+
+def test_a_second_submit_does_not_wait_for_a_first_that_died(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = fields(browser, "one\ntwo")
+    browser.post(URL, data)
+    KeyCreation.objects.filter(label="two").update(
+        outcome="requested", token_hash="", requested_at=timezone.now() - timedelta(minutes=5)
+    )
+    monkeypatch.setattr(create_many, "release_connection", None)  # would fail if it waited
+
+    assert outcomes(browser.post(URL, data)) == ["created", "requested"]
