@@ -16,13 +16,16 @@ from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.exports.preparing import delete_strays
-from keys.models import AuditEntry, BulkChange, ExportLease, Worker
+from keys.models import AuditEntry, BulkChange, ExportLease, Message, Reminded, Worker
 
 logger = logging.getLogger("estuary_admin.keys")
 
 WORKERS_KEPT_FOR = timedelta(days=1)
 PREVIEWS_KEPT_FOR = timedelta(days=1)
 CHANGES_KEPT_FOR = timedelta(days=30)
+MESSAGES_KEPT_FOR = timedelta(days=30)
+#: Longer than from the first threshold of a key to the last look at it.
+REMINDED_KEPT_FOR = timedelta(days=90)
 
 
 def prune_audit() -> int:
@@ -87,12 +90,25 @@ def prune_changes() -> int:
     return previews.delete()[0] + ended.delete()[0]
 
 
+def prune_messages() -> int:
+    """Delete old messages that were sent, given up or dismissed, and old marks of reminders.
+
+    Returns the number of rows. Notices that nobody has dismissed stay.
+    """
+    now = timezone.now()
+    old = Message.objects.filter(due_at=None, created_at__lt=now - MESSAGES_KEPT_FOR)
+    over = old.exclude(sent_at=None, failed_at=None, read_at=None)
+    reminded = Reminded.objects.filter(at__lt=now - REMINDED_KEPT_FOR)
+    return over.delete()[0] + reminded.delete()[0]
+
+
 def prune_all() -> int:
     """Delete everything that is too old; returns the number of audit entries among it."""
     call_command("clearsessions")
     prune_leases()
     prune_workers()
     prune_changes()
+    prune_messages()
     prune_lists()
     delete_strays()
     removed = prune_audit()

@@ -107,19 +107,16 @@ def deliver_due() -> None:
 
 def _deliver(message: Message) -> None:
     claims.confirm(message)
+    if not (message.member.is_active or message.recipient in settings.EXPIRY_FALLBACK_EMAILS):
+        reason = "The member was disabled meanwhile."
+        claims.conclude(message, failed_at=timezone.now(), last_error=reason)
+        return
     try:
-        _check_member(message)
         DELIVER[message.channel](message)
     except DeliveryFailed as error:
         _failed(message, error)
     else:
         claims.conclude(message, sent_at=timezone.now(), last_error="")
-
-
-def _check_member(message: Message) -> None:
-    """Refuse to tell a member who was disabled since the message was written."""
-    if not (message.member.is_active or message.recipient in settings.EXPIRY_FALLBACK_EMAILS):
-        raise DeliveryFailed("The member was disabled meanwhile.", is_final=True)
 
 
 def _failed(message: Message, error: DeliveryFailed) -> None:

@@ -12,7 +12,8 @@ from keys.retention import prune_all
 
 class Command(BaseCommand):
     help = (
-        "Once a day: remove ended sessions, old key lists, and audit entries older than AUDIT_DAYS."
+        "Once a day: remove ended sessions, old messages and key lists, and audit entries older "
+        "than AUDIT_DAYS."
     )
 
     def handle(self, *_: Any, **__: Any) -> None:

@@ -18,7 +18,7 @@ from keys.actors import Actor
 from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, ExportLease, KeyCreation
+from keys.models import AuditEntry, ExportLease, KeyCreation, Message, Reminded
 
 pytestmark = pytest.mark.django_db
 
@@ -99,3 +99,30 @@ def test_expired_key_lists_are_deleted(
 
     assert caches["key_lists"].get("of-today") == b"labels"
     assert len(list((tmp_path / "lists").iterdir())) == 1
+
+
+def test_old_messages_are_deleted_unless_they_wait(
+    alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = timezone.now()
+    month, year = now - timedelta(days=31), now - timedelta(days=365)
+    kept = [
+        {"created_at": year, "channel": "page"},  # nobody has dismissed it
+        {"created_at": year, "channel": "email", "due_at": now},
+        {"created_at": now, "channel": "email", "sent_at": now},
+    ]
+    gone = [
+        {"created_at": month, "channel": "page", "read_at": now},
+        {"created_at": month, "channel": "email", "sent_at": month},
+        {"created_at": month, "channel": "webhook", "failed_at": month, "failures": 30},
+    ]
+    for fields in [*kept, *gone]:
+        Message.objects.create(**{"member": alice, "due_at": None} | fields)
+    for at in (month, year):
+        Reminded.objects.create(member=alice, token_hash=f"{at:%Y}", days=7, at=at)
+
+    pruned(capsys)
+
+    assert Message.objects.count() == len(kept)
+    assert not Message.objects.exclude(read_at=None).exists()
+    assert [mark.at for mark in Reminded.objects.all()] == [month]

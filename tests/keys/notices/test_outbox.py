@@ -381,6 +381,7 @@ def test_a_disabled_member_is_told_nothing_more(
     [message] = Message.objects.filter(channel="webhook")
     assert message.last_error == "The member was disabled meanwhile."
     assert message.failed_at
+    assert not outbox.undelivered().exists()  # nothing for admins to mend
 
 
 def test_the_fallback_addresses_are_told_of_the_keys_of_a_disabled_member(
