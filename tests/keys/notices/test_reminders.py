@@ -306,4 +306,4 @@ def test_no_label_breaks_the_feed(
     body = Client().get(url).content
 
     assert len(summaries(body)) == 2
-    assert body.count(b"END:VEVENT") == 2 + body.count(b"\\nEND:VEVENT")
+    assert body.count(b"\r\nEND:VEVENT\r\n") == 2

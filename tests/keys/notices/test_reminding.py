@@ -206,7 +206,7 @@ def test_a_digest_about_very_many_keys_names_some_and_counts_the_rest(
         text = part.get_content()
         assert text.count("/keys/") == 51  # 50 keys, and the list
         assert "and 13 more" in text
-    assert Reminded.objects.filter(days=7).count() == 62
+    assert Reminded.objects.filter(days=7).count() == 63
     before = Message.objects.count()
     look_again()
     assert Message.objects.count() == before
