@@ -30,8 +30,8 @@ from keys.team.query import (
 )
 from keys.upstream import PERMANENT_FROM
 
-#: Routes below `/team/` that a member's name would hide.
-RESERVED = {"invite", "keys", "refresh"}
+#: Routes below `/team/` that a member's name would hide, and what browsers take out of an address.
+RESERVED = {"invite", "keys", "refresh", ".", ".."}
 NUMBER_PREFIX = "id:"  # no name of a member can hold a colon
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 

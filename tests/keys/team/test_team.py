@@ -149,7 +149,7 @@ def test_a_token_that_is_searched_for_leaves_the_address(admin: Client, synced: 
 
 
 def test_names_that_are_routes_have_another_address(db: None) -> None:
-    for name in ("keys", "refresh", "a/b"):
+    for name in ("keys", "refresh", "a/b", ".."):
         member = User.objects.create_user(name)
         assert address_of(member) == f"id:{member.pk}"
         assert member_at(address_of(member)) == member
