@@ -51,6 +51,20 @@ class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
         gc.collect()
         gc.freeze()
 
+    @property
+    def worker_connections(self) -> int:
+        """New connections are accepted below this; silent ones need no thread.
+
+        Without a free thread they are left to the other processes, which may have one.
+        """
+        silent = len(self.keepalived_conns) + len(self.pending_conns)
+        most: int = min(self.cfg.threads + silent, self.cfg.worker_connections)
+        return most
+
+    @worker_connections.setter
+    def worker_connections(self, most: int) -> None:
+        """For gunicorn's constructor."""
+
     def get_thread_pool(self) -> ThreadPool:
         return ThreadPool(max_workers=self.cfg.threads)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,3 +76,18 @@ def test_a_process_with_few_threads_serves_everybody_in_turn(tmp_path: Path, lim
 
         assert {answer.status for answer in answers} == {200}
         assert console.workers() == workers
+
+
+def test_a_process_without_a_free_thread_leaves_a_page_to_another_one(tmp_path: Path) -> None:
+    environment = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "1"}
+    with (
+        Sandbox(rate_limit=None) as node,
+        Console(tmp_path, node, [], environment=environment) as console,
+        socket.create_connection(("127.0.0.1", console.port)) as slow,
+    ):
+        # The thread of one process waits for the rest of the form until the end of the test.
+        head = b"POST /accounts/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30\r\n"
+        form = b"Content-Type: application/x-www-form-urlencoded\r\n\r\nlogin="
+        slow.sendall(head + b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n" + form)
+
+        assert {get(console.port).status for _ in range(30)} == {200}
