@@ -19,6 +19,12 @@ OUTCOME_LEADS: dict[str, str] = {
     Outcome.FAILED: "Failed",
     Outcome.UNKNOWN: "Outcome unknown",
 }
+#: Words of an action that say the outcome themselves.
+ENDINGS: dict[str, tuple[str, ...]] = {
+    Outcome.STARTED: ("started", "requested", "asked for"),
+    Outcome.REFUSED: ("refused",),
+    Outcome.FAILED: ("failed",),
+}
 ROWS_PER_KEY = 50
 ROWS_OF_EXPORTS = 20
 ENDS_OF_EXPORTS = [Action.EXPORT_FINISHED, Action.EXPORT_FAILED, Action.EXPORT_CANCELLED]
@@ -94,11 +100,12 @@ def _sentence(entry: AuditEntry) -> str:
     """Such as “Key created by alice”. An action without a known outcome is never told as done."""
     action, actor = known_action(entry.action), _actor(entry) or "somebody not signed in"
     served = f" for {entry.on_behalf_of_name}" if entry.on_behalf_of_name else ""
+    words = action_words(entry.action)
     is_told_as_it_is = entry.outcome == Outcome.DONE or bool(action and action.is_refusal)
-    if is_told_as_it_is:
-        return f"{action_words(entry.action)}: {actor}{served}"
+    if is_told_as_it_is or words.endswith(ENDINGS.get(entry.outcome, ())):
+        return f"{words}: {actor}{served}"
     lead = OUTCOME_LEADS.get(entry.outcome, outcome_words(entry.outcome))
-    return f"{lead}: “{action_words(entry.action)}”, {actor}{served}"
+    return f"{lead}: “{words}”, {actor}{served}"
 
 
 def _facts(entry: AuditEntry) -> list[tuple[str, str]]:

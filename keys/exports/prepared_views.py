@@ -35,7 +35,7 @@ def export_prepare(request: AppRequest) -> HttpResponse:
         row = prepared.prepare(actor_of(request), stored)
     except AlreadyPreparing as error:
         if error.row is None:
-            messages.warning(request, "Somebody else prepares an export of this account now.")
+            messages.warning(request, "Somebody else is preparing an export of this account now.")
             return go_to(request, "keys:exports")
         messages.info(request, "This export is being prepared already.")
         row = error.row

@@ -240,7 +240,7 @@ def _storage_trouble() -> Iterator[None]:
         logger.warning("export_not_stored", extra={"reason": error.strerror})
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise NoRoom("disk-full") from error
-        sentence = "The file could not be written. Tell your administrator."
+        sentence = "The file could not be written. Tell the operator of this console."
         raise PreparationFailed("storage", sentence) from error
 
 
@@ -257,7 +257,7 @@ def _verify(row: PreparedExport, actor: Actor) -> None:
         raise PreparationFailed("storage", sentence) from None
     except OSError as error:
         logger.warning("export_file_not_read", extra={"reason": error.strerror})
-        sentence = "The file could not be read back to check it. Tell your administrator."
+        sentence = "The file could not be read back to check it. Tell the operator of this console."
         raise PreparationFailed("storage", sentence) from None
     now = timezone.now()
     facts |= {"ended_at": now, "expires_at": now + timedelta(days=settings.EXPORT_DAYS)}

@@ -29,7 +29,7 @@ class NoRoom(Exception):
         ),
         "disk-full": (
             "This console has no room left for another file. Delete prepared exports that you no "
-            "longer need, or tell your administrator."
+            "longer need, or tell the operator of this console."
         ),
         "storage": (
             "The storage for exports does not answer. Try again later, or tell your administrator."

@@ -34,6 +34,8 @@ class KeyNoteForm(NoTokenFieldsMixin):
     def __init__(self, *args: Any, policy: Policy, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._policy = policy
+        if not self.is_bound:  # after an error, its notice has the focus
+            self.fields["display_name"].widget.attrs["autofocus"] = True
 
     def clean_note(self) -> str:
         return str(self.cleaned_data["note"]).replace("\r\n", "\n")

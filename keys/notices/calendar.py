@@ -16,7 +16,7 @@ from keys.upstream.redaction import redact
 
 REFRESH = timedelta(hours=6)
 WHAT_TO_DO = (
-    "Create a new key, put it where this one is used, then revoke this one. "
+    "Rotate this key, and put the new token where the old one is used. "
     "A key that is no longer needed can simply end."
 )
 

@@ -156,7 +156,7 @@ def problem_of_url(parts: SplitResult) -> str:
     try:
         parts.port  # noqa: B018 - raises ValueError
     except ValueError:
-        return "The port of the address is no number from 1 to 65535."
+        return "The port of the address is not a number from 1 to 65535."
     if not parts.hostname or parts.username or parts.password or parts.fragment:
         return "Write an address such as https://example.com/hook, without a password."
     try:

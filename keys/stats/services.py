@@ -50,8 +50,13 @@ def _fetch(client: EstuaryClient, stored: StoredToken) -> AccountStats:
         fetched_at=timezone.now(),
         clock_ahead=ahead_of(stats.clock),
     )
-    cache.set(_name(stored), msgspec.msgpack.encode(fetched), KEEP_FETCHED.total_seconds())
+    keep(stored, fetched)
     return fetched
+
+
+def keep(stored: StoredToken, figures: AccountStats) -> None:
+    """Keep the figures for all processes."""
+    cache.set(_name(stored), msgspec.msgpack.encode(figures), KEEP_FETCHED.total_seconds())
 
 
 def last_known(stored: StoredToken) -> AccountStats | None:

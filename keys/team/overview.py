@@ -31,6 +31,7 @@ from keys.notices.outbox import enqueue
 from keys.stats.history import today
 from keys.team.members import admins, to_off_board, token_ends
 from keys.team.query import TeamKeysQuery
+from keys.templatetags.formats import exact_moment
 
 RECENT = timedelta(days=7)
 LATEST_EVENTS = 8
@@ -99,20 +100,11 @@ def _member_cards() -> list[Card]:
 
 
 def _work_cards() -> list[Card]:
-    # By the minute, as it is written in the address.
-    since = (timezone.now() - RECENT).replace(second=0, microsecond=0)
-    failed = AuditEntry.objects.filter(action=Action.EXPORT_FAILED, at__gte=since).count()
-    filters = urlencode({"action": Action.EXPORT_FAILED, "from": f"{since:%Y-%m-%dT%H:%M}Z"})
     status = worker_status()
     waiting = sum(kind.count for kind in status.waiting)
     return [
-        _card(
-            "Exports failed",
-            failed,
-            f"{reverse('keys:audit')}?{filters}",
-            "warning",
-            "within 7 days",
-        ),
+        _failures("Exports failed", Action.EXPORT_FAILED),
+        _failures("Prepared exports failed", Action.EXPORT_PREPARE_FAILED),
         _card(
             "Messages undelivered",
             outbox.undelivered().count(),
@@ -124,9 +116,17 @@ def _work_cards() -> list[Card]:
             "Asleep" if status.is_asleep else "Awake",
             "",
             "error" if status.is_asleep else "ok",
-            f"{waiting:,} rows wait" if waiting else "Nothing waits",
+            f"{waiting:,} waiting" if waiting else "Nothing waits",
         ),
     ]
+
+
+def _failures(words: str, action: Action) -> Card:
+    """The recent entries of an action; the audit has the same ones below the card's link."""
+    since = (timezone.localtime() - RECENT).replace(second=0, microsecond=0)
+    count = AuditEntry.objects.filter(action=action, at__gte=since).count()
+    query = urlencode({"action": action, "from": f"{since:%Y-%m-%dT%H:%M}"})
+    return _card(words, count, f"{reverse('keys:audit')}?{query}", "warning", "within 7 days")
 
 
 def _card(words: str, count: int, url: str, level: str, hint: str = "") -> Card:
@@ -141,7 +141,7 @@ def _chain_card() -> Card:
     if last.outcome != Outcome.DONE:
         return Card("Audit chain", "Broken", url, "error", "Run manage.py verify_audit.")
     is_old = timezone.now() - last.at > CHAIN_IS_OLD
-    hint = f"verified {last.at:%Y-%m-%d %H:%M} UTC"
+    hint = f"verified {exact_moment(last.at)}"
     return Card("Audit chain", "Holds", url, "warning" if is_old else "ok", hint)
 
 

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 Kind = Literal["refused", "reset", "dns", "tls", "proxy", "timeout"]
 Problem = Literal["shape", "json", "content-type", "too-large", "redirect", "status", "cut"]
 
-CHECK_ADDRESS = "Try again; if this stays, ask your administrator to check Estuary's address."
+STILL = "Try again. If it still fails, "
+CHECK_ADDRESS = f"{STILL}ask the operator of this console to check Estuary's address."
 UNCERTAIN = "Estuary may have carried it out all the same: look at your keys before you try again."
 
 
@@ -97,8 +98,8 @@ class UpstreamUnavailable(UpstreamError):
     }
     thens: ClassVar[dict[Kind, str]] = {
         "dns": CHECK_ADDRESS,
-        "tls": "Ask your administrator to check Estuary's address and certificate.",
-        "proxy": "Try again; if this stays, ask your administrator to check the HTTP proxy.",
+        "tls": "Ask the operator of this console to check Estuary's address and certificate.",
+        "proxy": f"{STILL}ask the operator of this console to check the HTTP proxy.",
     }
 
     def __init__(self, kind: Kind = "refused", *, maybe_carried_out: bool | None = None) -> None:
@@ -113,7 +114,7 @@ class UpstreamFailed(UpstreamError):
 
     code = "failed"
     what = "Estuary failed while working on this (status {status})."
-    then = "Try again later; if this stays, tell the operator of the Estuary node."
+    then = "Try again later. If it still fails, tell the operator of the Estuary node."
 
     def __init__(self, status: int = 500, *, maybe_carried_out: bool | None = None) -> None:
         self.status = status

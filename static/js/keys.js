@@ -67,7 +67,10 @@ document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
   if (address.href === location.href) history.type = "replace";
 });
 
+let hadFocus = false; // whether the focus was in the part that is replaced
+
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  hadFocus = detail.target.contains(document.activeElement);
   // htmx cleans up each element that it removes; for forty rows without htmx attributes that blocks the page.
   if (detail.shouldSwap && detail.target.id === "key-list") each(detail.target, "tbody", (rows) => rows.replaceChildren());
   // A new part ends the notices about earlier failures.
@@ -85,8 +88,10 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   const news = event.target.querySelector?.("[data-announce]");
   if (news) tell("say", news.textContent.trim().replace(/\s+/g, " "));
-  // When the focused link is not in the new part ("Next" on the last page), focus the part itself.
-  if (document.activeElement === document.body && event.target.id === "key-list") event.target.focus({ preventScroll: true });
+  // When what had the focus is not in the new part ("Next" on the last page, "Cancel" at the end), focus the part itself.
+  if (document.activeElement !== document.body || !(hadFocus || event.target.id === "key-list")) return;
+  event.target.tabIndex = -1;
+  event.target.focus({ preventScroll: true });
 });
 
 /* Patching: the check of a page that is shown at once brings the whole page. What is equal stays, with its focus, scroll
@@ -165,7 +170,10 @@ const kept = (detail) => isChange(detail) ? ` ${keptText}` : "";
 
 function trouble(text, link) {
   noteEnds();
-  return tell("notice", { level: "error", text, link, isTrouble: true });
+  const told = byId(byId("dialog").open ? "dialog-notices" : "notices").querySelector("[data-trouble] [data-notice-text]");
+  // Not again: a part that asks every two seconds would have it read aloud each time.
+  if (told?.textContent.startsWith(text) && told.querySelector("a")?.getAttribute("href") === link?.href) return;
+  tell("notice", { level: "error", text, link, isTrouble: true });
 }
 
 const slowRequests = new Map();

@@ -34,6 +34,7 @@ OWN_ROLES = {
 #: These may have no name while they have no role.
 NAMELESS = {"div", "span", "p", "code", "pre", "b", "i", "strong", "bdi", "time", "dd", "dt", "li"}
 REFERENCES = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
+FOCUSABLE = {"a", "button", "input", "select", "textarea", "summary"}
 UNLABELLED = {"hidden", "submit", "button", "reset", "image"}
 
 
@@ -45,7 +46,13 @@ def faults_of(html: str, *, is_part: bool) -> list[str]:
     except ParseError:  # a strict parser stops at the first fault
         return [f"{place}: {code}" for place, code, _ in parser.errors]
     missing = [] if is_part else _missing_references(tree)  # a part may name the rest of the page
-    return [*_doubled_ids(tree), *_unlabelled(tree), *_roles(tree), *missing]
+    return [
+        *_doubled_ids(tree),
+        *_unlabelled(tree),
+        *_roles(tree),
+        *_losing_focus(tree),
+        *missing,
+    ]
 
 
 def _doubled_ids(tree: Element) -> Iterator[str]:
@@ -73,9 +80,31 @@ def _roles(tree: Element) -> Iterator[str]:
             yield f"{element.tag} has a name but no role"
 
 
+def _losing_focus(tree: Element) -> Iterator[str]:
+    """In a part that asks for itself, htmx gives the focus back to what has an id."""
+    for part in tree.iter():
+        if (part.get("data-hx-trigger") or "").startswith("every"):
+            for element in _shown(part):
+                if element.tag in FOCUSABLE and not element.get("id"):
+                    yield f"{element.tag} {element.text} loses the focus with each poll"
+
+
+def _shown(part: Element) -> Iterator[Element]:
+    """The elements that are there for browsers with scripts."""
+    is_hidden = part.get("type") == "hidden" or part.get("hidden") is not None
+    if is_hidden or "unscripted" in (part.get("class") or ""):
+        return
+    yield part
+    for child in part:
+        yield from _shown(child)
+
+
 def _missing_references(tree: Element) -> Iterator[str]:
     ids = {element.get("id") for element in tree.iter()}
     for element in tree.iter():
+        target = element.get("href") or ""
+        if str(element.tag).endswith("}use") and target.removeprefix("#") not in ids:
+            yield f"use shows {target}, which is missing"
         for attribute in REFERENCES:
             named = (element.get(attribute) or "").split()
             yield from (

@@ -103,7 +103,7 @@ SCENES = [
     Scene("keys-slow", LIST, "team", plays.held("text=Estuary is slow to answer")),
     Scene("keys-cut-off", LIST, "team", plays.no_connection),
     Scene("keys-session-over", LIST, "team", plays.session_over),
-    Scene("keys-stale", LIST, "stale", fault("list", "502-html", "/keys/")),
+    Scene("keys-stale", LIST, "stale", fault("list", "502-html", "/keys/?fresh=1")),
     Scene("keys-unreachable", TROUBLE, "down", plays.unreachable),
     Scene("shortcuts-dialog", LIST, "team", plays.shortcuts_dialog),
     # A new key

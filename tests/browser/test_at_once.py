@@ -222,6 +222,7 @@ def test_a_note_that_is_being_written_survives_the_check(
     routes = held(page, "seen=")
     page.goto(path)
     page.get_by_role("link", name="Add a note").click()
+    expect(page.get_by_label("Display name")).to_be_focused()
     page.get_by_label("Purpose").fill("half a sentence")
     patient.node.set_fault("list", Fault("500"))
 

@@ -66,8 +66,35 @@ def test_progress_is_polled_until_it_is_cancelled(
     page.get_by_role("button", name="Revoke 12 keys").click()
 
     expect(page.get_by_role("progressbar")).to_be_visible()
-    with page.expect_response(lambda answer: "/keys/bulk/" in answer.url):
-        pass  # nothing is pressed: the page asks by itself
-    page.get_by_role("button", name="Cancel the rest").click()
+    cancel = page.get_by_role("button", name="Cancel the rest")
+    cancel.evaluate("it => { it.focus(); window.before = it; }")
+    page.wait_for_function("() => !window.before.isConnected")  # it asks by itself
+    expect(cancel).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator("[data-state=cancelled]")).to_be_visible()
     expect(page.locator("[data-hx-trigger]:is(#bulk-change)")).to_have_count(0)
+
+
+def test_an_ended_session_is_told_once_while_the_page_asks(
+    open_page: OpenPage, console: Console, member: Member
+) -> None:
+    for number in range(12):
+        console.node.add_key(member.account, label=f"old {number}")
+    page = open_page()
+    sign_in(page, member)
+    page.goto("/keys/?q=old")
+    for box in page.locator("[name=key]").all():
+        box.check()
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Revoke 12 keys").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+
+    page.context.clear_cookies()
+
+    notice = page.get_by_role("alert").filter(has_text="Your session has ended.")
+    expect(notice).to_be_visible(timeout=20_000)
+    notice.evaluate("it => { window.told = it; }")
+    with page.expect_response(lambda answer: "/keys/bulk/" in answer.url):
+        pass
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.told.isConnected")

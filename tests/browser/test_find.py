@@ -76,6 +76,8 @@ def test_estuary_is_asked_without_pasting_the_token_again(
     yours.get_by_role("button", name="Ask Estuary whether it works").click()
 
     expect(yours).to_contain_text("Estuary accepts it, with full access")
+    expect(yours).to_be_focused()  # the button is gone
+    expect(page.locator("#spoken")).to_contain_text("Estuary accepts it, with full access")
     assert sent[1:] == [member.token]
     expect(page.locator(".finding")).to_have_count(2)
     assert member.token not in page.content()

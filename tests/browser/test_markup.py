@@ -69,6 +69,10 @@ def test_every_answer_is_valid(stage: Stage, scene: Scene) -> None:
         ('<input name="q">', "input q has no label"),
         ('<table role="table"></table>', "table repeats its role table"),
         ('<span aria-label="a">b</span>', "span has a name but no role"),
+        (
+            '<section data-hx-trigger="every 2s"><button>Cancel</button></section>',
+            "button Cancel loses the focus with each poll",
+        ),
         ("a & b &copy", "named-entity-without-semicolon"),
     ],
 )
@@ -80,3 +84,9 @@ def test_the_checker_finds_a_reference_to_nothing() -> None:
     html = "<!doctype html><title>T</title><p aria-describedby='hint'>text</p>"
 
     assert faults_of(html, is_part=False) == ["aria-describedby names hint, which is missing"]
+
+
+def test_the_checker_finds_an_icon_that_is_missing() -> None:
+    html = "<!doctype html><title>T</title><svg><use href='#icon-off'></use></svg>"
+
+    assert faults_of(html, is_part=False) == ["use shows #icon-off, which is missing"]

@@ -54,7 +54,7 @@ SMALL = """(least) => {
 
 LONG_ONES = {
     "sign-in", "keys-team", "keys-showcase", "keys-long", "create", "create-errors", "created",
-    "key-with-history", "key-long", "revoke", "stats", "exports", "account", "connect",
+    "key-with-history", "key-long", "revoke", "stats", "exports", "account", "connect", "audit",
 }  # fmt: skip
 OFTEN = [scene for scene in SCENES if scene.name in LONG_ONES]
 
@@ -82,6 +82,43 @@ def test_targets_are_large_enough(stage: Stage, phone: dict[str, Any], scene: Sc
         with stage.page_of(scene.member, **options) as page:
             scene.play(stage, page)
             assert page.evaluate(SMALL, least) == []
+
+
+def test_on_a_phone_the_menu_is_above_the_links_whatever_the_name(
+    stage: Stage, phone: dict[str, Any]
+) -> None:
+    with stage.page_of("expired", **phone) as page:
+        page.goto("/account/")
+        page.locator(".menu-name").evaluate("it => { it.textContent = 'maximiliane.musterfrau'; }")
+        for width in (390, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            menu = page.locator(".menu summary").bounding_box()
+            links = page.locator(".bar-nav").bounding_box()
+            assert menu
+            assert links
+            assert menu["y"] + menu["height"] <= links["y"] + 1
+            assert menu["x"] + menu["width"] <= width
+
+
+def test_a_hint_is_below_a_label_of_two_lines(stage: Stage, phone: dict[str, Any]) -> None:
+    with stage.page_of("bob", **phone) as page:
+        page.goto("/account/token/")
+        label = page.get_by_text("Make a key for this console alone").bounding_box()
+        hint = page.get_by_text("Labelled “Estuary Admin”").bounding_box()
+        assert label
+        assert hint
+        assert label["height"] > 40, "two lines"
+        assert label["y"] + label["height"] <= hint["y"]
+
+
+def test_a_row_on_a_phone_has_its_end_in_one_line(stage: Stage, phone: dict[str, Any]) -> None:
+    with stage.page_of("alice", **phone) as page:
+        page.goto("/keys/")
+        heights = page.locator(".key-end.is-expiring").evaluate_all(
+            "all => all.map((it) => it.getBoundingClientRect().height)"
+        )
+        assert heights
+        assert max(heights) < 30
 
 
 def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Member) -> None:

@@ -42,7 +42,7 @@ VERBS: dict[str, str] = {
 def key_bulk(request: AppRequest) -> HttpResponse:
     choice, action = _choice(request), request.POST.get("action", "")
     if action not in FORMS or not (choice.hashes or choice.query):
-        messages.warning(request, "Nothing was changed. Tick at least one key, then choose.")
+        messages.warning(request, "Nothing was changed. Tick at least one key first.")
         return go_to(request, _list_seen(request))
     listed = key_lists.current_list(request.stored_token, actor_of(request), reuse=True)
     if listed.stale_reason:

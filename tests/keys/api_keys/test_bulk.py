@@ -109,6 +109,12 @@ def test_a_few_keys_are_revoked_at_once(browser: Client, node: Sandbox, few: lis
     assert last_row(Action.BULK_STARTED).detail["keys"] == 2
 
 
+def test_the_bar_says_that_a_change_belongs_to_the_keys(browser: Client, few: list[str]) -> None:
+    url = preview(browser, key=hashes(few[:1]))
+
+    assert 'id="nav-keys" href="/keys/" aria-current="page"' in browser.get(url).content.decode()
+
+
 def test_a_second_submit_does_nothing_more(browser: Client, node: Sandbox, few: list[str]) -> None:
     url = preview(browser, key=hashes(few))
     browser.post(url)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
@@ -74,6 +76,19 @@ def test_a_session_key_is_named_as_one(browser: Client, node: Sandbox, account: 
     token = node.add_key(account, is_session=True)
 
     assert "made by Estuary at a sign-in" in words_of(browser.get(url_of(token)))
+
+
+@pytest.mark.parametrize("days", [-1, 3, 90, None])
+def test_each_status_has_an_icon_that_exists(
+    browser: Client, node: Sandbox, account: Account, days: int | None
+) -> None:
+    lifetime = None if days is None else timedelta(days=days)
+    token = node.add_key(account, label="backup", lifetime=lifetime)
+
+    page = browser.get(url_of(token)).content.decode()
+
+    used = re.findall(r'<use href="#([\w-]+)"', page)
+    assert {name for name in used if f'<symbol id="{name}"' not in page} == set()
 
 
 def test_a_recent_list_is_reused(browser: Client, node: Sandbox, token: str) -> None:

@@ -144,7 +144,7 @@ def test_an_admin_sees_whose_a_key_in_a_kept_list_is(
 
     assert kinds(response) == ["team"]
     assert "Belongs to bob" in words_of(response)
-    assert "In the list of keys of bob, as read" in words_of(response)
+    assert "In the list of keys of bob, read" in words_of(response)
     assert node.requests == []  # nobody's stored token is used
     assert last_row(Action.KEY_LOOKED_UP).token_hash == hash_of(web)
 

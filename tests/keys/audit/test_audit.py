@@ -71,11 +71,13 @@ def test_a_member_cannot_ask_for_somebody_else(alice: User, bob: User) -> None:
 
 
 def test_what_failed_is_not_told_as_done(alice: User) -> None:
+    did(alice, Action.KEY_REVOKE_REQUESTED, Outcome.STARTED)
     did(alice, Action.KEY_REVOKED, Outcome.UNKNOWN)
 
     words = words_of(signed_in(alice).get("/audit/"))
 
     assert "Outcome unknown: “Key revoked”, alice" in words
+    assert "Revocation requested: alice" in words  # these words say that it only started
 
 
 def test_a_job_is_named(alice: User) -> None:

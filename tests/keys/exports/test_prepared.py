@@ -167,7 +167,7 @@ def test_another_member_of_the_account_is_told_to_wait(
 
     other.post(PREPARE)
 
-    assert "Somebody else prepares an export" in words_of(other.get("/exports/"))
+    assert "Somebody else is preparing an export" in words_of(other.get("/exports/"))
     assert PreparedExport.objects.count() == 1
 
 

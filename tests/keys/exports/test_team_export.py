@@ -236,7 +236,7 @@ def test_a_member_is_told_that_somebody_else_prepares_their_export(
 
     answer = owner.post(PREPARE, follow=True)
 
-    assert "Somebody else prepares an export of this account now." in words_of(answer)
+    assert "Somebody else is preparing an export of this account now." in words_of(answer)
 
 
 def test_every_member_is_told_and_both_sides_are_audited(

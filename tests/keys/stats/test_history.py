@@ -70,6 +70,15 @@ def test_the_page_has_charts_with_words_and_a_table(
     assert "Pins: 20 (more by 10)" in words
 
 
+def test_figures_that_stay_are_unchanged(browser: Client, samples: SyncedAccount) -> None:
+    StatsSample.objects.update(total_size=200, pin_count=20)
+
+    words = words_of(browser.get("/stats/?days=90"))
+
+    assert "Stored: 200 B (unchanged since" in words
+    assert "Pins: 20 (unchanged)" in words
+
+
 def test_one_sample_is_a_dot(alice: User) -> None:
     chart = history.chart_of([(history.today(), 5)])
 

@@ -22,6 +22,7 @@ from keys.sandbox.estuary.state import User as Account
 from keys.stats.history import today
 from keys.team.overview import keep_sample, verify_chain
 from keys.team.sync import sync_due
+from keys.templatetags.formats import exact_moment
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import last_row, words_of
 from tests.keys.team.conftest import look_again
@@ -69,6 +70,7 @@ def test_each_card_counts_and_leads_to_what_it_counts(
         "Tokens that end or are refused": "1",
         "Off-boarding due": "1",
         "Exports failed": "1",
+        "Prepared exports failed": "0",
         "Messages undelivered": "1",
         "Worker": "Awake",
         "Audit chain": "Not verified yet",
@@ -111,10 +113,27 @@ def test_keys_that_nobody_has_read_are_not_counted_as_none(
     assert "1 account not read yet" in words_of(admin.get("/overview/"))
 
 
+def test_failed_exports_lead_to_the_entries_of_the_same_week(
+    admin: Client, synced: Account, alice: User
+) -> None:
+    for action in (Action.EXPORT_FAILED, Action.EXPORT_PREPARE_FAILED):
+        record_action(Actor(alice, "", ""), action)
+        with time_machine.travel(timezone.now() - 8 * DAY, tick=True):
+            record_action(Actor(alice, "", ""), action)
+
+    cards = {card.words: card for card in admin.get("/overview/").context["cards"]}
+
+    for words in ("Exports failed", "Prepared exports failed"):
+        assert cards[words].figure == "1"
+        assert len(admin.get(cards[words].url).context["rows"]) == 1
+
+
 def test_the_chain_is_verified_and_said_when(admin: Client, synced: Account) -> None:
     verify_chain()
 
     assert figures(admin)["Audit chain"] == "Holds"
+    verified_at = AuditEntry.objects.get(action=Action.AUDIT_VERIFIED).at
+    assert f"verified {exact_moment(verified_at)}" in words_of(admin.get("/overview/"))
     row = last_row(Action.AUDIT_VERIFIED)
     assert (row.job, row.outcome, row.detail["breaks"]) == ("verify-audit", Outcome.DONE, 0)
 
