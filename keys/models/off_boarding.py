@@ -21,6 +21,8 @@ class OffBoarding(Claimable):
         DONE = "done", "Done"
         FAILED = "failed", "Done, but not all confirmed"
 
+    OPEN = (State.QUEUED, State.RUNNING)
+
     class Step(models.IntegerChoices):
         """The step that is done next."""
 
@@ -70,7 +72,7 @@ class OffBoarding(Claimable):
 
     @property
     def is_open(self) -> bool:
-        return self.state in {self.State.QUEUED, self.State.RUNNING}
+        return self.state in self.OPEN
 
 
 class OffBoardedKey(models.Model):

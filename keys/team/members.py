@@ -244,6 +244,8 @@ def address_for(pk: int, name: str) -> str:
 def member_at(text: str) -> User | None:
     if text.startswith(NUMBER_PREFIX):
         return User.objects.filter(pk=number(text.removeprefix(NUMBER_PREFIX)) or 0).first()
+    if "\0" in text:  # PostgreSQL refuses the query
+        return None
     return User.objects.filter(username=text).first()
 
 

@@ -414,7 +414,7 @@ def _check_start(admin: User, member: User) -> None:
     numbers = [admin.pk, member.pk]
     both = User.objects.select_for_update().filter(pk__in=numbers).order_by("pk")
     active = {one.pk: one.is_active for one in both}
-    running = OffBoarding.objects.filter(state__in=[State.QUEUED, State.RUNNING])
+    running = OffBoarding.objects.filter(state__in=OffBoarding.OPEN)
     if member.pk not in active:
         raise CannotStart("There is no such member any more.")
     if admin.pk == member.pk:
@@ -428,6 +428,6 @@ def _check_start(admin: User, member: User) -> None:
 def give_up(actor: Actor, row: OffBoarding) -> None:
     """Go on without Estuary: the token is destroyed, and what is not confirmed is named."""
     with transaction.atomic():
-        rows = OffBoarding.objects.filter(pk=row.pk, state__in=[State.QUEUED, State.RUNNING])
+        rows = OffBoarding.objects.filter(pk=row.pk, state__in=OffBoarding.OPEN)
         if rows.filter(gives_up=False).update(gives_up=True, due_at=timezone.now()):
             record_action(actor, Action.OFF_BOARDING_GIVEN_UP, on_behalf_of=row.member)

@@ -70,7 +70,8 @@ def _successor_is_right(form: OffBoardForm, member: User) -> bool:
 
 def _successor(name: str, member: User) -> User | None:
     found = User.objects.filter(username=name, is_active=True).exclude(pk=member.pk)
-    return found.first() if name else None
+    leaving = OffBoarding.objects.filter(state__in=OffBoarding.OPEN).values("member")
+    return found.exclude(pk__in=leaving.filter(member__isnull=False)).first() if name else None
 
 
 def _start(request: AppRequest, member: User, form: OffBoardForm) -> HttpResponse:

@@ -418,6 +418,17 @@ def test_two_admins_cannot_off_board_each_other(admin: Client, carol: User) -> N
     assert [row.member_name for row in OffBoarding.objects.all()] == ["dora"]
 
 
+def test_keys_are_not_handed_over_to_a_member_who_leaves_too(
+    admin: Client, secrets: list[str]
+) -> None:
+    User.objects.create_user("bob")
+    admin.post("/team/bob/offboard/", {"reason": "x", "confirm": "bob"})
+
+    form = {"reason": "left", "confirm": "alice", "keep": hash_of(secrets[0]), "successor": "bob"}
+
+    assert "There is no other active member of this name." in words_of(admin.post(PAGE, form))
+
+
 def test_an_admin_who_was_demoted_or_disabled_starts_nothing(
     admin: Client, carol: User, alice: User
 ) -> None:
