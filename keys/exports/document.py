@@ -24,6 +24,7 @@ _UNIQUE_NAMES = frozenset(("Version", "Date", "Version1", "Contents", "Deals"))
 #: Where a record may end: before the array's end, or before another record.
 _record_end = re.compile(rb"\}[ \t\r\n]*(\]|,(?=[ \t\r\n]*\{))")
 _escapes = re.compile(rb"\\.", re.DOTALL)
+_place_of_fault = re.compile(r"\(byte (\d+)\)")  # in the messages of msgspec
 
 #: Takes the text of an array; raises ValueError.
 Decode = Callable[[bytes], list[Any]]
@@ -121,9 +122,14 @@ class Document:
         """As many records as are here, and whether they are the array's last ones."""
         while True:
             for end, mark, after in self._possible_ends():
+                text = b"[%b]" % self._data[self._at : end]
                 try:
-                    block = decode(b"[%b]" % self._data[self._at : end])
-                except (ValueError, RecursionError):
+                    block = decode(text)
+                except RecursionError:
+                    raise Malformed("json") from None
+                except ValueError as error:
+                    if _is_before_end(error, text):
+                        raise Malformed("json") from None
                     continue
                 self._at = after
                 return block, mark == b"]"
@@ -170,7 +176,8 @@ class Document:
                 raise Malformed("json") from None
             except ValueError:
                 end = len(text)
-            if end < len(text):  # at the end a number might go on
+            # A number might go on: at the end of the text, and with a fraction that is cut.
+            if end < len(text) and text[end] not in ".eE":
                 self._at += len(text[:end].encode())
                 return value
             if size > MAX_RECORD_BYTES:
@@ -213,6 +220,18 @@ def _refuse_constant(_: str) -> None:
 
 # Python refuses to read very long integers, and reads NaN, which is no JSON.
 _decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+
+
+def _is_before_end(error: ValueError, text: bytes) -> bool:
+    """Whether the fault of a block is before its end: then no other end helps.
+
+    Another end helps when the text is too short, or when it goes beyond the array.
+    """
+    words = str(error)
+    if "truncated" in words or "trailing characters" in words:
+        return False
+    place = _place_of_fault.search(words)
+    return place is None or int(place[1]) < len(text) - 1
 
 
 def _has_odd_quotes(text: bytes) -> bool:

@@ -65,6 +65,11 @@ def test_members_that_a_later_estuary_adds_are_passed_over() -> None:
     assert read(data, 900)[1]["Deals"] == DEALS
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 5])
+def test_a_number_may_be_cut_between_two_pieces(step: int) -> None:
+    assert read(text(First=-1200.25, Second=[1.5e-7, 3], Third=1e30), step)[1]["Deals"] == DEALS
+
+
 def test_every_cut_is_found() -> None:
     data = text(CONTENTS[:2], DEALS[:2])
 
@@ -188,3 +193,30 @@ def test_a_version_or_date_that_is_no_readable_text_is_refused(name: bytes, valu
 
     with pytest.raises(Malformed, match="shape"):
         read(data)
+
+
+@pytest.mark.parametrize("place", [0, 1, 500, 999])
+@pytest.mark.parametrize(
+    "fault",
+    [b'{"id":02}', b'{"id":1},5', b'{"id":1,}', b'{"id":1}{"id":2}', b'{"id":1},', b'{"id"}',
+     b'{"id":nan}', b'{"a":"\xff"}', b'{"a":"\\x"}', b'{"a":' + b"[" * 3000, b'"a}', b"[{}]"],
+)  # fmt: skip
+def test_a_fault_is_found_where_it_is(place: int, fault: bytes) -> None:
+    """Without reading on, which would cost seconds for each malformed export."""
+    records = [b'{"id":1,"name":"x"}'] * 1000
+    records[place] = fault
+    data = b'{"Version":"v","Version1":{"Contents":[' + b",".join(records)
+    taken = 0
+
+    def pieces() -> Any:
+        nonlocal taken
+        yield data
+        while True:
+            taken += 1
+            yield b"," + b",".join([b'{"id":1}'] * 1000)
+
+    whole = Document(pieces(), {"Contents": count_records, "Deals": count_records})
+    with pytest.raises(Malformed):
+        list(whole)
+
+    assert taken < 3
