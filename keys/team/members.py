@@ -158,6 +158,13 @@ def token_ends(now: datetime) -> Q:
     return Q(stored_token__isnull=False) & (Q(synced_account__is_refused=True) | Q(Exists(own)))
 
 
+def accounts_read_and_unread() -> tuple[int, int]:
+    """How many connected accounts' keys the worker has read, and how many not yet."""
+    connected = SyncedAccount.objects.filter(member__stored_token__isnull=False)
+    read = connected.exclude(as_of=None).count()
+    return read, max(0, StoredToken.objects.count() - read)
+
+
 def admins() -> QuerySet[User, int]:
     return User.objects.filter(groups__name=ADMINS).values_list("pk", flat=True)
 

@@ -14,7 +14,15 @@ from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.rows import name_of
 from keys.exports import leases, prepared
-from keys.models import OffBoarding, PreparedExport, Reminders, Rotation, SeenKey, StoredToken
+from keys.models import (
+    OffBoarding,
+    PreparedExport,
+    Reminders,
+    Rotation,
+    SeenKey,
+    StoredToken,
+    SyncedAccount,
+)
 from keys.token.stored_tokens import NotConnected, of_member
 
 KEYS_SHOWN = 500
@@ -37,6 +45,11 @@ class Plan:
     shared_with: list[str]  # connected members whose account lists some of these keys
 
     @property
+    def is_unread(self) -> bool:
+        """Whether there may be keys that the worker has never seen."""
+        return self.is_connected and self.as_of is None
+
+    @property
     def hashes(self) -> list[str]:
         return [key.token_hash for key in self.keys]
 
@@ -53,16 +66,15 @@ class DryRun:
 def plan_of(member: User) -> Plan:
     stored = StoredToken.objects.filter(member=member).first()
     seen = SeenKey.objects.filter(account__member=member, is_session=False)
-    keys = list(
-        seen.filter(expiry__gt=timezone.now()).select_related("account").order_by("expiry", "pk")
-    )
+    keys = list(seen.filter(expiry__gt=timezone.now()).order_by("expiry", "pk"))
+    account = SyncedAccount.objects.filter(member=member).first()
     row = Reminders.objects.filter(member=member).first() or Reminders()
     open_states = [Rotation.State.REQUESTED, Rotation.State.OVERLAP]
     exports = prepared.of_member(member).filter(state__in=PreparedExport.UNFINISHED).count()
     return Plan(
         keys=keys[:KEYS_SHOWN],
         key_count=len(keys),
-        as_of=keys[0].account.as_of if keys else None,
+        as_of=account.as_of if account else None,
         is_connected=stored is not None,
         own_hash=stored.token_hash if stored else "",
         sessions=MemberSession.objects.filter(member=member).count(),

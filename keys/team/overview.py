@@ -29,7 +29,7 @@ from keys.models import (
 from keys.notices import audit_head, outbox
 from keys.notices.outbox import enqueue
 from keys.stats.history import today
-from keys.team.members import admins, to_off_board, token_ends
+from keys.team.members import accounts_read_and_unread, admins, to_off_board, token_ends
 from keys.team.query import TeamKeysQuery
 from keys.templatetags.formats import exact_moment
 
@@ -79,10 +79,8 @@ def _unread_accounts() -> tuple[str, bool]:
     """A hint at connected accounts whose keys the worker has not read yet, and whether it has read
     none at all.
     """
-    connected = SyncedAccount.objects.filter(member__stored_token__isnull=False)
-    read = connected.exclude(as_of=None).count()
-    unread = StoredToken.objects.count() - read
-    if unread < 1:
+    read, unread = accounts_read_and_unread()
+    if not unread:
         return "", False
     return f"{unread:,} account{'' if unread == 1 else 's'} not read yet", not read
 

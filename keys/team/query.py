@@ -89,6 +89,11 @@ class TeamKeysQuery:
         down, column = self.sort.startswith("-"), SORTS[self.sort.removeprefix("-")]
         return found.order_by(f"-{column}" if down else column, "-pk" if down else "pk")
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the row that the page begins after is gone, with its place in the order."""
+        return self.after is not None and not SeenKey.objects.filter(pk=self.after).exists()
+
     def page(self, now: datetime, size: int) -> list[SeenKey]:
         """One row more than a page takes, so that the caller knows whether there is a next one."""
         rows, column = self.rows(now), SORTS[self.sort.removeprefix("-")]

@@ -38,12 +38,7 @@ def team_offboard(request: AppRequest, username: str) -> HttpResponse:
     member = found_member(username)
     latest = off_board_plan.latest_of(member)
     if latest and latest.is_open:
-        if request.method == "POST" and "finish" in request.POST:
-            offboarding.give_up(actor_of(request), latest)
-            wake(off_board)
-        elif request.method == "POST":
-            messages.warning(request, offboarding.IN_PROGRESS)
-        return _page(request, member, latest, None)
+        return _in_progress(request, member, latest)
     plan = off_board_plan.plan_of(member)
     is_dry = "dry_run" in request.POST
     form = OffBoardForm(
@@ -59,6 +54,15 @@ def team_offboard(request: AppRequest, username: str) -> HttpResponse:
             return _page(request, member, latest, form, plan=plan, dry=dry)
         return _start(request, member, form)
     return _page(request, member, latest, form, plan=plan)
+
+
+def _in_progress(request: AppRequest, member: User, latest: OffBoarding) -> HttpResponse:
+    if request.method == "POST" and "finish" in request.POST:
+        offboarding.give_up(actor_of(request), latest)
+        wake(off_board)
+    elif request.method == "POST":
+        messages.warning(request, offboarding.IN_PROGRESS)
+    return _page(request, member, latest, None)
 
 
 def _successor_is_right(form: OffBoardForm, member: User) -> bool:

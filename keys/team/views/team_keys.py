@@ -17,8 +17,10 @@ from keys.actors import actor_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.http import AppRequest, render_page
+from keys.models import SeenKey
 from keys.team import saved_views
 from keys.team.key_rows import FORMS, rows_of
+from keys.team.members import accounts_read_and_unread
 from keys.team.query import KEY_CHOICES, SORTS, TeamKeysQuery
 from keys.team.views.team import to_fingerprint
 
@@ -32,12 +34,25 @@ def team_keys(request: AppRequest) -> HttpResponse:
     query, now = TeamKeysQuery.from_params(request.GET), timezone.now()
     if token := query.pasted_token:
         return to_fingerprint(request, token)
-    found, here = query.page(now, KEYS_PER_PAGE), reverse("keys:team_keys")
-    shown = found[:KEYS_PER_PAGE]
-    context: dict[str, Any] = {
-        "team_query": query,
-        "rows": rows_of(shown, now),
+    if query.is_lost:
+        messages.info(request, "The page that you asked for has moved. Here is the first one.")
+        return go_to(request, f"{reverse('keys:team_keys')}?{query.text()}")
+    found = query.page(now, KEYS_PER_PAGE)
+    context = {
+        "rows": rows_of(found[:KEYS_PER_PAGE], now),
         "count": query.rows(now).order_by().count(),
+        "unread": accounts_read_and_unread()[1],
+        "saved": saved_views.of_member(request.user),
+        **_controls(query, found),
+    }
+    return render_page(request, "keys/team_keys.html", context)
+
+
+def _controls(query: TeamKeysQuery, found: list[SeenKey]) -> dict[str, Any]:
+    """Filters, orders and links around the rows; `found` has one more than the page shows."""
+    here, shown = reverse("keys:team_keys"), found[:KEYS_PER_PAGE]
+    return {
+        "team_query": query,
         "selects": [
             (name, WORDS[name], choices, query.filters.get(name, ""))
             for name, choices in KEY_CHOICES.items()
@@ -49,11 +64,9 @@ def team_keys(request: AppRequest) -> HttpResponse:
             (form, f"{reverse('keys:team_keys_download')}?{query.text(form=form)}")
             for form in FORMS
         ],
-        "saved": saved_views.of_member(request.user),
         "query_text": query.text(),
         "clear_url": here if query.filters else "",
     }
-    return render_page(request, "keys/team_keys.html", context)
 
 
 def _sort_link(query: TeamKeysQuery, column: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from keys.notes.services import NoteText, save_note
 from keys.notices.choices import create_feed
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
-from keys.team import offboarding
+from keys.team import off_board_plan, offboarding
 from keys.team.offboarding import run_due
 from keys.team.sync import sync_due
 from keys.upstream import hash_of
@@ -612,6 +612,73 @@ def test_the_page_names_members_who_use_the_same_account(
     sync_due()
 
     assert "The same account at Estuary is used by bob." in words_of(admin.get(PAGE))
+
+
+def test_keys_of_an_account_that_was_not_read_are_not_counted(
+    admin: Client, alice: User, token: str
+) -> None:
+    connect(alice, token)
+
+    assert "Keys Not known yet" in words_of(admin.get(PAGE))
+
+
+def test_keys_that_the_page_does_not_list_are_told(
+    admin: Client, secrets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off_board_plan, "KEYS_SHOWN", 2)
+
+    words = words_of(admin.get(PAGE))
+
+    assert "Keys 4 that work" in words
+    assert "Only the first 2 that end are listed; the others are revoked." in words
+
+
+@pytest.mark.parametrize("moment", ["disconnect_token", "_revoke_own"])
+def test_a_worker_killed_around_the_end_of_the_token_is_resumed(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    token: str,
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(admin)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(offboarding, moment, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_due()
+    workers.unregister()
+    workers.register()
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, token, *secrets) == []
+    assert row.keys.get(token_hash=hash_of(token)).outcome == "revoked"
+    assert not StoredToken.objects.exists()
+
+
+def test_the_consoles_own_key_that_estuary_keeps_is_not_called_revoked(
+    admin: Client, secrets: list[str], node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(admin)
+    revoke_own = offboarding._revoke_own
+
+    def lied_to(*arguments: Any) -> None:
+        node.set_fault("revoke", Fault("silent-ok"))
+        revoke_own(*arguments)
+
+    monkeypatch.setattr(offboarding, "_revoke_own", lied_to)
+
+    row = run_again()
+
+    assert (row.state, row.step) == ("running", OffBoarding.Step.TOKEN)
+    assert row.keys.get(token_hash=hash_of(token)).outcome == "requested"
+    assert StoredToken.objects.exists()
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, SavedView, SeenKey, SyncedAccount
+from keys.models import AuditEntry, SavedView, SeenKey, StoredToken, SyncedAccount
 from keys.notes.services import NoteText, save_note
 from keys.team.query import TeamKeysQuery
 from keys.upstream import fingerprint_of, hash_of
@@ -247,6 +247,27 @@ def test_a_view_that_is_not_there_is_not_called_removed(
 
     assert "You have no such view any more." in words
     assert "View removed." not in words
+
+
+def test_a_page_whose_place_is_gone_leads_to_the_first_one(
+    admin: Client, table: list[SeenKey]
+) -> None:
+    response = admin.get("/team/keys/?sort=owner&after=99999", follow=True)
+
+    assert response.redirect_chain == [("/team/keys/?sort=owner", 302)]
+    assert "The page that you asked for has moved. Here is the first one." in words_of(response)
+
+
+def test_accounts_that_were_not_read_are_told(
+    admin: Client, table: list[SeenKey], alice: User
+) -> None:
+    assert "without" not in words_of(admin.get("/team/keys/"))
+    dora = User.objects.create_user("dora")
+    StoredToken.objects.create(member=dora, sealed="-", token_hash=hash_for("dora"))
+
+    words = words_of(admin.get("/team/keys/"))
+
+    assert "5 keys found, without 1 connected account that the worker has not read yet" in words
 
 
 def test_the_report_as_ndjson(admin: Client, table: list[SeenKey]) -> None:
