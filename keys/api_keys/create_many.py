@@ -20,6 +20,7 @@ from keys.actors import Actor
 from keys.api_keys.conclusions import Conclusion, record_conclusions
 from keys.api_keys.create import CHECK_SECONDS, UNREADABLE_LIST, Creation
 from keys.api_keys.lost_creations import find_after_lost_answer
+from keys.audit.download import safe_cell
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
@@ -39,8 +40,6 @@ from keys.upstream import (
 Outcome = KeyCreation.Outcome
 
 VARIABLE = "ESTUARY_TOKEN"
-#: A cell that begins like this would be a formula to a spreadsheet.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NOT_TRIED = "It was not tried after the one before had failed."
 
 
@@ -214,6 +213,6 @@ def csv_text(batch: Batch) -> str:
     writer.writerow(["label", "fingerprint", "expires", "token"])
     for record, created in batch.made:
         expires = "" if record.lifetime is None else created.expiry.isoformat(timespec="seconds")
-        label = f"'{record.label}" if record.label.startswith(FORMULA) else record.label
-        writer.writerow([label, created.fingerprint, expires, created.token])
+        label, fingerprint = safe_cell(record.label), safe_cell(created.fingerprint)
+        writer.writerow([label, fingerprint, expires, created.token])
     return file.getvalue()

@@ -193,10 +193,11 @@ def test_a_label_gives_the_name_of_a_variable(label: str, name: str) -> None:
     assert variable_of(label) == name
 
 
-def test_a_label_is_no_formula_in_the_csv(browser: Client) -> None:
-    response = browser.post(URL, fields(browser, "=cmd()"))
+@pytest.mark.parametrize("label", ["=cmd()", "\uff1dcmd()", "\ufe63cmd()", "@cmd()"])
+def test_a_label_is_no_formula_in_the_csv(browser: Client, label: str) -> None:
+    response = browser.post(URL, fields(browser, label))
 
-    assert "&#x27;=cmd()" in text_of(response, "all-csv")
+    assert f"&#x27;{label}" in text_of(response, "all-csv")
 
 
 def test_a_database_that_is_away_at_the_end_holds_the_tokens_up_only_once(
