@@ -90,9 +90,10 @@ def _member_cards() -> list[Card]:
     ends = User.objects.filter(token_ends(now)).count()
     leaving = User.objects.filter(to_off_board()).count()
     running = OffBoarding.objects.filter(state__in=["queued", "running"]).count()
-    hint = f"{running} in progress" if running else ""
+    hint, (unread, _) = f"{running} in progress" if running else "", _unread_accounts()
+    tokens = ("Tokens that end or are refused", ends, f"{here}?state=token-ends", "warning")
     return [
-        _card("Tokens that end or are refused", ends, f"{here}?state=token-ends", "warning"),
+        _card(*tokens, unread),
         _card("Off-boarding due", leaving, f"{here}?state=to-off-board", "error", hint),
     ]
 

@@ -205,7 +205,9 @@ def test_a_day_whose_first_sample_was_too_early_has_the_figures_of_the_look(
     tasks.sync.call_local()
 
     assert TeamSample.objects.get().pin_count == 36
-    assert "more by" not in words_of(admin.get("/overview/"))  # one day tells no change
+    response = admin.get("/overview/")
+    assert "more by" not in words_of(response)  # one day tells no change
+    assert '<svg class="chart"' not in response.content.decode()
 
 
 def test_an_account_that_was_never_read_is_not_counted_and_named(
