@@ -148,7 +148,10 @@ class SealedReader:
         if size < _INDEX_LENGTH.size:
             raise FileBroken
         tail = size - _INDEX_LENGTH.size
-        (length,) = _INDEX_LENGTH.unpack(self._source.read(tail, _INDEX_LENGTH.size))
+        end = self._source.read(tail, _INDEX_LENGTH.size)
+        if len(end) != _INDEX_LENGTH.size:  # it was cut since its size was asked for
+            raise FileBroken
+        (length,) = _INDEX_LENGTH.unpack(end)
         if length > tail:
             raise FileBroken
         sealed = self._source.read(tail - length, length)

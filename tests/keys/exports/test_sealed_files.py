@@ -134,3 +134,11 @@ def test_a_key_opens_for_its_own_export_only() -> None:
     assert file_key("one", "") is None
     with pytest.raises(SealBroken):
         file_key("two", sealed)
+
+
+def test_a_file_that_is_cut_while_it_is_opened_is_found() -> None:
+    class Cut(Bytes):
+        size = 1000
+
+    with pytest.raises(FileBroken):
+        SealedReader(Cut(b"abc"), KEY)
