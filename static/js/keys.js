@@ -138,11 +138,29 @@ function patch(shown, fresh) {
   }
 }
 
+const wordsOf = (element) => element.textContent.trim().replace(/\s+/g, " ");
+
+/** The notices that a check brings lie over the page, as all do that come late: nothing below them moves. */
+function takeLateNotices(shown, fresh) {
+  const place = byId("notices");
+  if (place.children.length && !place.matches(".is-late")) return; // those of the page keep their place
+  const known = [...shown.querySelectorAll(".notice")].map(wordsOf);
+  for (const notice of fresh.querySelectorAll("#main > :not(#notices) .notice, #main > .notice")) {
+    if (notice.id) continue; // the content of a page about trouble
+    if (known.includes(wordsOf(notice))) continue;
+    notice.append(byId("notice-template").content.querySelector("[data-dismiss]").cloneNode(true));
+    notice.dataset.trouble = "";
+    place.append(notice);
+    place.classList.add("is-late");
+  }
+}
+
 htmx.defineExtension("patch", {
   isInlineSwap: (style) => style === "patch",
   handleSwap(style, target, fragment) {
     if (style !== "patch") return false;
     const focused = document.activeElement;
+    takeLateNotices(target, fragment.firstElementChild);
     patch(target, fragment.firstElementChild);
     if (focused !== document.activeElement) (focused.isConnected ? focused : target).focus({ preventScroll: true });
     return [target];

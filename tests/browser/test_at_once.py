@@ -181,6 +181,42 @@ def test_a_node_that_is_away_ends_the_mark_with_the_reason(
     expect(page.get_by_role("link", name="Revoke")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("path", "endpoint", "part"),
+    [
+        ("/keys/", "list", "tbody .key-label"),
+        ("/stats/", "stats", ".figure"),
+        ("/keys/{hash}/", "list", ".facts"),
+    ],
+)
+def test_nothing_moves_when_a_check_brings_a_notice(
+    patient: Console,
+    open_patient: Callable[..., Page],
+    ada: Member,
+    held: Hold,
+    path: str,
+    endpoint: str,
+    part: str,
+) -> None:
+    path = path.format(hash=hash_of(ada.token))
+    page = open_patient(ada, path=path)
+    patient.age_lists()
+    routes = held(page, "seen=")
+    page.goto(path)
+    page.wait_for_function("() => document.querySelector('#freshness.htmx-request')")
+    before = page.locator(part).first.bounding_box()
+    patient.node.set_fault(endpoint, Fault("502-html"))
+
+    routes[0].continue_()
+
+    notice = page.get_by_role("alert")
+    expect(notice).to_contain_text("You see what Estuary last told us")
+    assert page.locator(part).first.bounding_box() == before
+    notice.get_by_role("button", name="Dismiss").click()
+    expect(notice).to_have_count(0)
+    expect(page.get_by_text("read 10 minutes ago")).to_be_visible()
+
+
 def test_a_refused_token_takes_the_list_away(
     patient: Console, open_patient: Callable[..., Page], ada: Member
 ) -> None:
