@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import plays
 from tests.browser.conftest import Member, sign_in
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
@@ -119,6 +120,14 @@ def test_a_row_on_a_phone_has_its_end_in_one_line(stage: Stage, phone: dict[str,
         )
         assert heights
         assert max(heights) < 30
+
+
+def test_every_choice_is_in_one_line(stage: Stage) -> None:
+    with stage.page_of("team", viewport={"width": 1280, "height": 800}) as page:
+        plays.rotate_form("nightly")(stage, page)
+        heights = page.locator(".pill").evaluate_all("all => all.map((it) => it.offsetHeight)")
+        assert len(heights) > 10
+        assert len({*heights}) == 1
 
 
 def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Member) -> None:
