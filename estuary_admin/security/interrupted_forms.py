@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, QueryDict
 from django.views.decorators.debug import sensitive_variables
 
-from estuary_admin.secrets.no_token_fields import MAX_SEARCHED_CHARACTERS, looks_like_token
+from estuary_admin.secrets.no_token_fields import MAX_LISTED_CHARACTERS, looks_like_token
 from estuary_admin.secrets.sealing import SealBroken, seal_for, unseal_for
 
 INTERRUPTED_FORM = "typed"  # session key: page, time, sealed fields
@@ -26,7 +26,7 @@ def keep(request: HttpRequest, page: str, fields: tuple[str, ...], token_field: 
     values = {
         name: value
         for name, value in sent.items()
-        if 0 < len(value) <= MAX_SEARCHED_CHARACTERS  # every form refuses longer values
+        if 0 < len(value) <= MAX_LISTED_CHARACTERS  # every form refuses longer values
         and (name == token_field or not looks_like_token(value))
     }
     request.session[INTERRUPTED_FORM] = {

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+from estuary_admin.secrets.no_token_fields import MAX_LISTED_CHARACTERS, NoTokenFieldsMixin
 from estuary_admin.unicode_text import shows_something
 from keys.api_keys.pasted import MAX_TEXT_LENGTH, PastedKeys, keys_in
 from keys.policy.rules import (
@@ -273,6 +273,7 @@ class KeyCreateManyForm(KeyCreateForm):
     )
     field_order = ("labels",)
     first_field = "labels"
+    max_searched_characters = MAX_LISTED_CHARACTERS
 
     def clean_labels(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["labels"].splitlines()]

@@ -8,9 +8,10 @@ from functools import cache
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from estuary_admin.unicode_text import shows_something
 from keys.policy.patterns import LabelPattern, PatternError
 from keys.policy.rules import MAX_LABEL_LENGTH, NoEnd, Policy
-from keys.upstream import Permission
+from keys.upstream import PERMANENT_FROM, Permission
 from keys.upstream.durations import DurationError, parse_lifetime
 
 
@@ -40,9 +41,12 @@ def _policy(values: tuple[tuple[str, str], ...]) -> Policy:
 
 def _longest_lifetime(text: str) -> timedelta | None:
     try:
-        return parse_lifetime(text) if text else None
+        longest = parse_lifetime(text) if text else None
     except DurationError:
         raise _wrong("POLICY_LONGEST_LIFETIME", text, "a length of time such as 90d") from None
+    if longest and longest > PERMANENT_FROM:  # a key that lives longer counts as one without end
+        raise _wrong("POLICY_LONGEST_LIFETIME", text, "50 years at most, or leave it out")
+    return longest
 
 
 def _no_end(text: str, longest: timedelta | None) -> NoEnd:
@@ -77,7 +81,8 @@ def _label(pattern: str, example: str) -> tuple[LabelPattern | None, str]:
     except PatternError:
         right = "a regular expression of RE2, which has no look-around and no back-references"
         raise _wrong("POLICY_LABEL_PATTERN", pattern, right) from None
-    if not example or len(example) > MAX_LABEL_LENGTH or not compiled.fullmatch(example):
+    is_label = shows_something(example) and example.isprintable() and example == example.strip()
+    if not is_label or len(example) > MAX_LABEL_LENGTH or not compiled.fullmatch(example):
         wanted = "a label that POLICY_LABEL_PATTERN matches as a whole: members are shown it"
         raise _wrong("POLICY_LABEL_EXAMPLE", example, wanted)
     return compiled, example

@@ -241,3 +241,11 @@ def test_a_second_submit_does_not_wait_for_a_first_that_died(
     monkeypatch.setattr(create_many, "release_connection", None)  # would fail if it waited
 
     assert outcomes(browser.post(URL, data)) == ["created", "requested"]
+
+
+def test_fifty_labels_of_the_greatest_length_are_accepted(browser: Client, node: Sandbox) -> None:
+    labels = [f"{number:03}{'x' * 197}" for number in range(50)]
+
+    response = browser.post(URL, fields(browser, "\r\n".join(labels)))
+
+    assert outcomes(response) == ["created"] * 50

@@ -307,3 +307,11 @@ def test_no_label_breaks_the_feed(
 
     assert len(summaries(body)) == 2
     assert body.count(b"\r\nEND:VEVENT\r\n") == 2
+
+
+def test_a_token_among_the_thresholds_is_not_sent_back(browser: Client, token: str) -> None:
+    for days in ([token], [token, "7"]):
+        response = browser.post(URL, {"days": days})
+
+        assert response.status_code == 200
+        assert token not in response.content.decode()

@@ -69,6 +69,7 @@ def test_the_default_permission_is_an_allowed_one(policy: Any) -> None:
 WRONG = [
     ("LONGEST_LIFETIME", "90"),
     ("LONGEST_LIFETIME", "soon"),
+    ("LONGEST_LIFETIME", "20000d"),
     ("NO_END", "perhaps"),
     ("PERMISSIONS", "read"),
     ("PERMISSIONS", ","),
@@ -83,6 +84,12 @@ WRONG = [
 def test_a_wrong_value_is_refused_with_a_sentence(policy: Any, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"POLICY_{name} is .*; give "):
         policy(**{name: value})
+
+
+@pytest.mark.parametrize("example", [" ", "ci ", "a\u200b", "a\nb"])
+def test_the_example_is_a_label_that_the_form_accepts(policy: Any, example: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="POLICY_LABEL_EXAMPLE"):
+        policy(LABEL_PATTERN="(?s).*", LABEL_EXAMPLE=example)
 
 
 @pytest.mark.parametrize("example", ["", "Backup", "a" * 201])
