@@ -41,6 +41,9 @@ Outcome = KeyCreation.Outcome
 
 VARIABLE = "ESTUARY_TOKEN"
 NOT_TRIED = "It was not tried after the one before had failed."
+NO_TIME = "No time was left for it: create it with another list."
+#: Of ESTUARY_TIMEOUT: with less time left no further key is asked for, whose answer could be lost.
+RESERVED_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def create_many(
     if before := _created_before(actor, nonce):
         return before
     throttles.check(actor, Action.KEY_CREATE_REQUESTED)
+    end = time.monotonic() + settings.ESTUARY_TIMEOUT * (1 - RESERVED_SHARE)
     client = client_for(stored, actor)
     listed = client.list_keys()
     for count, spec in enumerate(specs):
@@ -75,7 +79,7 @@ def create_many(
         records = _claim_all(actor, specs, nonce, purpose)
     except IntegrityError:
         return _created_before(actor, nonce) or Batch([], is_repeated=True)
-    answers = _ask_for_each(client, specs, listed)
+    answers = _ask_for_each(client, specs, listed, end)
     after, doubt = _list_after(actor, stored)
     found = list(zip(records, answers, strict=True))
     ended = [(record, _conclusion(answer, after)) for record, answer in found]
@@ -137,14 +141,17 @@ class _Answer:
 
 @sensitive_variables("answers", "answer")
 def _ask_for_each(
-    client: EstuaryClient, specs: Sequence[KeySpec], listed: KeyList
+    client: EstuaryClient, specs: Sequence[KeySpec], listed: KeyList, end: float
 ) -> list[_Answer]:
-    """Ask for one key after the other; after an error that all would meet, for no more."""
+    """Ask for one key after the other, until `end` or an error that all would meet."""
     answers: list[_Answer] = []
     failure: UpstreamError | None = None
     for spec in specs:
         if failure:
             answers.append(_Answer(None, Outcome.NOT_CREATED, "", failure.code, NOT_TRIED))
+            continue
+        if time.monotonic() > end:
+            answers.append(_Answer(None, Outcome.NOT_CREATED, "", "no-time", NO_TIME))
             continue
         answer, error = _ask(client, spec, listed)
         answers.append(answer)

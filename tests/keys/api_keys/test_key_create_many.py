@@ -249,3 +249,15 @@ def test_fifty_labels_of_the_greatest_length_are_accepted(browser: Client, node:
     response = browser.post(URL, fields(browser, "\r\n".join(labels)))
 
     assert outcomes(response) == ["created"] * 50
+
+
+def test_no_key_is_begun_whose_answer_could_come_too_late(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(create_many, "RESERVED_SHARE", 1)  # all time is over at once
+
+    response = browser.post(URL, fields(browser, "one\ntwo"))
+
+    assert outcomes(response) == ["not-created"] * 2
+    assert words_of(response).count("No time was left for it") == 2
+    assert "POST /user/api-keys" not in asked(node)
