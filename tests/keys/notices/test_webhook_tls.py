@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -63,7 +64,7 @@ def receiver(
 
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook.certifi, "where", lambda: str(certificate))
+    monkeypatch.setattr(certifi, "where", lambda: str(certificate))
 
 
 @pytest.mark.usefixtures("trusted")
