@@ -149,7 +149,7 @@ function takeLateNotices(shown, fresh) {
     if (notice.id) continue; // the content of a page about trouble
     if (known.includes(wordsOf(notice))) continue;
     notice.append(byId("notice-template").content.querySelector("[data-dismiss]").cloneNode(true));
-    notice.dataset.trouble = "";
+    if (!notice.matches(".error")) notice.dataset.trouble = ""; // news about a key stay until they are dismissed
     place.append(notice);
     place.classList.add("is-late");
   }

@@ -104,7 +104,7 @@ def back_at_the_list(told: str, *faults: Fault) -> Play:
             stage.node.set_fault("create", one)
         created(stage, page)
         page.get_by_role("link", name="I have saved it").click()
-        expect(page.locator("#key-list").get_by_text(told).first).to_be_visible()
+        expect(page.locator("#key-list, #notices").get_by_text(told).first).to_be_visible()
 
     return play
 
