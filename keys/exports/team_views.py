@@ -7,7 +7,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,6 +19,7 @@ from keys.actors import actor_of
 from keys.exports import team_exports
 from keys.exports.delivery import NoFile, StorageAway
 from keys.exports.file_views import (
+    answer_to_condition,
     is_not_a_continuation,
     range_headers,
     remember_proof,
@@ -127,7 +127,7 @@ def team_export_delete(request: AppRequest, number: UUID) -> HttpResponse:
 
 def _delivered(request: AppRequest, row: TeamExport, archive: Archive) -> HttpResponseBase:
     """The archive or the wanted part of it; raises NoFile, StorageAway or SealBroken."""
-    if answer := get_conditional_response(request, etag=archive.etag):
+    if answer := answer_to_condition(request, archive.etag):
         return answer
     try:
         wanted = wanted_range(*range_headers(request), archive.size, archive.etag)

@@ -183,6 +183,7 @@ def test_conditions_of_a_request_are_kept(
     assert status(if_match='"another"') == 412
     assert status(if_none_match=etag) == 304
     assert status(if_none_match='"another"') == 206
+    assert status(if_unmodified_since="Sat, 28 Nov 1990 10:00:00 GMT") == 206
 
 
 def test_a_program_that_resumes_gets_no_page_instead_of_a_file(
