@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
 
+from estuary_admin.sso.sessions import PROVED_AT
 from keys.actors import Actor
 from keys.audit import chain
 from keys.audit import record as record_module
@@ -192,6 +194,7 @@ def test_a_dry_run_changes_nothing(
         ({"keep": "known"}, "Name the member who takes the kept keys over."),
         ({"successor": "nobody"}, "There is no other active member of this name."),
         ({"successor": "alice"}, "There is no other active member of this name."),
+        ({"successor": "carol"}, "Choose the keys to keep, or name nobody here."),
     ],
 )
 def test_a_form_that_is_not_right_starts_nothing(
@@ -354,6 +357,34 @@ def test_keys_of_a_member_who_disconnected_are_not_called_revoked(
     assert row.state == "failed"
     assert set(row.keys.values_list("outcome", flat=True)) == {"unconfirmed"}
     assert node.requests == []
+
+
+def proved(client: Client, seconds_ago: float) -> None:
+    session = client.session
+    session[PROVED_AT] = time.time() - seconds_ago
+    session.save()
+
+
+def test_a_choice_that_a_proof_interrupted_does_not_end_kept_keys(
+    admin: Client, secrets: list[str]
+) -> None:
+    form = {
+        "reason": "left",
+        "confirm": "alice",
+        "keep": hash_of(secrets[0]),
+        "successor": "carol",
+    }
+    proved(admin, seconds_ago=24 * 3600)
+    assert "/reauthenticate/" in admin.post(PAGE, form)["Location"]
+    proved(admin, seconds_ago=1)
+    page = admin.get(PAGE).content.decode()
+    assert 'value="carol"' in page
+
+    del form["keep"]
+    words = words_of(admin.post(PAGE, form))
+
+    assert "Choose the keys to keep, or name nobody here." in words
+    assert not OffBoarding.objects.exists()
 
 
 def test_two_starts_are_one(admin: Client, secrets: list[str]) -> None:
