@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date, datetime, time
 from typing import Any
 
@@ -131,6 +132,11 @@ class OffBoardForm(ReasonForm):
         if self.cleaned_data.get("keep") and not self.cleaned_data.get("successor"):
             self.add_error("successor", "Name the member who takes the kept keys over.")
         confirm = self.cleaned_data.get("confirm")
-        if confirm and confirm != self._name:
+        if confirm and _normal(confirm) != _normal(self._name):
             self.add_error("confirm", "This is not the name of the member.")
         return found
+
+
+def _normal(name: str) -> str:
+    """The form that Django gives user names; keyboards type either of two forms of an é."""
+    return unicodedata.normalize("NFKC", name)

@@ -352,29 +352,35 @@ def _revoke_own(row: OffBoarding, stored: StoredToken) -> None:
 
 def _finish(row: OffBoarding) -> None:
     """The last audit row, the head behind it, and the state, in one transaction."""
+    with transaction.atomic():
+        # The row before the audit's head, as `give_up` takes them: else each waits for the other.
+        OffBoarding.objects.select_for_update().get(pk=row.pk)
+        _report(row)
+
+
+def _report(row: OffBoarding) -> None:
     counts = {outcome: row.keys.filter(outcome=outcome).count() for outcome in KeyOutcome}
     missing = counts[KeyOutcome.UNCONFIRMED] + counts[KeyOutcome.REQUESTED]
     # Without a member there is no token, and given up, perhaps no list: keys may have no row here.
     is_blind = row.member is None or (row.gives_up and not row.is_list_settled)
     is_confirmed = not missing and not is_blind
-    with transaction.atomic():
-        record_action(
-            _actor(row),
-            Action.OFF_BOARDING_FINISHED,
-            AuditOutcome.DONE if is_confirmed else AuditOutcome.FAILED,
-            detail={
-                "revoked": counts[KeyOutcome.REVOKED],
-                "kept": counts[KeyOutcome.KEPT],
-                "not_confirmed": missing,
-            },
-        )
-        claims.conclude(
-            row,
-            state=State.DONE if is_confirmed else State.FAILED,
-            trouble="",
-            ended_at=timezone.now(),
-            audit_head=chain.current_head(),
-        )
+    record_action(
+        _actor(row),
+        Action.OFF_BOARDING_FINISHED,
+        AuditOutcome.DONE if is_confirmed else AuditOutcome.FAILED,
+        detail={
+            "revoked": counts[KeyOutcome.REVOKED],
+            "kept": counts[KeyOutcome.KEPT],
+            "not_confirmed": missing,
+        },
+    )
+    claims.conclude(
+        row,
+        state=State.DONE if is_confirmed else State.FAILED,
+        trouble="",
+        ended_at=timezone.now(),
+        audit_head=chain.current_head(),
+    )
 
 
 STEPS: dict[int, Callable[[OffBoarding], None]] = {

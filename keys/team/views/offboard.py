@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from django.contrib import messages
@@ -76,7 +77,8 @@ def _successor_is_right(form: OffBoardForm, member: User) -> bool:
 
 
 def _successor(name: str, member: User) -> User | None:
-    found = User.objects.filter(username=name, is_active=True).exclude(pk=member.pk)
+    named = User.objects.filter(username__in={name, unicodedata.normalize("NFKC", name)})
+    found = named.filter(is_active=True).exclude(pk=member.pk)
     leaving = OffBoarding.objects.filter(state__in=OffBoarding.OPEN).values("member")
     return found.exclude(pk__in=leaving.filter(member__isnull=False)).first() if name else None
 

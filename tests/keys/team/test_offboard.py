@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from estuary_admin.sso.sessions import PROVED_AT
@@ -18,7 +20,7 @@ from keys.audit import chain
 from keys.audit import record as record_module
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports.queueing import queue_export
-from keys.jobs import workers
+from keys.jobs import claims, workers
 from keys.models import (
     AuditEntry,
     KeyCreation,
@@ -357,6 +359,34 @@ def test_keys_of_a_member_who_disconnected_are_not_called_revoked(
     assert row.state == "failed"
     assert set(row.keys.values_list("outcome", flat=True)) == {"unconfirmed"}
     assert node.requests == []
+
+
+def test_names_are_the_same_in_either_normal_form(admin: Client) -> None:
+    for name in ("ren\u00e9", "zo\u00eb"):
+        User.objects.create_user(name)
+
+    response = admin.post(
+        "/team/ren\u00e9/offboard/",
+        {"reason": "left", "confirm": "rene\u0301", "successor": "zoe\u0308"},
+    )
+
+    # Both names are found: nothing but the choice of keys is missing.
+    assert response.context["form"].errors == {
+        "successor": ["Choose the keys to keep, or name nobody here."]
+    }
+
+
+def test_the_end_takes_its_locks_as_giving_up_does(admin: Client, secrets: list[str]) -> None:
+    start(admin)
+    row = claims.claim_next(OffBoarding.objects.all())
+    assert row
+
+    with CaptureQueriesContext(connection) as queries:
+        offboarding._finish(row)
+    claims._let_go(row)
+
+    text = " ".join(query["sql"] for query in queries.captured_queries)
+    assert text.index("keys_offboarding") < text.index("keys_audithead")
 
 
 def proved(client: Client, seconds_ago: float) -> None:
