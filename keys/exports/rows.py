@@ -51,6 +51,8 @@ def row_of(export: PreparedExport) -> ExportRow:
 
 
 def _sentence(export: PreparedExport) -> str:
+    if export.state == State.READY and not export.has_file:
+        return "Its time is over: it can no longer be downloaded."
     if export.cancel_requested and not export.is_final:
         return "It is being cancelled."
     if export.state == State.RUNNING and not export.first_byte_at:

@@ -430,7 +430,7 @@ def export_ready(stage: Stage, page: Page) -> None:
         node="api.estuary.tech",
         created_at=day,
         ended_at=day,
-        expires_at=day + timedelta(days=7),
+        expires_at=datetime.now(UTC) + timedelta(days=7),
         size=1_300_000_000,
         sha256="0123456789abcdef" * 4,
         content_count=65_535,

@@ -324,7 +324,10 @@ def test_a_file_whose_time_is_over_is_not_handed_out_although_no_worker_runs(
 ) -> None:
     PreparedExport.objects.update(expires_at=timezone.now())
 
-    assert "has no file" in words_of(owner.get(url, follow=True))
+    page = owner.get(url, follow=True)
+    assert "has no file" in words_of(page)
+    assert "Its time is over" in words_of(page)
+    assert "NDJSON" not in words_of(page)
     assert owner.head(url).status_code == 302
 
 
