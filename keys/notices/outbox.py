@@ -50,8 +50,8 @@ def enqueue(
     routes: list[tuple[str, str]] = [(Channel.PAGE, "")] if on_page else []
     routes += _routes(member)
     if settings.HAS_MAIL_SERVER:
-        beside = [(Channel.EMAIL, address) for address in extra_mail]
-        routes += [route for route in beside if route not in routes]
+        routes += [(Channel.EMAIL, address) for address in extra_mail]
+        routes = list(dict.fromkeys(routes))
     if webhook_only:
         routes = [route for route in routes if route[0] == Channel.WEBHOOK]
     return Message.objects.bulk_create(

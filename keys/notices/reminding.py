@@ -23,7 +23,7 @@ from keys.models import (
     StoredToken,
 )
 from keys.notes.services import lines_of
-from keys.notices.digest import digest_of
+from keys.notices.digest import MAX_NAMED, digest_of
 from keys.notices.outbox import enqueue
 from keys.notices.thresholds import Reminder, reminders_for
 from keys.upstream import ApiKey, UpstreamError
@@ -129,7 +129,7 @@ def _tell(row: Reminders, found: list[Reminder]) -> None:
             ],
             ignore_conflicts=True,
         )
-        notes = lines_of([reminder.key.token_hash for reminder in found[:40]])
+        notes = lines_of([reminder.key.token_hash for reminder in found[:MAX_NAMED]])
         content = digest_of(row.member, found, notes)
         enqueue(row.member, content, extra_mail=settings.EXPIRY_FALLBACK_EMAILS)
 

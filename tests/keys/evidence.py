@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from typing import Any
 
@@ -59,3 +60,12 @@ def words_of(response: Any) -> str:
     text = re.sub(r"</(dt|dd|td|th|p|li|h\d)>", " ", response.content.decode())
     text = re.sub(r"<[^>]*>", "", text)
     return " ".join(html.unescape(text).split())
+
+
+def revoke_elsewhere(node: Sandbox, token: str) -> None:
+    """Revoke the key of a token that the node has just accepted, and keep it accepted for as long
+    as the test runs: the node answers it with an empty list."""
+    authorization = node._dispatcher.api._authorization
+    key = authorization._check(token)
+    authorization._accepted[token] = (math.inf, key)
+    node.remove_key(token)

@@ -42,7 +42,7 @@ from keys.team.offboarding import run_due
 from keys.team.sync import sync_due
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
-from tests.keys.evidence import last_row, words_of
+from tests.keys.evidence import last_row, revoke_elsewhere, words_of
 from tests.keys.team.conftest import look_again
 
 PAGE = "/team/alice/offboard/"
@@ -307,6 +307,20 @@ def test_while_estuary_is_away_it_waits_and_says_so(
     node.clear_faults()
     assert run_again().state == "done"
     assert left(node, token, *secrets) == []
+
+
+def test_a_list_without_the_key_that_asked_ends_nothing(
+    admin: Client, secrets: list[str], node: Sandbox, token: str
+) -> None:
+    start(admin)
+    revoke_elsewhere(node, token)  # by the member who leaves
+
+    row = run_again()
+
+    assert (row.state, row.is_list_settled) == ("running", False)
+    assert "does not hold the key of the member's stored token" in row.trouble
+    assert len(left(node, *secrets)) == len(secrets)  # nobody can list or revoke them now
+    assert not row.keys.filter(outcome="revoked").exists()
 
 
 def test_what_estuary_does_not_carry_out_is_not_claimed(

@@ -33,6 +33,7 @@ from keys.team.sync import sync_due
 from keys.token.stored_tokens import disconnect_token
 from keys.upstream import hash_of
 from tests.conftest import connect
+from tests.keys.evidence import revoke_elsewhere
 from tests.keys.team.conftest import look_again
 
 DAY = timedelta(days=1)
@@ -229,7 +230,7 @@ def test_a_list_without_the_key_that_asked_makes_no_key_vanish(
     known: str, node: Sandbox, token: str
 ) -> None:
     caches["key_lists"].clear()
-    node.remove_key(token)  # accepted a moment ago: the node answers 200 with an empty list
+    revoke_elsewhere(node, token)
 
     look_again()
 
