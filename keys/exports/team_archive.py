@@ -49,13 +49,7 @@ class Archive:
     def __init__(self, row: TeamExport, parts: list[TeamExportPart]) -> None:
         self._row = row
         self._parts = parts
-        self._ready = [
-            (part, part.export)
-            for part in parts
-            if part.state == TeamExportPart.State.READY
-            and part.export is not None
-            and part.export.state == PreparedExport.State.READY
-        ]
+        self._ready = [(part, part.export) for part in parts if part.has_file and part.export]
 
     @property
     def file_name(self) -> str:

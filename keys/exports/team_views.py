@@ -60,6 +60,7 @@ def team_export(request: AppRequest, number: UUID) -> HttpResponse:
         "row": row,
         "parts": parts,
         "counts": counts,
+        "in_archive": sum(part.has_file for part in parts),
         "done": counts[PartState.READY] + counts[PartState.FAILED],
         "size": sum(part.export.size for part in parts if part.export),
     }

@@ -73,3 +73,10 @@ class TeamExportPart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_name}: {self.state}"
+
+    @property
+    def has_file(self) -> bool:
+        """Whether it is in the archive: its file may have ended before the archive does."""
+        if self.export is None or self.state != self.State.READY:
+            return False
+        return self.export.state == self.export.State.READY

@@ -475,7 +475,9 @@ def team_export(stage: Stage, page: Page) -> None:
     sentence = "The key of this account is no longer connected. Connect it again."
     parts = [
         TeamExportPart(
-            member_name="alice", state="ready", export=PreparedExport(size=1_300_000_000)
+            member_name="alice",
+            state="ready",
+            export=PreparedExport(state="ready", size=1_300_000_000),
         ),
         TeamExportPart(member_name="bob", state="failed", sentence=sentence),
     ]
@@ -484,6 +486,7 @@ def team_export(stage: Stage, page: Page) -> None:
         row=row,
         parts=parts,
         counts={"ready": 1, "failed": 1},
+        in_archive=1,
         done=2,
         size=1_300_000_000,
     )(stage, page)

@@ -374,6 +374,19 @@ def test_a_missing_file_is_told_before_the_download(
     assert admin.get(url, headers={"Range": "bytes=0-"}).status_code == 404
 
 
+def test_a_member_whose_file_has_ended_is_not_counted(
+    ready: TeamExport, admin: Client, bob: User
+) -> None:
+    PreparedExport.objects.filter(member=bob).update(state="expired")
+
+    page = words_of(admin.get(url_of(ready)))
+
+    assert "1 of 2 members are in the archive" in page
+    assert "Its file is not here any more" in page
+    found = {entry["member"]: entry for entry in manifest_of(archive_of(admin, ready))["members"]}
+    assert (found["alice"]["state"], found["bob"]["reason"]) == ("exported", "gone")
+
+
 def test_a_file_that_cannot_be_unsealed_is_told_before_the_download(
     ready: TeamExport, admin: Client, settings: Any
 ) -> None:
