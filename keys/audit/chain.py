@@ -92,8 +92,17 @@ def verify(known_head: str = "") -> Verdict:
     have that hash, unless `prune` has removed it since.
     """
     known = _parsed_head(known_head)
+    while True:
+        anchor = _anchor()
+        verdict = _walk(anchor, known)
+        # A prune during the walk has moved the beginning: what it removed is not missing.
+        if verdict.holds or _anchor() == anchor:
+            return verdict
+
+
+def _walk(anchor: tuple[int, str], known: tuple[int, str] | None) -> Verdict:
     head = _head()  # before the walk: rows that others append meanwhile are behind it
-    start, previous = _anchor()
+    start, previous = anchor
     breaks = _before_the_chain(start, previous)
     rows, expected, is_head_found = 0, start + 1, head.row_hash == previous
     for entry in _links(after=start):
@@ -110,7 +119,7 @@ def verify(known_head: str = "") -> Verdict:
     if known and known[0] >= expected:
         breaks.append(Break(known[0], f"Row {known[0]}, the known head, is missing."))
     breaks += _outside_the_chain(expected - 1, head, is_head_found=is_head_found)
-    is_pruned = known is not None and known[0] <= start
+    is_pruned = known is not None and 0 < known[0] <= start
     return Verdict(rows, f"{expected - 1}:{previous}", breaks, is_pruned)
 
 

@@ -291,6 +291,26 @@ def test_rows_written_during_the_walk_are_not_missing(monkeypatch: pytest.Monkey
     assert verdict.head.startswith("3:")
 
 
+def test_a_prune_during_the_walk_makes_no_row_missing(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_DAYS = 30
+    with time_machine.travel(timezone.now() - timedelta(days=40), tick=False):
+        written(3)
+    written(2)
+    links = chain._links
+
+    def pruned_meanwhile(after: int) -> Any:
+        call_command("prune")
+        return links(after)
+
+    monkeypatch.setattr(chain, "_links", pruned_meanwhile)
+
+    verdict = chain.verify()
+
+    assert (verdict.rows, verdict.breaks) == (3, [])
+
+
 def test_a_known_head_that_was_pruned_is_not_called_proved(
     settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
