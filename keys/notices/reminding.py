@@ -73,7 +73,7 @@ def _remind(row: Reminders) -> None:
     except SealBroken:
         claims.conclude(row, again_at=next_look(row))  # as above
         return
-    if listed.stale_reason or listed.missing_own:
+    if listed.stale_reason:
         raise ListIsStale
     now = listed.node_now(timezone.now())
     keys = _without_quiet(listed.keys, row, now)

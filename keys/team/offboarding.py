@@ -171,16 +171,24 @@ def _stored_token(row: OffBoarding) -> StoredToken | None:
 def _keys_left(row: OffBoarding, stored: StoredToken) -> list[ApiKey]:
     client = client_for(stored, _actor(row))
     listed = key_lists.remember(stored, client.list_keys())
-    if listed.missing_own and not row.keys.filter(token_hash=stored.token_hash).exists():
-        # For 10 seconds after its end a token may still list, and is told of no keys at all.
-        raise NotConfirmed("Estuary's list does not hold the key of the member's stored token.")
     spared = {*row.keep, stored.token_hash}
     left = [key for key in listed.keys if key.token_hash not in spared]
-    if not listed.unreadable:
+    doubt = _doubt_about(row, stored, listed)
+    if not doubt:
         _settle(row, {key.token_hash for key in listed.keys})
-    if not left and listed.unreadable:
-        raise NotConfirmed("Estuary's list could not be read whole.")
+    if not left and doubt:
+        raise NotConfirmed(doubt)
     return left
+
+
+def _doubt_about(row: OffBoarding, stored: StoredToken, listed: key_lists.Snapshot) -> str:
+    """The reason why keys that are missing in a list may exist all the same; "" without one."""
+    if listed.unreadable:
+        return "Estuary's list could not be read whole."
+    # Somebody else has just ended the token; or this off-boarding has, and notes that before.
+    if listed.missing_own and not row.keys.filter(token_hash=stored.token_hash).exists():
+        return "Estuary's list does not hold the key of the member's stored token."
+    return ""
 
 
 def _settle(row: OffBoarding, listed: set[str]) -> None:

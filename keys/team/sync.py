@@ -110,7 +110,7 @@ def _sync(account: SyncedAccount) -> None:
     except UpstreamError as error:
         _conclude_in_trouble(account, stored, error.what, is_refused=error.is_about_token)
     else:
-        # For 10 seconds after its end a token may still list, and is told of no keys at all.
+        # For 10 seconds after its end a token may still list: that proves nothing about others.
         doubt = listed.stale_reason or (NO_OWN_KEY if listed.missing_own else "")
         if doubt:
             _conclude_in_trouble(account, stored, doubt, is_refused=False)

@@ -64,7 +64,7 @@ def words_of(response: Any) -> str:
 
 def revoke_elsewhere(node: Sandbox, token: str) -> None:
     """Revoke the key of a token that the node has just accepted, and keep it accepted for as long
-    as the test runs: the node answers it with an empty list."""
+    as the test runs: its own key is missing in the list that it gets."""
     authorization = node._dispatcher.api._authorization
     key = authorization._check(token)
     authorization._accepted[token] = (math.inf, key)

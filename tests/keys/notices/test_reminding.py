@@ -21,7 +21,7 @@ from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.api_keys.test_key_rotate import rotate
-from tests.keys.evidence import revoke_elsewhere, words_of
+from tests.keys.evidence import words_of
 from tests.keys.notices.conftest import Receiver
 from tests.support.mail_server import MailServer
 
@@ -230,16 +230,6 @@ def test_a_token_that_cannot_be_opened_waits_for_tomorrow(ending: list[str]) -> 
 
     assert Reminders.objects.get().failures == 0
     assert not Message.objects.exists()
-
-
-def test_a_list_without_the_key_that_asked_is_read_again_later(
-    ending: list[str], node: Sandbox, token: str
-) -> None:
-    revoke_elsewhere(node, token)
-
-    remind_due()
-
-    assert Reminders.objects.get().failures == 1
 
 
 def test_a_look_put_off_under_a_wrong_clock_is_due_all_the_same(ending: list[str]) -> None:
