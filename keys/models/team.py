@@ -11,8 +11,7 @@ class SavedView(models.Model):
 
     member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(max_length=60)
-    # As in an address, without "?": a letter may take 12 characters there.
-    query = models.CharField(max_length=8000)
+    query = models.CharField(max_length=500)  # as in an address, without "?"
 
     class Meta:
         ordering = ["name"]

@@ -12,6 +12,7 @@ from keys.upstream.redaction import holds_token
 
 MAX_VIEWS = 20
 MAX_NAME = 60
+MAX_QUERY = 500  # characters of an address, where a letter may take 12
 REFUSED = "The view holds a token, and was not saved."
 
 
@@ -26,6 +27,8 @@ def save(member: User, name: str, query: str) -> str:
         return "Give the view a name."
     if len(name) > MAX_NAME:
         return f"The name is too long: {MAX_NAME} characters at most."
+    if len(query) > MAX_QUERY:
+        return "The filter is too long to be kept. Search for less text."
     if not query:
         return "Filter the keys first: a view keeps a filter."
     if holds_token(f"{name} {query}"):

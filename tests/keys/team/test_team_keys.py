@@ -231,13 +231,16 @@ def test_two_long_names_do_not_replace_one_another(admin: Client, table: list[Se
     assert "The name is too long: 60 characters at most." in words_of(admin.get("/team/keys/"))
 
 
-def test_a_long_filter_is_saved_whole(admin: Client, table: list[SeenKey]) -> None:
+def test_a_long_filter_is_not_saved_in_part(admin: Client, table: list[SeenKey]) -> None:
     text = "\U00020000" * 150  # 12 characters each in an address
     query = TeamKeysQuery({"q": text, "owner": text}).text()
 
-    admin.post("/team/keys/views/", {"name": "long", "query": query})
+    response = admin.post("/team/keys/views/", {"name": "long", "query": query})
 
-    assert TeamKeysQuery.from_query(SavedView.objects.get().query).filters["owner"] == text
+    assert response["Location"] == f"/team/keys/?{query}"
+    words = words_of(admin.get("/team/keys/"))
+    assert "The filter is too long to be kept. Search for less text." in words
+    assert not SavedView.objects.exists()
 
 
 def test_a_view_that_is_not_there_is_not_called_removed(

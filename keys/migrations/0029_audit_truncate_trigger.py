@@ -33,6 +33,6 @@ def remove_trigger(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0029_off_boarding_is_list_settled")]
+    dependencies = [("keys", "0028_off_boarding_is_list_settled")]
 
     operations = [migrations.RunPython(add_trigger, remove_trigger)]

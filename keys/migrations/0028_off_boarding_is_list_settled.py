@@ -5,9 +5,9 @@ class Migration(migrations.Migration):
     dependencies = [("keys", "0027_team_sample_missing_accounts")]
 
     operations = [
-        migrations.AlterField(
-            model_name="savedview",
-            name="query",
-            field=models.CharField(max_length=8000),
+        migrations.AddField(
+            model_name="offboarding",
+            name="is_list_settled",
+            field=models.BooleanField(db_default=False, default=False),
         ),
     ]
