@@ -132,7 +132,7 @@ def test_keys_in_plain_text_are_marked_and_counted(
     assert "1 in plain text" in words_of(response)
     assert "Plain text" in row_of(response, "old")
     assert "Estuary stores these keys in plain text" in words_of(chosen)
-    assert "Rotate them: create a new key" in words_of(chosen)
+    assert "Rotate them: Estuary keeps only the hash of a new key" in words_of(chosen)
 
 
 @pytest.mark.parametrize("generation", ["legacy", "vintage"])
