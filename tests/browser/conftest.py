@@ -15,27 +15,38 @@ from keys.sandbox.estuary.state import User as Account
 from tests.browser.stage import Stage, set_stage
 from tests.support.console import PASSWORD, Console
 
-# One member for each test, so that tests do not disturb each other.
-NEW = [f"newcomer-{number}" for number in range(20)]
-CONNECTED = [f"member-{number}" for number in range(120)]
-
 
 @dataclass
 class Member:
     name: str
     account: Account
     token: str
-
-    @property
-    def is_connected(self) -> bool:
-        return self.name in CONNECTED
+    is_connected: bool = True
 
 
 @pytest.fixture(scope="session")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def _unused(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """Names of members: one for each test, so that tests do not disturb each other.
+
+    Enough for all tests of the run, because one process may be given nearly all of them.
+    """
+    return {
+        kind: [f"{kind}-{number}" for number, _ in enumerate(_tests_with(kind, request.session))]
+        for kind in ("newcomer", "member")
+    }
+
+
+def _tests_with(fixture: str, session: pytest.Session) -> list[pytest.Item]:
+    return [test for test in session.items if fixture in getattr(test, "fixturenames", ())]
+
+
+@pytest.fixture(scope="session")
+def console(
+    tmp_path_factory: pytest.TempPathFactory, _unused: dict[str, list[str]]
+) -> Iterator[Console]:
     with Sandbox(rate_limit=None) as node:
-        members: list[dict[str, Any]] = [{"name": name} for name in NEW]
-        for name in CONNECTED:
+        members: list[dict[str, Any]] = [{"name": name} for name in _unused["newcomer"]]
+        for name in _unused["member"]:
             token = node.add_key(node.add_user(name), label="console")
             members.append({"name": name, "token": token})
         with Console(tmp_path_factory.mktemp("console"), node, members) as running:
@@ -78,23 +89,19 @@ def _node_behaves_again(console: Console) -> Iterator[None]:
     console.node.clear_faults()
 
 
-@pytest.fixture(scope="session")
-def _unused() -> dict[str, list[str]]:
-    return {"new": list(NEW), "connected": list(CONNECTED)}
-
-
 @pytest.fixture
 def newcomer(console: Console, _unused: dict[str, list[str]]) -> Member:
     """A member who has an Estuary account but has not connected it."""
-    name = _unused["new"].pop()
+    name = _unused["newcomer"].pop()
     account = console.node.add_user(name)
-    return Member(name, account, console.node.add_key(account, label="console"))
+    token = console.node.add_key(account, label="console")
+    return Member(name, account, token, is_connected=False)
 
 
 @pytest.fixture
 def member(console: Console, _unused: dict[str, list[str]]) -> Member:
     """A member who is connected."""
-    account = console.node.state.users[_unused["connected"].pop()]
+    account = console.node.state.users[_unused["member"].pop()]
     return Member(account.name, account, next(iter(account.keys)))
 
 

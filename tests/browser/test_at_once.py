@@ -11,12 +11,12 @@ from playwright.sync_api import Browser, Page, Route, expect
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
-from tests.browser.conftest import CONNECTED, Member, sign_in
+from tests.browser.conftest import Member, sign_in
 from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
 
-NAME = CONNECTED[0]
+NAME = "ada"
 
 Hold = Callable[[Page, str], list[Route]]
 

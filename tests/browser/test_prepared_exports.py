@@ -12,11 +12,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keys.sandbox import Fault, Sandbox
-from tests.browser.conftest import CONNECTED, Member, sign_in
+from tests.browser.conftest import Member, sign_in
 from tests.support.console import ROOT, Console
 
 #: Taken by `member`, one for each test.
-NAMES = CONNECTED[:3]
+NAMES = ["ada", "bert", "cleo"]
 ADMIN = "admin"
 
 
@@ -35,7 +35,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 @pytest.fixture(scope="module")
 def _unused() -> dict[str, list[str]]:
-    return {"connected": list(NAMES)}
+    return {"member": list(NAMES)}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_the_page_of_a_team_export_shows_its_progress_until_it_is_ready(
 ) -> None:
     console.node.set_fault("export", Fault("delay", seconds=2))
     page = open_page() if has_scripts else open_page(java_script_enabled=False, **phone)
-    sign_in(page, Member(ADMIN, console.node.state.users[NAMES[0]], ""))
+    sign_in(page, Member(ADMIN, console.node.state.users[NAMES[0]], "", is_connected=False))
     page.goto("/exports/")
 
     page.get_by_role("button", name="Prepare team export").click()
