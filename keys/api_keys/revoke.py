@@ -17,7 +17,7 @@ from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import StoredToken
 from keys.notices.telling import tell
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
-from keys.upstream import EstuaryClient, UpstreamError, fingerprint_of
+from keys.upstream import EstuaryClient, KeyList, UpstreamError, fingerprint_of
 
 AUDIT_OUTCOMES = {
     Outcome.REVOKED: AuditOutcome.DONE,
@@ -38,11 +38,15 @@ def revoke_key(
     """
     throttles.check(actor, Action.KEY_REVOKED)
     client = client_for(stored, actor, timeout=timeout)
-    is_held = False
-    try:
-        is_held = _is_held(client, stored, token_hash)
+    is_held = _was_held(stored, token_hash)
+
+    def begin(listed: KeyList) -> None:
+        nonlocal is_held
+        is_held = is_held or listed.find(token_hash) is not None
         _record_start(actor, token_hash, is_held=is_held)
-        answer: Answer = client.revoke_key(token_hash)
+
+    try:
+        answer: Answer = client.revoke_key(token_hash, begin)
     except UpstreamError as error:
         if not error.maybe_carried_out:
             failed = Revocation(token_hash, Outcome.FAILED, is_held=is_held)
@@ -57,12 +61,10 @@ def revoke_key(
     return result
 
 
-def _is_held(client: EstuaryClient, stored: StoredToken, token_hash: str) -> bool:
-    """Whether Estuary lists the key to this member, or did so a moment ago."""
+def _was_held(stored: StoredToken, token_hash: str) -> bool:
+    """Whether it is the member's own token, or Estuary listed it to the member a moment ago."""
     known = key_lists.last_known(stored)
-    if token_hash == stored.token_hash or (known and known.find(token_hash)):
-        return True
-    return key_lists.remember(stored, client.list_keys()).find(token_hash) is not None
+    return token_hash == stored.token_hash or bool(known and known.find(token_hash))
 
 
 def _list_after(
@@ -75,7 +77,7 @@ def _list_after(
 
 
 def _record_start(actor: Actor, token_hash: str, *, is_held: bool) -> None:
-    """Before the first call: if this process dies, the audit still says who began."""
+    """Before anything is sent: if this process dies, the audit still says who began."""
     subject, facts = _subject(token_hash, is_held=is_held)
     record_action(
         actor,

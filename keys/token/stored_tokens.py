@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,9 +68,16 @@ class ConsoleClient(EstuaryClient):
         release_connection()
         return super().create_key(spec)
 
-    def revoke_key(self, token_hash: str) -> bool:
+    def revoke_key(
+        self, token_hash: str, on_listed: Callable[[KeyList], None] | None = None
+    ) -> bool:
+        def listed(keys: KeyList) -> None:
+            if on_listed:
+                on_listed(keys)
+                release_connection()
+
         release_connection()
-        return super().revoke_key(token_hash)
+        return super().revoke_key(token_hash, listed)
 
     def revoke_keys(
         self, token_hashes: Iterable[str]

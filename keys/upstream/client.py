@@ -83,13 +83,19 @@ class EstuaryClient:
             Endpoint.CREATE, "POST", target, _MAX_CREATED_BODY, json_of(read_created)
         )
 
-    def revoke_key(self, token_hash: str) -> bool:
+    def revoke_key(
+        self, token_hash: str, on_listed: Callable[[KeyList], None] | None = None
+    ) -> bool:
         """Revoke a key. False when Estuary does not list it: then nothing was sent.
 
-        True means only that Estuary answered 200, which it does for any text: only a list taken
-        afterwards tells whether the key is gone. It may work for 10 seconds more.
+        `on_listed` gets the list that is read first, before anything is sent. True means only that
+        Estuary answered 200, which it does for any text: only a list taken afterwards tells
+        whether the key is gone. It may work for 10 seconds more.
         """
-        return self._revoke(self._list([token_hash]), token_hash)
+        listing = self._list([token_hash])
+        if on_listed:
+            on_listed(listing.keys)
+        return self._revoke(listing, token_hash)
 
     def revoke_keys(
         self, token_hashes: Iterable[str]

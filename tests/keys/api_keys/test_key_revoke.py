@@ -56,6 +56,15 @@ def test_a_key_is_revoked_when_the_list_no_longer_has_it(
     assert last_row(Action.KEY_REVOKED).detail == {"result": "revoked"}
 
 
+def test_a_key_that_was_never_shown_is_revoked_with_as_few_calls(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    browser.post(url_of(backup))
+
+    assert asked(node) == [LIST, f"DELETE /user/api-keys/{hash_of(backup)}", LIST]
+    assert last_row(Action.KEY_REVOKE_REQUESTED).token_hash == hash_of(backup)
+
+
 def test_a_key_without_label_is_named_by_its_fingerprint(
     browser: Client, node: Sandbox, account: Account
 ) -> None:

@@ -104,9 +104,9 @@ def test_a_token_connected_meanwhile_in_another_tab_stays_connected(
     other = node.add_key(node.state.users["alice"])
     revoke = EstuaryClient.revoke_key
 
-    def connected_then(client: EstuaryClient, token_hash: str) -> bool:
+    def connected_then(client: EstuaryClient, token_hash: str, *rest: Any) -> bool:
         connect(User.objects.get(pk=alice.pk), other)
-        return revoke(client, token_hash)
+        return revoke(client, token_hash, *rest)
 
     monkeypatch.setattr(EstuaryClient, "revoke_key", connected_then)
 
