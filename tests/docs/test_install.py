@@ -132,7 +132,7 @@ def test_each_command_about_members_works_in_the_order_of_the_page(installed: In
 
 def test_a_backup_is_made_and_restored(installed: Installed) -> None:
     host = installed.host
-    host.run(block("install.md", "estuary-admin backup").text)
+    host.run(block("operations.md", "sudo estuary-admin backup").text)
     [copy] = host.path("/var/lib/estuary-admin/backups").iterdir()
     assert copy.stat().st_mode & 0o777 == 0o600
 
@@ -140,8 +140,9 @@ def test_a_backup_is_made_and_restored(installed: Installed) -> None:
     assert named
     [written] = set(
         re.findall(
-            r"estuary-admin-\d{8}-\d{6}\.sqlite3", block("install.md", "estuary-admin restore").text
+            r"estuary-admin-\d{8}-\d{6}\.sqlite3",
+            block("operations.md", "estuary-admin restore").text,
         )
     )
     host.names = {written: copy.name}
-    host.run(block("install.md", "estuary-admin restore").text)
+    host.run(block("operations.md", "estuary-admin restore").text)
