@@ -36,10 +36,12 @@ def test_every_metric_is_described_with_its_labels() -> None:
             assert set(sample.labels) - {"le"} == written[metric.name][1]
 
 
-def test_every_mistake_is_listed_in_the_words_of_the_check() -> None:
-    rows = re.findall(r"^\| `([EW]\d+)` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
+def test_every_mistake_in_the_settings_is_listed() -> None:
+    section = PAGE.partition("## Mistakes in the settings")[2].partition("\n## ")[0]
 
-    assert rows == [(mistake.id, mistake.sentence, mistake.fix) for mistake in MISTAKES]
+    listed = sorted(re.findall(r"`([EW]\d+)`", section))
+
+    assert listed == sorted(mistake.id for mistake in MISTAKES)
 
 
 @pytest.mark.django_db
