@@ -24,6 +24,7 @@ RATE_LIMIT = 200  # requests a second, for each address
 PATIENCE = 300  # seconds
 BULK_SECONDS, SYNC_SECONDS, NOTES_MS, PAGES_MEANWHILE = 12, 60, 5, 1.2
 PAGES = 40  # for a median
+LOOK_SECONDS = 0.05  # between two looks at whether it is done
 
 
 def main() -> None:
@@ -70,7 +71,7 @@ def sync(stage: Stage) -> Iterator[Row]:
     with stage.node(rate_limit=RATE_LIMIT) as node, stage.console(node) as console:
         browser = Browser(console.url, stage.cookies["m0"])
         browser.get("/keys/")
-        before = median_of_pages(browser)
+        before = median_of_pages(browser, pause=LOOK_SECONDS)  # as they are asked meanwhile
         with stage.worker(node):
 
             def is_done() -> bool:
@@ -106,7 +107,7 @@ def timed(begin: Callable[[], object], is_done: Callable[[], bool]) -> float:
     while not is_done():
         if time.monotonic() - started > PATIENCE:
             raise RuntimeError("it does not come to an end")
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)
     return time.monotonic() - started
 
 
@@ -116,8 +117,14 @@ def page_ms(browser: Browser) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def median_of_pages(browser: Browser) -> float:
-    return statistics.median(page_ms(browser) for _ in range(PAGES))
+def median_of_pages(browser: Browser, pause: float = 0) -> float:
+    """The milliseconds of a page; with a pause (seconds) between them they take longer, because
+    the caches of the processor then hold other things."""
+    times = []
+    for _ in range(PAGES):
+        times.append(page_ms(browser))
+        time.sleep(pause)
+    return statistics.median(times)
 
 
 def hashes_at(node: Node, member: str) -> list[str]:
