@@ -96,7 +96,8 @@ class SealedWriter:
         self.stored_size = 0  # of the file
         self._sink = sink
         self._box = _Box(key)
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+        # What is sealed is authenticated already.
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=key is None)
         # One for all pieces: new memory of this size costs more than what is done with it.
         self._piece = memoryview(bytearray(PIECE_BYTES))
         self._filled = 0
