@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from estuary_admin.storage.connections import release_connection
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys import rotations
@@ -30,6 +31,7 @@ Outcome = KeyCreation.Outcome
 #: The member waits for the token meanwhile, so it is shown after this time in any case.
 CHECK_SECONDS = 3.0
 UNREADABLE_LIST = "Estuary's list could not be read whole."
+_of_nonce = PreparedQuery(KeyCreation.objects.filter(nonce="").filter(member=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _answered(
 
 def created_before(actor: Actor, stored: StoredToken, nonce: str) -> Creation | None:
     """What became of a form that was sent before; None when this is the first time."""
-    first = KeyCreation.objects.filter(nonce=nonce, member=actor.member).first()
+    first = _of_nonce.first(nonce, actor.known_member.pk)
     return _repeated(actor, stored, first) if first else None
 
 

@@ -59,7 +59,8 @@ class Verdict:
 
 def append(entry: AuditEntry) -> AuditEntry:
     """Save a new row as the next link; concurrent writers wait for each other's commit."""
-    with transaction.atomic():
+    # An act is never recorded without its row, so a failure here undoes the caller's work anyway.
+    with transaction.atomic(savepoint=False):
         head = _locked_head()
         entry.sequence = head.sequence + 1
         entry.row_hash = row_hash(entry, head.row_hash)

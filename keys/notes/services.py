@@ -153,5 +153,6 @@ def keep_purpose(actor: Actor, token_hash: str, purpose: str) -> None:
 def copy_note(actor: Actor, old_hash: str, new_hash: str) -> None:
     """Give a key that replaces another one the note of the old one, except for the purpose,
     which the form asks for."""
-    old, new = text_of(note_of(old_hash)), text_of(note_of(new_hash))
-    save_note(actor, new_hash, replace(old, purpose=new.purpose))
+    if old := note_of(old_hash):
+        purpose = text_of(note_of(new_hash)).purpose
+        save_note(actor, new_hash, replace(text_of(old), purpose=purpose))

@@ -48,7 +48,7 @@ def enqueue(
     Call it in the transaction of what the message tells: both happen or neither does.
     """
     routes: list[tuple[str, str]] = [(Channel.PAGE, "")] if on_page else []
-    routes += _routes(member)
+    routes += routes_of(member)
     if settings.HAS_MAIL_SERVER:
         routes += [(Channel.EMAIL, address) for address in extra_mail]
         routes = list(dict.fromkeys(routes))
@@ -77,8 +77,11 @@ def _data_for(channel: str, content: Content) -> dict[str, object]:
     return content.data if channel == Channel.WEBHOOK else {}
 
 
-def _routes(member: User) -> list[tuple[str, str]]:
-    """The member's own channels; a disabled member is told nothing more."""
+def routes_of(member: User) -> list[tuple[str, str]]:
+    """The member's own channels beside the page, each with its recipient.
+
+    A disabled member is told nothing more.
+    """
     found: list[tuple[str, str]] = []
     if not member.is_active:
         return found

@@ -10,7 +10,7 @@ from django.urls import reverse
 from estuary_admin.web.addresses import absolute_address
 from keys.actors import Actor
 from keys.notices.digest import content_of
-from keys.notices.outbox import enqueue
+from keys.notices.outbox import enqueue, routes_of
 
 #: By kind: the subject, the sentence, and what to do if it was somebody else.
 ACTS = {
@@ -61,6 +61,8 @@ def tell(actor: Actor, owner: User, kind: str, name: str, beside: str = "") -> N
     `acting_admins.py`).
     """
     if actor.member is None or actor.job or actor.member.pk != owner.pk:
+        return
+    if not routes_of(owner):  # the member waits: write no text that nobody gets
         return
     subject, sentence, advice = ACTS[kind]
     by = f"in your name from {actor.address}" if actor.address else "in your name"
