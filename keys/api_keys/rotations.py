@@ -34,6 +34,10 @@ TOKEN_LOST = {
 #: After this time the list has told what it can about a new key.
 GIVE_UP_AFTER = timedelta(minutes=30)
 MAX_CHAIN_LENGTH = 50  # links that a page shows
+_open_of_key = PreparedQuery(
+    Rotation.objects.filter(old_hash="").filter(state__in=[State.REQUESTED, State.OVERLAP])
+)
+_of_creation = PreparedQuery(Rotation.objects.filter(creation=0))
 
 
 class CannotReplace(Exception):
@@ -161,7 +165,7 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
 
 
 def is_rotation(record: KeyCreation) -> bool:
-    return Rotation.objects.filter(creation=record).exists()
+    return _of_creation.first(record.pk) is not None
 
 
 def _facts(rotation: Rotation, record: KeyCreation, *, is_open: bool) -> dict[str, str]:
@@ -185,8 +189,7 @@ def attempt_time() -> timedelta:
 
 def open_rotation_of(old_hash: str) -> Rotation | None:
     """The rotation by which this key is being replaced now."""
-    found = Rotation.objects.select_related("creation")
-    return found.filter(old_hash=old_hash, state__in=[State.REQUESTED, State.OVERLAP]).first()
+    return _open_of_key.first(old_hash, State.REQUESTED.value, State.OVERLAP.value)
 
 
 @dataclass(frozen=True, slots=True)
