@@ -188,7 +188,7 @@ def _exclusive_lock() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise BackupRefused("A server uses this database. Stop it first.") from None
+            raise BackupRefused("A server or worker uses this database. Stop it first.") from None
         yield
 
 

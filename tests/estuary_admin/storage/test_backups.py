@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.console import ROOT
-from tests.support.processes import skip_when_fast
+from tests.support.processes import skip_when_fast, start_server, stop_server
 
 pytestmark = pytest.mark.timeout(600)  # each command is a process
 NAME = "estuary-admin.sqlite3"
@@ -261,6 +261,23 @@ def test_what_is_not_ours_is_refused_and_nothing_is_touched(
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
     assert installation.database.read_bytes() == before
+
+
+def test_a_restore_is_refused_while_a_worker_runs(installation: Installation) -> None:
+    log = installation.data_dir / "worker.log"
+    worker = start_server(
+        [sys.executable, ROOT / "manage.py", "worker"],
+        log,
+        lambda: "worker_started" in log.read_text(),
+        environment=installation.environment,
+    )
+    try:
+        refused = installation.manage("restore", "copy.sqlite3")
+    finally:
+        stop_server(worker)
+
+    assert (refused.returncode, "Stop it first" in refused.stderr) == (1, True)
+    assert installation.manage("restore", "copy.sqlite3").returncode == 0
 
 
 def test_an_index_that_was_changed_is_refused(installation: Installation) -> None:
