@@ -7,13 +7,17 @@ SERVER_SIDE = tests/keys tests/estuary_admin tests/faults tests/security
 # Neither knows a database.
 WITHOUT_DATABASE = --ignore tests/keys/upstream --ignore tests/keys/sandbox
 
-.PHONY: demo test test-fast test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
+.PHONY: demo test test-at test-fast test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/python -m keys.demo --port $(PORT)
 
 test: $(VENV)/development
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+# With the clock set to a DATE; needs Debian's faketime, with which no browser works.
+test-at: $(VENV)/development
+	$(BIN)/python -m tests.at_date $(DATE) $(BIN)/python -m pytest -n auto -m "not browser" --ignore tests/engines
 
 # The tests to run while working: no browser, no server processes (PostgreSQL, Redis, proxies).
 # Two at once per core: they wait for sockets half of the time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -97,7 +98,9 @@ def test_each_sandbox_command_starts_a_node_that_takes_faults(host: Host) -> Non
 def test_the_sandbox_runs_in_python(host: Host, tmp_path: Path) -> None:
     code = block("development.md", "from keys.sandbox import").text
     (tmp_path / "node.py").write_text(code.replace(":3004", f":{free_port()}"))
-    host.environment["PYTHONPATH"] = str(ROOT)
+    host.environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), host.environment.get("PYTHONPATH")])
+    )
 
     told = host.run(f"{sys.executable} -u node.py", given="\n")
 

@@ -58,14 +58,14 @@ def listens(port: int) -> bool:
 
 
 def clock_environment() -> dict[str, str]:
-    """The variables by which faketime sets a clock, for processes with an environment of their own.
+    """The variables of `tests.at_date`, for processes with an environment of their own.
 
     A test and the processes it starts must have the same clock.
     """
     return {
         name: value
         for name, value in os.environ.items()
-        if name == "LD_PRELOAD" or name.startswith("FAKETIME")
+        if name in {"LD_PRELOAD", "PYTHONPATH"} or name.startswith("FAKETIME")
     }
 
 

@@ -544,11 +544,13 @@ def test_it_is_kept_for_seven_days_unless_configured(
 def test_files_that_no_row_names_are_deleted_once_they_are_old(
     prepared: PreparedExport, folder: Path
 ) -> None:
-    (folder / f"{uuid4().hex}-1").write_bytes(b"x")
-    (folder / "somebody-elses").write_bytes(b"x")
+    now = timezone.now()
+    for name in (f"{uuid4().hex}-1", "somebody-elses"):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (now.timestamp(), now.timestamp()))
     assert delete_strays() == 0
 
-    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+    with time_machine.travel(now + timedelta(hours=2), tick=False):
         assert delete_strays() == 1
 
     left = {path.name for path in folder.iterdir()}
