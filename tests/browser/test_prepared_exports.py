@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from keys.sandbox import Fault, Sandbox
 from tests.browser.conftest import Member, sign_in
 from tests.support.console import ROOT, Console
+from tests.support.processes import ending_with_parent
 
 #: Taken by `member`, one for each test.
 NAMES = ["ada", "bert", "cleo"]
@@ -42,7 +43,7 @@ def _unused() -> dict[str, list[str]]:
 def worker(console: Console) -> Iterator[None]:
     with console.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "worker"],
+            ending_with_parent([sys.executable, "manage.py", "worker"]),
             cwd=ROOT,
             env=console.environment,
             stderr=log,

@@ -17,6 +17,7 @@ from keys.sandbox import Sandbox
 from tests.faults.test_export_in_production import resident, submit
 from tests.keys.jobs.conftest import until
 from tests.support.console import PASSWORD, ROOT, Console
+from tests.support.processes import ending_with_parent
 
 pytestmark = pytest.mark.timeout(300)  # workers start slowly on a busy machine
 
@@ -36,7 +37,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
 def worker(console: Console) -> Iterator[subprocess.Popen[bytes]]:
     with console.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "worker"],
+            ending_with_parent([sys.executable, "manage.py", "worker"]),
             cwd=ROOT,
             env=console.environment,
             stderr=log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,10 @@ else:
     print(start_server({sleeper!r}, log, log.read_text).pid, flush=True)
     time.sleep(600)
 """
+
+
+#: They start a process that ends with its standard input, and one that the test kills.
+END_OTHERWISE = {"tests/bench/test_processes.py", "tests/support/test_processes.py"}
 
 
 def is_alive(pid: int) -> bool:
@@ -79,3 +84,11 @@ def test_a_server_ends_when_its_parent_is_killed(kind: str, tmp_path: Path) -> N
         parent.wait()
 
     wait_until(lambda: not is_alive(server))
+
+
+def test_every_process_of_a_test_ends_with_it() -> None:
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in ROOT.glob("tests/**/*.py")}
+    first_words = {name: re.findall(r"Popen\(\s*(\S+?)\b", text) for name, text in texts.items()}
+    unguarded = {name for name, words in first_words.items() if set(words) - {"ending_with_parent"}}
+
+    assert unguarded == END_OTHERWISE

@@ -33,6 +33,7 @@ from keys.models import PreparedExport, Worker
 from tests.estuary_admin.test_settings import settings_of
 from tests.keys.evidence import words_of
 from tests.keys.exports.conftest import PREPARE
+from tests.support.processes import ending_with_parent
 
 SECRET = "a-secret-of-the-store-4711"
 MIB = 2**20
@@ -43,7 +44,9 @@ def s3_url() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        ending_with_parent(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url)

@@ -21,6 +21,7 @@ from django.utils import timezone
 from keys.jobs import queues
 from keys.models import ScheduledRun
 from tests.support.console import ROOT
+from tests.support.processes import ending_with_parent
 
 
 def until(holds: Callable[[], object], seconds: float = 120) -> None:
@@ -57,7 +58,9 @@ class Workers:
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.keys.jobs.stepping"],
+                ending_with_parent(
+                    [sys.executable, "-m", "tests.keys.jobs.stepping"], signal.SIGKILL
+                ),
                 cwd=ROOT,
                 env=self.environment | environment,
                 stderr=log,

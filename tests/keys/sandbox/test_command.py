@@ -20,6 +20,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from keys.management.commands import sandbox
+from tests.support.processes import ending_with_parent
 
 TOKEN = "EST22222222-2222-4222-8222-222222222222ARY"
 
@@ -116,7 +117,11 @@ def _process() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "manage.py", "sandbox", "--listen", "127.0.0.1:0", "--keys", "0"]
     root = Path(__file__).parents[3]
     with subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        ending_with_parent(command),
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     ) as process:
         yield process
 
