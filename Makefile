@@ -4,8 +4,6 @@ PORT ?= 8000
 BENCH_PYTHON ?= /usr/bin/python3.11
 BIN = $(VENV)/bin
 SERVER_SIDE = tests/keys tests/estuary_admin tests/faults tests/security
-# Neither knows a database.
-WITHOUT_DATABASE = --ignore tests/keys/upstream --ignore tests/keys/sandbox
 
 .PHONY: demo test test-at test-fast test-postgres lint format observatory screenshots lighthouse bench bench-profile clean
 
@@ -26,7 +24,7 @@ test-fast: $(VENV)/development
 
 # Tests of the server side on PostgreSQL and Redis (Debian's packages).
 test-postgres: $(VENV)/development
-	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto $(SERVER_SIDE) $(WITHOUT_DATABASE)
+	$(BIN)/python -m tests.backing $(BIN)/python -m pytest -n auto --only-database $(SERVER_SIDE)
 
 # Scan the console behind nginx with the HTTP Observatory; needs Node.js 20 and npm.
 observatory: $(VENV)/development var/observatory/installed

@@ -33,10 +33,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast", action="store_true", help="skip tests that start a browser or a server process"
     )
+    parser.addoption(
+        "--only-database", action="store_true", help="leave out tests that use no database"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     Mode.is_fast = config.getoption("--fast")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--only-database"):
+        config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
+        items[:] = filter(uses_database, items)
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Whether a test uses the database itself; the consoles that it starts have their own."""
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", []))
+    return bool(fixtures) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture
