@@ -82,6 +82,9 @@ def cancel(actor: Actor, row: TeamExport) -> bool:
         rows = TeamExport.objects.filter(pk=row.pk, state=State.RUNNING)
         if not rows.update(state=State.CANCELLED, ended_at=timezone.now()):
             return False
+        row.parts.filter(state__in=team_parts.OPEN).update(
+            state=PartState.FAILED, reason="cancelled", sentence="It was cancelled."
+        )
         _record(actor, row, Action.TEAM_EXPORT_CANCELLED)
     for export in _exports_of(row).filter(state__in=PreparedExport.UNFINISHED):
         prepared.cancel(actor, export)

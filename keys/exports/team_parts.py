@@ -48,7 +48,9 @@ def advance(number: int) -> None:
         row = rows.filter(pk=number, state=State.RUNNING).first()
         if row is None:
             return
-        for part in row.parts.filter(state=PartState.RUNNING).select_related("export", "member"):
+        # One that was ready may have expired while the others were prepared.
+        begun = row.parts.filter(state__in=[PartState.RUNNING, PartState.READY])
+        for part in begun.select_related("export__member"):
             _take_over(row, part)
         _queue_next(row)
         if not row.parts.filter(state__in=OPEN).exists():
@@ -60,9 +62,10 @@ def _take_over(row: TeamExport, part: TeamExportPart) -> None:
     if export is None:
         _fail(part, "deleted", "The export of this member was deleted meanwhile.")
     elif export.state == PreparedExport.State.READY:
-        TeamExportPart.objects.filter(pk=part.pk).update(state=PartState.READY)
-        if part.member is not None:
-            enqueue(part.member, exported_by_admin_message(part.member, row.requested_by_name))
+        running = TeamExportPart.objects.filter(pk=part.pk, state=PartState.RUNNING)
+        if running.update(state=PartState.READY):
+            member = export.member
+            enqueue(member, exported_by_admin_message(member, row.requested_by_name))
     elif export.state == PreparedExport.State.EXPIRED:
         _fail(part, "expired", "The export of this member expired before the others were ready.")
     elif export.is_final:

@@ -46,7 +46,7 @@ def team_export_start(request: AppRequest) -> HttpResponse:
     except team_exports.NobodyConnected:
         messages.warning(request, "No member is connected: there is nothing to export.")
         return go_to(request, "keys:exports")
-    return go_to(request, _page_of(row))
+    return _to_page(request, row)
 
 
 @require_safe
@@ -97,9 +97,8 @@ def team_export_manifest(_: AppRequest, number: UUID) -> HttpResponse:
 @admins_only
 def team_export_cancel(request: AppRequest, number: UUID) -> HttpResponse:
     row = _found(number)
-    if not team_exports.cancel(actor_of(request), row):
-        messages.info(request, "This team export has ended already.")
-    return go_to(request, _page_of(row))
+    is_done = team_exports.cancel(actor_of(request), row)
+    return _to_page(request, row, "" if is_done else "This team export has ended already.")
 
 
 @require_POST
@@ -108,9 +107,9 @@ def team_export_cancel(request: AppRequest, number: UUID) -> HttpResponse:
 @upstream_errors_shown
 def team_export_retry(request: AppRequest, number: UUID) -> HttpResponse:
     row = _found(number)
-    if not team_exports.try_again(actor_of(request), row):
-        messages.info(request, "Nothing was started: nobody failed, or another one is running.")
-    return go_to(request, _page_of(row))
+    is_done = team_exports.try_again(actor_of(request), row)
+    otherwise = "Nothing was started: nobody failed, or another one is running."
+    return _to_page(request, row, "" if is_done else otherwise)
 
 
 @require_POST
@@ -120,8 +119,7 @@ def team_export_delete(request: AppRequest, number: UUID) -> HttpResponse:
     try:
         team_exports.delete(actor_of(request), row)
     except team_exports.StillRunning:
-        messages.warning(request, "This team export is still running. Cancel it first.")
-        return go_to(request, _page_of(row))
+        return _to_page(request, row, "This team export is still running. Cancel it first.")
     messages.success(request, "Team export deleted.")
     return go_to(request, "keys:exports")
 
@@ -152,6 +150,12 @@ def _found(number: UUID) -> TeamExport:
     if row is None:
         raise Http404
     return row
+
+
+def _to_page(request: AppRequest, row: TeamExport, sentence: str = "") -> HttpResponse:
+    if sentence:
+        messages.warning(request, sentence)
+    return go_to(request, _page_of(row))
 
 
 def _page_of(row: TeamExport) -> str:

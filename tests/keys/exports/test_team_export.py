@@ -296,7 +296,9 @@ def test_cancelling_ends_the_parts_and_deletes_what_was_there(
     assert only().state == "cancelled"
     assert list(folder.iterdir()) == []
     assert not PreparedExport.objects.filter(state__in=PreparedExport.UNFINISHED).exists()
-    assert "Nothing was kept" in words_of(admin.get(url_of(only())))
+    page = words_of(admin.get(url_of(only())))
+    assert "Nothing was kept" in page
+    assert "bob Failed: It was cancelled." in page
     again = admin.post(url_of(only(), "cancel/"), follow=True)
     assert "ended already" in words_of(again)
 
