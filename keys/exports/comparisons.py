@@ -12,7 +12,7 @@ from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.exports.delivery import Delivery, NoFile, closed_on_failure, opened
+from keys.exports.delivery import Delivery, closed_on_failure, opened
 from keys.exports.prepared import of_member
 from keys.exports.sealed_files import SealedReader, file_key
 from keys.jobs.queues import wake
@@ -47,12 +47,10 @@ def compare(actor: Actor, old: PreparedExport, new: PreparedExport) -> ExportCom
 
 
 def list_file(actor: Actor, row: ExportComparison) -> Delivery:
-    """The list of differences, and the record that its download begins.
+    """The list of a comparison that is done, and the record that its download begins.
 
     Raises NoFile, StorageAway or SealBroken.
     """
-    if row.state != State.DONE:
-        raise NoFile
     file = opened(row.file_name)
     with closed_on_failure(file):
         reader = SealedReader(file, file_key(str(row.number), row.file_key))

@@ -16,15 +16,18 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from keys.audit.vocabulary import Action
 from keys.exports import comparing, differences
 from keys.exports.comparing import compare_due
 from keys.exports.differences import find_differences, list_of
 from keys.exports.document import Malformed
+from keys.exports.file_store import FolderStore
 from keys.exports.preparing import delete_strays, expire_due, prepare_due
+from keys.exports.sealed_files import new_file_key
 from keys.jobs import workers
-from keys.models import ExportComparison, PreparedExport, Worker
+from keys.models import AuditEntry, ExportComparison, PreparedExport, Worker
 from keys.sandbox import Sandbox
 from tests.conftest import HTMX, signed_in
 from tests.keys.evidence import audited, last_row, words_of
@@ -286,6 +289,77 @@ def test_a_comparison_that_failed_is_made_again_when_its_member_asks(
     assert 'data-state="done"' in owner.get(page).content.decode()
     outcomes = [outcome for action, outcome in audited() if action == "export:compared"]
     assert outcomes == ["started", "failed", "started", "done"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("missing", "The list of this comparison cannot be read here."),
+        ("damaged", "The list of this comparison cannot be read here."),
+        ("sealed under a lost key", "The list of this comparison cannot be read here."),
+        ("away", "The storage for exports does not answer. Try again later."),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_told_and_not_audited(
+    pair: dict[str, str],
+    owner: Client,
+    folder: Path,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    sentence: str,
+) -> None:
+    def away(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    owner.post(COMPARE, pair)
+    compare_due()
+    file = folder / ExportComparison.objects.get().file_name
+    if fault == "missing":
+        file.unlink()
+    elif fault == "damaged":
+        file.write_bytes(file.read_bytes()[:-1])
+    elif fault == "away":
+        monkeypatch.setattr(FolderStore, "open", away)
+    else:
+        settings.TOKEN_SEALING_KEYS = ["YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY="]
+
+    answer = owner.get(f"{COMPARE}list/", pair, follow=True)
+
+    assert answer.redirect_chain == [(f"{COMPARE}?{urlencode(pair)}", 302)]
+    assert sentence in words_of(answer)
+    assert not AuditEntry.objects.filter(action=Action.EXPORT_DOWNLOADED).exists()
+
+
+def test_a_comparison_that_another_worker_took_over_is_left_to_it(
+    pair: dict[str, str], owner: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_over(number: str) -> Any:
+        other = Worker.objects.create(host="other", pid=1)
+        ExportComparison.objects.update(claims=99, claimed_by=other, file_name="of-the-other")
+        return new_file_key(number)
+
+    monkeypatch.setattr(comparing, "new_file_key", taken_over)
+    owner.post(COMPARE, pair)
+
+    compare_due()
+
+    row = ExportComparison.objects.get()
+    assert (row.state, row.tries, row.file_name) == ("queued", 0, "of-the-other")
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_formatted_export_does_not_differ_from_a_compact_one(tmp_path: Path) -> None:
+    """Estuary formats its answers on request; the records stay the same."""
+    inner = {"Contents": [content(1), content(2)], "Deals": [deal(1)]}
+    whole = {"Version": "v", "Version1": inner}
+    formatted = json.dumps(whole, indent=2).encode()
+
+    found = find_differences(
+        opened(inner["Contents"], inner["Deals"]), lambda: [formatted], tmp_path, lambda: None
+    )
+
+    assert not any(sum(counts.values()) for counts in found.counts.values())
 
 
 def test_taking_the_list_is_audited(pair: dict[str, str], owner: Client) -> None:

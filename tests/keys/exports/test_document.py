@@ -94,6 +94,9 @@ def test_every_cut_is_found() -> None:
         text([1, 2]),
         text("none"),
         text([None]),
+        text(None).replace(b"null", b"nan"),
+        b'{"Version":"v0.0.1","Version1":{}}',
+        b'{"Version":"v0.0.1","Date":"' + b"x" * 20_000 + b'","Version1":{}}',
     ],
 )
 def test_what_is_no_export_is_refused(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

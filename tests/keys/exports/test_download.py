@@ -26,8 +26,11 @@ from keys.exports.download import (
     request_stop,
 )
 from keys.exports.leases import LeaseTaken
+from keys.exports.opening import open_export
 from keys.models import ExportLease, StoredToken
 from keys.sandbox import Fault, Sandbox
+from keys.token.stored_tokens import client_for
+from keys.upstream import Export
 from tests.conftest import connect
 from tests.keys.evidence import audited, last_row
 
@@ -244,3 +247,56 @@ def test_a_database_that_is_away_for_a_moment_does_not_break_a_long_export(
     size = len(first) + sum(map(len, pieces))
 
     assert last_row(Action.EXPORT_FINISHED).detail["bytes"] == size
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_fault_of_the_watch_does_not_end_it(
+    alice: User,
+    stored: StoredToken,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else no silent reader would be cut, and no lease renewed, until the process ends."""
+    settings.EXPORT_IDLE = 0
+    faults = iter([RuntimeError("once")])
+
+    def fail_once() -> None:
+        for fault in faults:
+            raise fault
+
+    monkeypatch.setattr(shutdown, "seconds_left", fail_once)
+    download = open_download(actor_of(alice), stored)
+    next(iter(download))
+
+    until(lambda: not is_running(stored))
+
+    assert "exports_not_watched" in caplog.text
+    assert last_row(Action.EXPORT_FAILED).detail["reason"] == "stalled"
+    download.close()
+
+
+def test_an_answer_that_comes_after_the_export_was_stopped_is_closed(
+    alice: User, stored: StoredToken, node: Sandbox
+) -> None:
+    """Else its connection to Estuary, and the document behind it, would stay."""
+    client = client_for(stored, actor_of(alice))
+    asked, stopped, came = threading.Event(), threading.Event(), list[Export]()
+
+    class Late:
+        def open_export(self, timeout: float) -> Export:
+            asked.set()
+            assert stopped.wait(60)
+            came.append(client.open_export(timeout))
+            return came[0]
+
+    def stop() -> None:
+        assert asked.wait(60)
+        raise ExportInterrupted("stopped")
+
+    late: Any = Late()
+    with pytest.raises(ExportInterrupted):
+        open_export(late, stop)
+    stopped.set()
+
+    until(lambda: bool(came) and came[0]._is_closed)

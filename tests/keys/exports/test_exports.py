@@ -16,7 +16,8 @@ from django.db import close_old_connections
 from django.test import Client
 
 from keys.audit.vocabulary import Action
-from keys.exports import opening
+from keys.exports import opening, running
+from keys.exports.download import ExportInterrupted
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import UpstreamError, hash_of
@@ -253,3 +254,19 @@ def test_neither_audit_nor_file_holds_a_token(rich: Client, node: Sandbox) -> No
     for token in node.state.keys:
         assert token.encode() not in body
         assert hash_of(token).encode() not in body
+
+
+def test_an_export_that_is_stopped_ends_once_under_a_server_without_a_socket_to_cut(
+    browser: Client,
+) -> None:
+    response: Any = browser.post("/exports/download/")
+    pieces = iter(response.streaming_content)
+    [export] = running.watch._running.values()
+
+    export.interrupt("stopped")
+    export.interrupt("stalled")
+
+    with pytest.raises(ExportInterrupted, match="The export was stopped"):
+        list(pieces)
+    leave(response)
+    assert audited()[-1] == ("export:cancelled", "done")

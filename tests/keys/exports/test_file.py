@@ -7,6 +7,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys.actors import Actor
 from keys.audit.vocabulary import Action
+from keys.exports.delivery import NoFile, deliver
 from keys.exports.file_store import FolderStore
 from keys.exports.forms_of_export import CONTENT_COLUMNS, DEAL_COLUMNS, contents_csv, ndjson
 from keys.exports.preparing import prepare_due
@@ -125,7 +128,9 @@ def test_a_head_request_tells_the_length(owner: Client, url: str, document: byte
     assert response.content == b""
 
 
-@pytest.mark.parametrize("fault", ["missing", "damaged", "sealed under a lost key", "away"])
+@pytest.mark.parametrize(
+    "fault", ["missing", "damaged", "sealed under a lost key", "away", "failing disk"]
+)
 def test_a_head_request_says_what_a_download_would(
     prepared: PreparedExport,
     owner: Client,
@@ -145,13 +150,40 @@ def test_a_head_request_says_what_a_download_would(
         file.write_bytes(file.read_bytes()[:-1])
     elif fault == "away":
         monkeypatch.setattr(FolderStore, "open", away)
+    elif fault == "failing disk":
+        monkeypatch.setattr(os, "pread", away)
     else:
         settings.TOKEN_SEALING_KEYS = ["YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY="]
 
-    for headers, status in (({}, 302), ({"Range": "bytes=5-"}, 503 if fault == "away" else 404)):
+    is_away = fault in {"away", "failing disk"}
+    for headers, status in (({}, 302), ({"Range": "bytes=5-"}, 503 if is_away else 404)):
         assert owner.head(url, headers=headers).status_code == status
         assert owner.get(url, headers=headers).status_code == status
     assert not AuditEntry.objects.filter(action=Action.EXPORT_DOWNLOADED).exists()
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "expired"])
+def test_an_export_without_a_file_is_handed_out_by_nobody(
+    prepared: PreparedExport, alice: User, state: str
+) -> None:
+    prepared.state = state
+
+    with pytest.raises(NoFile):
+        deliver(Actor.for_job("test", alice), prepared, "json")
+
+
+def test_a_file_that_is_closed_twice_does_not_close_another_one(folder: Path) -> None:
+    """The number of its descriptor may be in use again."""
+    store = FolderStore(folder)
+    file = store.create("one")
+    file.write(b"x")
+    store.keep(file)
+    first = store.open("one")
+    first.close()
+    with store.open("one") as second:
+        first.close()
+
+        assert second.read(0, 1) == b"x"
 
 
 def test_a_head_request_is_never_about_a_part(owner: Client, url: str, document: bytes) -> None:

@@ -257,32 +257,6 @@ def test_a_failure_of_estuarys_is_told_and_leaves_nothing(
     assert PreparedExport.objects.latest("pk").state == "ready"
 
 
-def test_an_answer_that_is_valid_for_its_connection_but_no_export_is_not_ready(
-    owner: Client, worker: Worker, node: Sandbox
-) -> None:
-    """Its start and end are those of an export: only reading it to its end shows the fault."""
-    body = '{"Version":"v0.0.1","Date":"x","Version1":{"Contents":[{"id":1}{"id":2}],"Deals":[]}}'
-    node.set_fault("export", Fault("html", body=body))
-    owner.post(PREPARE)
-
-    prepare_due()
-
-    assert only().state == "failed"
-
-
-@pytest.mark.parametrize("version", [r"\ud800", r"a\u0000b"])
-def test_an_answer_that_the_database_cannot_store_ends_the_export(
-    owner: Client, worker: Worker, node: Sandbox, version: str
-) -> None:
-    body = '{"Version":"%s","Date":"x","Version1":{"Contents":[],"Deals":[]}}' % version  # noqa: UP031
-    node.set_fault("export", Fault("html", body=body))
-    owner.post(PREPARE)
-
-    prepare_due()
-
-    assert (only().state, only().reason) == ("failed", "unexpected-reply")
-
-
 def test_it_is_cancelled_while_a_small_file_is_checked(
     owner: Client, worker: Worker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

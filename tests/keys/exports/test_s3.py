@@ -26,6 +26,7 @@ from estuary_admin.storage.export_storage import Bucket
 from keys import doctor
 from keys.actors import Actor
 from keys.exports.delivery import DeliveryBroken, deliver
+from keys.exports.file_store import _bucket_store, file_store
 from keys.exports.preparing import delete_strays, expire_due, prepare_due
 from keys.exports.s3_store import S3Store
 from keys.exports.sealed_files import SealedReader, SealedWriter
@@ -422,3 +423,16 @@ def test_without_a_bucket_nothing_of_boto3_is_imported() -> None:
 
 def _environment() -> dict[str, str]:
     return os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+
+def test_the_bucket_of_the_settings_is_used_with_one_set_of_connections(settings: Any) -> None:
+    settings.EXPORT_STORAGE = Bucket("of-settings", "", "http://127.0.0.1:9", "", "AKIA", SECRET)
+
+    store: Any = file_store()
+
+    try:
+        assert isinstance(store, S3Store)
+        assert file_store() is store
+    finally:
+        store.client.close()
+        _bucket_store.cache_clear()

@@ -103,6 +103,25 @@ def test_every_changed_byte_is_found() -> None:
         data[at] ^= 1
 
 
+def test_an_unsealed_file_that_promises_more_than_it_holds_is_broken() -> None:
+    """No seal protects its index: a wrong one must end the download, not fill it up."""
+    document = noise(7, 150)
+    data = written(document, None)
+    index = data[sum(SealedReader(Bytes(data), None)._lengths) : -8]
+    for promised in (151, 250, 10_000):
+        forged = data.replace(index, promised.to_bytes(8, "big") + index[8:])
+        assert SealedReader(Bytes(forged), None).size == promised
+        with pytest.raises(FileBroken):
+            read(forged, None)
+
+
+def test_an_unsealed_piece_that_is_no_piece_is_broken() -> None:
+    data = written(noise(8, 150), None)
+
+    with pytest.raises(FileBroken):
+        read(b"xxxx" + data[4:], None)
+
+
 def test_pieces_cannot_change_places_or_come_from_another_file() -> None:
     first = written(noise(4, 300))
     length = (len(first) - 8) // 3  # a little more than a piece: lengths are equal for noise
