@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import Actor
 from keys.api_keys.conclusions import Conclusion, write_conclusions
 from keys.fetched import ahead_of
@@ -50,7 +51,7 @@ def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> Non
         return  # the process that asked Estuary may still be at work
     try:
         outcome, token_hash = judged(record, client_for(stored, actor).list_keys())
-    except UpstreamError:
+    except (UpstreamError, SealBroken):
         return
     if outcome is Outcome.UNKNOWN:
         return

@@ -149,3 +149,29 @@ def test_the_job_settles_overdue_records(
     assert sorted(KeyCreation.objects.values_list("outcome", flat=True)) == ["found", "requested"]
     row = last_row(Action.KEY_CREATED)
     assert (row.job, row.outcome) == ("reconcile", "unknown")
+
+
+def test_a_member_whose_token_cannot_be_read_does_not_hold_up_the_others(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    bob, gone = User.objects.create_user("bob"), User.objects.create_user("gone")
+    connect(bob, node.add_key(node.add_user("bob")))
+    StoredToken.objects.filter(member=bob).update(sealed="not sealed by any key")
+    killed(bob, nonce="bob's")
+    killed(gone, nonce="of a member without a token")
+    killed(alice)
+
+    assert reconcile_overdue() == 1
+
+    outcomes = dict(KeyCreation.objects.values_list("member__username", "outcome"))
+    assert outcomes == {"alice": "not-created", "bob": "requested", "gone": "requested"}
+
+
+def test_a_list_that_was_not_read_whole_proves_nothing(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    node.state.keys[node.add_key(account)].row = b'{"tokenHash":"x"}'
+    killed(alice)
+
+    assert told(alice, stored).outcome == "unknown"
+    assert KeyCreation.objects.get().outcome == "requested"
