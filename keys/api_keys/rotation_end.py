@@ -128,12 +128,12 @@ def _finish_for_console(actor: Actor, stored: StoredToken, row: Rotation) -> Non
     if row.reason == PASTED:
         claims.conclude(row, state=State.KEPT, need=Need.NONE)
         return
-    # The process that had the new token ended before it was sealed: nobody has it.
+    # Nobody has the new token: its answer was lost, or its process ended before it was sealed.
     if row.new_hash:
         claims.confirm(row)
         if revoke.revoke_key(actor, stored, row.new_hash).outcome not in ENDED:
             raise NotEnded
-    _keep_old(row, "token-lost")
+    _keep_old(actor, row, "token-lost" if row.new_hash else "key-not-known")
 
 
 def _adopted(actor: Actor, stored: StoredToken, row: Rotation) -> StoredToken:
@@ -144,7 +144,7 @@ def _adopted(actor: Actor, stored: StoredToken, row: Rotation) -> StoredToken:
     except UpstreamError as error:
         if not error.is_about_token:
             raise
-        _keep_old(row, "new-key-refused")
+        _keep_old(actor, row, "new-key-refused")
         return stored
 
 
@@ -152,22 +152,22 @@ def _end(actor: Actor, stored: StoredToken, row: Rotation) -> None:
     listed = key_lists.remember(stored, client_for(stored, actor).list_keys())
     old = listed.find(row.old_hash)
     if row.old_hash == stored.token_hash:
-        _keep_old(row, "used-by-console")
+        _keep_old(actor, row, "used-by-console")
     elif listed.missing_own or (old is None and listed.doubt_about(row.old_hash)):
         raise NotEnded
     elif old is None and not _is_same_account(row, stored, listed):
         _wait(row, Need.SAME_ACCOUNT)
     elif old is None:
-        _conclude_ended(row)
+        _conclude_ended(actor, row)
     elif not _is_replaced(row, listed) and not old.is_expired(listed.node_now(timezone.now())):
-        _keep_old(row, "replacement-gone")
+        _keep_old(actor, row, "replacement-gone")
     else:
         claims.confirm(row)
         result = revoke.revoke_key(actor, stored, row.old_hash)
         after = key_lists.last_known(stored)
         if result.outcome not in ENDED or after is None or not after.find(stored.token_hash):
             raise NotEnded
-        _conclude_ended(row)
+        _conclude_ended(actor, row)
 
 
 def _is_same_account(row: Rotation, stored: StoredToken, listed: key_lists.Snapshot) -> bool:
@@ -183,25 +183,20 @@ def _is_replaced(row: Rotation, listed: key_lists.Snapshot) -> bool:
     return any(not key.is_expired(now) for key in found)
 
 
-def _conclude_ended(row: Rotation) -> None:
+def _conclude_ended(actor: Actor, row: Rotation) -> None:
     with transaction.atomic():
         claims.conclude(row, state=State.ENDED, ended_at=timezone.now(), need=Need.NONE)
-        if row.member:
-            enqueue(row.member, rotating.ended(row))
+        enqueue(actor.known_member, rotating.ended(row))
 
 
-def _keep_old(row: Rotation, reason: str) -> None:
+def _keep_old(actor: Actor, row: Rotation, reason: str) -> None:
     """Leave the old key as it is, because without it something could stop working."""
     with transaction.atomic():
         claims.conclude(row, state=State.KEPT, reason=reason, need=Need.NONE, sealed_candidate="")
         record_action(
-            Actor.for_job("rotate", row.member),
-            Action.ROTATION_STOPPED,
-            token_hash=row.old_hash,
-            detail={"reason": reason},
+            actor, Action.ROTATION_STOPPED, token_hash=row.old_hash, detail={"reason": reason}
         )
-        if row.member:
-            enqueue(row.member, rotating.kept(row))
+        enqueue(actor.known_member, rotating.kept(row))
 
 
 def _wait(row: Rotation, need: Rotation.Need) -> None:

@@ -120,6 +120,9 @@ KEPT_SENTENCES = {
     "used-by-console": "This console works with it. Connect another token, then revoke it.",
     "token-lost": "The new key was revoked, because its token was lost: this console goes on with "
     "the old one.",
+    "key-not-known": "The token of the new key was lost, and Estuary's list does not tell which "
+    "key it is: this console goes on with the old one. Look for a new key that you do not know, "
+    "and revoke it.",
     "new-key-refused": "Estuary refuses the new token, so the console goes on with this key.",
 }
 KEPT_UNCERTAIN = "It was not certain that a new key works."

@@ -402,6 +402,52 @@ def test_a_new_token_that_estuary_refuses_is_not_taken_over(
     assert rotation.sealed_candidate == ""
 
 
+def test_an_exchange_that_is_finished_during_the_overlap_leaves_both_keys(
+    browser: Client, node: Sandbox, token: str
+) -> None:
+    node.set_fault("stats", Fault("500"))
+    new = token_in(rotate(browser, token, overlap="24h"))
+    node.clear_faults()
+    retry_is_due()
+
+    rotation_end.end_due()
+
+    assert StoredToken.objects.get().token_hash == hash_of(new)
+    assert {token, new} <= set(node.state.keys)
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.due_at) == ("overlap", rotation.ends_at)
+
+
+def test_an_exchange_waits_while_estuary_is_away(
+    browser: Client, node: Sandbox, token: str
+) -> None:
+    """That a token cannot be proved now does not mean that Estuary refuses it."""
+    node.set_fault("stats", Fault("500"))
+    rotate(browser, token)
+    retry_is_due()
+
+    rotation_end.end_due()
+
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.failures) == ("overlap", 1)
+    assert rotation.sealed_candidate
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+    assert told() == []
+
+
+def test_a_token_that_cannot_be_unsealed_is_said(
+    node: Sandbox, backup: str, new: str, settings: Any
+) -> None:
+    settings.TOKEN_SEALING_KEYS = ["b" * 43 + "="]
+    overlap_is_over()
+
+    rotation_end.end_due()
+
+    assert Rotation.objects.get().need == "valid-token"
+    assert "it cannot be read" in Message.objects.get().text
+    assert backup in node.state.keys
+
+
 class Killed(BaseException):
     """As when the process dies: nothing catches it."""
 

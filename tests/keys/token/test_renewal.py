@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -192,6 +193,71 @@ def test_nothing_is_renewed_for_a_disabled_member(node: Sandbox, own: str, alice
     due = ConsoleKey.objects.get().due_at
     assert due
     assert due > timezone.now()
+
+
+def test_a_lost_key_that_is_still_listed_is_not_called_revoked(
+    newcomer: Client, node: Sandbox, token: str
+) -> None:
+    data = form_of(newcomer, token)
+    node.set_fault("create", Fault("reset-after", times=1))
+    newcomer.post(URL, data)
+    node.set_fault("revoke", Fault("silent-ok"))
+    make_due()
+
+    rotation_end.end_due()
+
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.reason, rotation.failures) == ("overlap", "", 1)
+    assert not Message.objects.filter(kind="rotation.kept").exists()
+    node.clear_faults()
+    make_due()
+    rotation_end.end_due()
+    assert labels_at(node) == ["console"]
+    assert "The new key was revoked" in Message.objects.get(kind="rotation.kept").text
+
+
+def test_a_lost_key_that_cannot_be_told_from_another_is_not_called_revoked(
+    newcomer: Client, node: Sandbox, token: str
+) -> None:
+    def add_a_twin(_kind: str, key: Any) -> None:
+        other = "EST22222222-2222-4222-8222-222222222222ARY"
+        key.user.keys[other] = replace(key, token=other, row=b"")
+
+    data = form_of(newcomer, token)
+    node.set_fault("create", Fault("reset-after", times=1))
+    node.state.on_change = add_a_twin
+    newcomer.post(URL, data)
+    node.state.on_change = lambda *_: None
+    make_due()
+
+    rotation_end.end_due()
+
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    text = Message.objects.get(kind="rotation.kept").text
+    assert "was revoked" not in text
+    assert "Look for a new key that you do not know, and revoke it." in text
+
+
+def test_a_request_that_dies_is_finished_and_the_pasted_key_stays(
+    newcomer: Client, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    data = form_of(newcomer, token)
+    with monkeypatch.context() as patched:
+        patched.setattr(rotate, "adopt", die)
+        with pytest.raises(Killed):
+            newcomer.post(URL, data)
+    make_due()
+
+    rotation_end.end_due()
+
+    assert own_token(node) != token
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.reason, rotation.due_at) == ("kept", "pasted", None)
+    assert not Message.objects.filter(kind="rotation.kept").exists()
 
 
 @pytest.mark.parametrize("kind", ["500", "reset-after", "reset-before", "silent-ok"])
