@@ -199,6 +199,8 @@ def _go(actor: Actor, change: BulkChange, count: int) -> None:
 
 def cancel(actor: Actor, change: BulkChange) -> None:
     """Call off the keys that have not been begun; what was sent to Estuary is still confirmed."""
+    if change.started_at is None:  # nothing to call off; it would look like one that can be retried
+        return
     with transaction.atomic():
         waiting = change.items.filter(outcome=Outcome.WAITING)
         count = waiting.update(outcome=Outcome.CANCELLED)
