@@ -16,6 +16,21 @@ pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Page]
 
 
+def waiting_change(open_page: OpenPage, console: Console, member: Member) -> Page:
+    """The page of a change that revokes 12 keys, and that waits for a worker."""
+    for number in range(12):
+        console.node.add_key(member.account, label=f"old {number}")
+    page = open_page()
+    sign_in(page, member)
+    page.goto("/keys/?q=old")
+    for box in page.locator("[name=key]").all():
+        box.check()
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Revoke 12 keys").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    return page
+
+
 @pytest.mark.parametrize("has_scripts", [True, False])
 def test_ticked_keys_are_revoked(
     open_page: OpenPage, console: Console, member: Member, *, has_scripts: bool
@@ -55,17 +70,7 @@ def test_ticking_works_on_a_phone(
 def test_progress_is_polled_until_it_is_cancelled(
     open_page: OpenPage, console: Console, member: Member
 ) -> None:
-    for number in range(12):
-        console.node.add_key(member.account, label=f"old {number}")
-    page = open_page()
-    sign_in(page, member)
-    page.goto("/keys/?q=old")
-    for box in page.locator("[name=key]").all():
-        box.check()
-    page.get_by_role("button", name="Preview").click()
-    page.get_by_role("button", name="Revoke 12 keys").click()
-
-    expect(page.get_by_role("progressbar")).to_be_visible()
+    page = waiting_change(open_page, console, member)
     cancel = page.get_by_role("button", name="Cancel the rest")
     cancel.evaluate("it => { it.focus(); window.before = it; }")
     page.wait_for_function("() => !window.before.isConnected")  # it asks by itself
@@ -78,16 +83,7 @@ def test_progress_is_polled_until_it_is_cancelled(
 def test_an_ended_session_is_told_once_while_the_page_asks(
     open_page: OpenPage, console: Console, member: Member
 ) -> None:
-    for number in range(12):
-        console.node.add_key(member.account, label=f"old {number}")
-    page = open_page()
-    sign_in(page, member)
-    page.goto("/keys/?q=old")
-    for box in page.locator("[name=key]").all():
-        box.check()
-    page.get_by_role("button", name="Preview").click()
-    page.get_by_role("button", name="Revoke 12 keys").click()
-    expect(page.get_by_role("progressbar")).to_be_visible()
+    page = waiting_change(open_page, console, member)
 
     page.context.clear_cookies()
 
