@@ -85,9 +85,8 @@ def _first_form_page(request: AppRequest) -> HttpResponse:
 
 
 def _form_page(request: AppRequest, form: KeyCreateForm) -> HttpResponse:
-    """The form with what was typed; after an error with a new nonce: the old one may be used up."""
-    if form.is_bound:
-        form.data = dict(form.data.items()) | {"nonce": new_nonce(request.session)}
+    """The form with what was typed, and with a new nonce: the old one may be used up."""
+    form.data = dict(form.data.items()) | {"nonce": new_nonce(request.session)}
     return render_page(request, "keys/key_create.html", {"form": form})
 
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from keys.api_keys.forms import KeyCreateForm, KeyRevokeForm
+from keys.api_keys.forms import EVERYTHING_ALLOWED, KeyCreateForm, KeyRevokeForm
 from keys.policy.rules import Policy
 from keys.upstream import KeySpec, Permission
 
 
-def create_form(**changes: str) -> KeyCreateForm:
+def create_form(policy: Policy = EVERYTHING_ALLOWED, /, **changes: str) -> KeyCreateForm:
     data = {"label": "backup", "lifetime": "30d", "permission": "upload", "nonce": "n"}
-    return KeyCreateForm({**data, **changes})
+    return KeyCreateForm({**data, **changes}, policy=policy)
 
 
 def test_the_default_is_an_upload_key_for_30_days() -> None:
@@ -197,3 +197,9 @@ def test_revoking_the_own_key_needs_confirmation() -> None:
     assert not KeyRevokeForm({}, is_own=True, is_incident=False).is_valid()
     assert KeyRevokeForm({"confirm_own": "on"}, is_own=True, is_incident=False).is_valid()
     assert KeyRevokeForm({}, is_own=False, is_incident=False).is_valid()
+
+
+def test_a_field_that_is_wrong_already_says_one_thing_only() -> None:
+    form = create_form(Policy(is_purpose_required=True), purpose="\u3164")
+
+    assert len(form.errors["purpose"]) == 1

@@ -261,3 +261,51 @@ def test_no_key_is_begun_whose_answer_could_come_too_late(
     assert outcomes(response) == ["not-created"] * 2
     assert words_of(response).count("No time was left for it") == 2
     assert "POST /user/api-keys" not in asked(node)
+
+
+def test_a_form_of_another_session_creates_nothing_and_keeps_the_input(
+    browser: Client, node: Sandbox
+) -> None:
+    response = browser.post(URL, fields(browser, "one\ntwo", nonce="x" * 40))
+
+    assert "one\ntwo" in response.content.decode()
+    assert labels_at(node) == ["console"]
+    assert not KeyCreation.objects.exists()
+    assert 'role="alert"' in response.content.decode()
+
+
+def test_two_submits_at_once_make_each_key_once(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = fields(browser, "one\ntwo")
+    browser.post(URL, data)
+    found = create_many._created_before
+    looks = iter([lambda *_: None, found])  # the first look was before the other's claim
+    monkeypatch.setattr(create_many, "_created_before", lambda *asked: next(looks)(*asked))
+
+    response = browser.post(URL, data)
+
+    assert outcomes(response) == ["created", "created"]
+    assert not re.search(r"EST[0-9a-f-]{36}ARY", response.content.decode())
+    assert labels_at(node) == ["console", "one", "two"]
+
+
+def test_without_a_list_afterwards_the_tokens_are_shown_with_a_doubt(
+    browser: Client, node: Sandbox
+) -> None:
+    data = fields(browser, "one\ntwo")
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("500"))
+
+    response = browser.post(URL, data)
+
+    assert outcomes(response) == ["created", "created"]
+    assert len(re.findall(r"EST[0-9a-f-]{36}ARY", text_of(response, "all-env"))) == 2
+    assert "Estuary failed while working on this" in words_of(response)
+
+
+def test_labels_that_give_one_name_of_a_variable_get_two(browser: Client) -> None:
+    response = browser.post(URL, fields(browser, "web up\nweb-up\nweb.up"))
+
+    names = re.findall(r"^(\w+)=EST", text_of(response, "all-env"), re.M)
+    name = "ESTUARY_TOKEN_WEB_UP"
+    assert names == [name, f"{name}_2", f"{name}_3"]

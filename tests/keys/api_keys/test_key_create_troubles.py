@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from keys.api_keys import conclusions, create
 from keys.models import KeyCreation
 from keys.sandbox import Fault, Sandbox
 from keys.upstream import hash_of
@@ -241,3 +243,37 @@ def test_a_token_that_cannot_be_unsealed_creates_no_key(
     assert response.status_code == 500
     assert "Your connected key cannot be read" in words_of(response)
     assert node.requests == []
+
+
+def test_a_second_submit_does_not_wait_for_ever_when_the_clock_is_set_back(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled = form_of(browser)
+    browser.post(URL, filled)
+    KeyCreation.objects.update(outcome="requested", token_hash="")
+    monkeypatch.setattr(KeyCreation, "is_overdue", lambda *_: False)
+    seconds = iter([0.0, 1000.0])
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None)
+    monkeypatch.setattr(create, "time", clock)
+
+    response = browser.post(URL, filled)
+
+    assert "We do not know whether the key was created" in words_of(response)
+    assert outcome() == "requested"
+
+
+def test_a_conclusion_that_is_written_again_is_recorded_and_told_once(
+    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database may commit and then break the connection, so that the write is tried again."""
+
+    def twice(write: Any, _name: str) -> None:
+        write()
+        write()
+
+    monkeypatch.setattr(conclusions, "write_surely", twice)
+
+    browser.post(URL, form_of(browser))
+
+    assert audited().count(("key:created", "done")) == 1
+    assert outcome() == "created"

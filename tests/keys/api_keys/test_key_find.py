@@ -218,6 +218,41 @@ def test_without_a_list_the_answer_is_marked_as_uncertain(
     assert "This page cannot say for certain now whether a key is yours." in words_of(response)
 
 
+def test_with_a_token_that_cannot_be_unsealed_the_answer_is_marked_as_uncertain(
+    browser: Client, node: Sandbox, backup: str, settings: Any
+) -> None:
+    settings.TOKEN_SEALING_KEYS = ["b" * 43 + "="]
+
+    response = browser.post(URL, {"text": backup})
+
+    assert kinds(response) == ["unknown"]
+    assert "This page cannot say for certain now whether a key is yours." in words_of(response)
+
+
+def test_an_admin_finds_a_key_in_a_kept_list_by_its_fingerprint(
+    carol: User, bob: tuple[User, str]
+) -> None:
+    member, token = bob
+    signed_in(member).get("/keys/")  # keeps the list
+
+    response = signed_in(carol).post(URL, {"text": hash_of(token)[:8]})
+
+    assert kinds(response) == ["team"]
+    assert "In the list of keys of bob" in words_of(response)
+
+
+def test_an_incident_is_recorded_although_the_note_of_the_key_is_full(
+    browser: Client, backup: str
+) -> None:
+    full = "x" * 1990
+    browser.post(f"/keys/{hash_of(backup)}/note/", {"note": full})
+
+    browser.post(f"/keys/{hash_of(backup)}/revoke/", {"incident": "In the log of build 812"})
+
+    assert last_row(Action.KEY_INCIDENT).detail == {"note": "In the log of build 812"}
+    assert KeyNote.objects.get().note == full
+
+
 @pytest.mark.parametrize(
     ("permission", "lifetime", "expected"),
     [("all", 30, "full"), ("upload", 30, "upload"), ("all", -1, "ended")],

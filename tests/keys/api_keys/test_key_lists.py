@@ -96,6 +96,18 @@ def test_on_a_full_disk_a_revocation_is_reported_and_recorded(
 
 
 @in_files
+def test_a_list_from_a_clock_that_was_days_ahead_is_not_shown(
+    alice: User, node: Sandbox, token: str
+) -> None:
+    """Else it would count as fresh until that day."""
+    stored = connect(alice, token)
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=3), tick=False):
+        current_list(stored, actor_of(alice), reuse=False)
+        assert last_known(stored)
+
+    assert last_known(stored) is None
+
+
 def test_a_damaged_file_is_not_read_as_a_list(alice: User, node: Sandbox, token: str) -> None:
     stored = connect(alice, token)
     current_list(stored, actor_of(alice), reuse=False)

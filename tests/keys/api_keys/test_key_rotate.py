@@ -13,6 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.actors import Actor
+from keys.api_keys import rotate as rotate_service
+from keys.api_keys import rotations
 from keys.api_keys.rotations import ties_of
 from keys.audit.vocabulary import Action
 from keys.models import KeyCreation, Rotation, StoredToken
@@ -419,3 +421,76 @@ def test_a_rotation_whose_outcome_stays_unknown_does_not_block_the_key(
     KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
 
     assert token_in(rotate(browser, backup)) in node.state.keys
+
+
+def test_a_key_that_vanished_since_the_form_was_shown_is_not_replaced(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    data = filled_in(browser, backup)
+    node.remove_key(backup)
+
+    response = browser.post(url_of(backup), data)
+
+    assert "Estuary does not list the key that is to be replaced." in words_of(response)
+    assert labels_at(node) == ["console"]
+
+
+def test_two_forms_at_once_replace_a_key_once(
+    browser: Client, node: Sandbox, backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = filled_in(browser, backup), filled_in(browser, backup)
+    browser.post(url_of(backup), first)
+    # The second one looked before the first one was recorded.
+    monkeypatch.setattr(rotations, "open_rotation_of", lambda _: None)
+
+    response = browser.post(url_of(backup), second)
+
+    assert "No key was created. This key is being replaced already." in words_of(response)
+    assert labels_at(node) == ["backup", "backup", "console"]
+
+
+def test_a_form_that_made_a_key_on_another_page_rotates_nothing(
+    browser: Client, node: Sandbox, backup: str
+) -> None:
+    data = filled_in(browser, backup, label="first")
+    browser.post("/keys/new/", data)
+
+    response = browser.post(url_of(backup), data)
+
+    assert "This key was created already" in words_of(response)
+    assert not Rotation.objects.exists()
+    assert labels_at(node) == ["backup", "console", "first"]
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_token_is_shown_before_the_time_of_the_page_is_over(
+    browser: Client,
+    node: Sandbox,
+    token: str,
+    backup: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_own: bool,
+) -> None:
+    """Creating the key took so long that no further call to Estuary would end in time."""
+    monkeypatch.setattr(rotate_service, "SHORTEST_CALL_SECONDS", 1000)
+    old = token if is_own else backup
+
+    response = rotate(browser, old, overlap="now")
+
+    assert token_in(response) in node.state.keys
+    assert old in node.state.keys
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+    rotation = Rotation.objects.get()
+    assert rotation.state == "overlap"
+    assert rotation.due_at
+
+
+def test_chains_that_are_longer_than_a_page_are_cut(
+    browser: Client, backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotations, "MAX_CHAIN_LENGTH", 1)
+    second = token_in(rotate(browser, backup))
+    third = token_in(rotate(browser, second))
+
+    assert [link.old_hash for link in rotations.chain_of(hash_of(third))] == [hash_of(second)]
+    assert [link.new_hash for link in rotations.chain_of(hash_of(backup))] == [hash_of(second)]
