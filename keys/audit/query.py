@@ -14,10 +14,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from estuary_admin.unicode_text import without_invisible
 from keys.audit.vocabulary import Outcome
 from keys.models import AuditEntry
-from keys.upstream.redaction import pasted_token
+from keys.pasted_tokens import token_in
 
 FILTERS = ("actor", "member", "action", "outcome", "key", "from", "to")
 MAX_FILTER_LENGTH = 150  # characters, as long as a user name
@@ -54,8 +53,7 @@ class AuditQuery:
     @property
     def pasted_token(self) -> str:
         """The whole token in a filter; "" without one."""
-        found = (pasted_token(without_invisible(text)) for text in self.filters.values())
-        return next(filter(None, found), "")
+        return token_in(self.filters.values())
 
     def rows_for(self, member: User, *, sees_all: bool) -> QuerySet[AuditEntry]:
         """All rows that match, newest first: everybody's for an admin, else the member's own."""

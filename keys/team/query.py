@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl, urlencode
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from estuary_admin.unicode_text import comparable, without_invisible
+from estuary_admin.unicode_text import comparable
 from keys.api_keys.query import Status
 from keys.models import KeyNote, RotationRequest, SeenKey
+from keys.pasted_tokens import token_in
 from keys.policy.rules import Finding
 from keys.upstream import PERMANENT_FROM
-from keys.upstream.redaction import pasted_token
 
 MAX_FILTER_LENGTH = 200
 MAX_QUERY_LENGTH = 8000  # of an address
@@ -77,7 +77,7 @@ class TeamKeysQuery:
     @property
     def pasted_token(self) -> str:
         """The whole token in a filter; "" without one."""
-        return token_in(self.filters)
+        return token_in(self.filters.values())
 
     def rows(self, now: datetime) -> QuerySet[SeenKey]:
         """All keys that match, in order; session keys only when they are asked for."""
@@ -227,12 +227,6 @@ class TeamQuery:
         if last:
             members = members.filter(behind(last, "username", down=False))
         return list(members.order_by("username", "pk")[: size + 1])
-
-
-def token_in(filters: Mapping[str, str]) -> str:
-    """The first whole token that somebody pasted into a filter; "" without one."""
-    found = (pasted_token(without_invisible(text)) for text in filters.values())
-    return next(filter(None, found), "")
 
 
 def clean(text: str) -> str:

@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from estuary_admin.members import is_admin
-from estuary_admin.unicode_text import without_invisible
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
@@ -21,8 +20,8 @@ from keys.api_keys.rows import expired_among, is_new
 from keys.api_keys.table import KeyTable, table_of
 from keys.freshness import Shown, shown_at_once, unchanged
 from keys.http import AppRequest, render_page
+from keys.pasted_tokens import token_in
 from keys.upstream import fingerprint_of, hash_of
-from keys.upstream.redaction import pasted_token
 
 
 @require_safe
@@ -30,7 +29,7 @@ from keys.upstream.redaction import pasted_token
 @upstream_errors_shown
 def key_list(request: AppRequest) -> HttpResponse:
     query = KeyQuery.from_params(request.GET)
-    if token := pasted_token(without_invisible(query.q)):
+    if token := token_in([query.q]):
         return _searched_for_token(request, query, token)
     shown = _shown(request)
     if same := unchanged(request, shown, query.fresh_url()):

@@ -16,8 +16,9 @@ from estuary_admin.web.redirects import can_visit, go_to
 from keys.http import AppRequest, render_page
 from keys.jobs.queues import wake
 from keys.jobs.tasks import sync
+from keys.pasted_tokens import token_in
 from keys.team.members import counts_by_state, member_at, members_for, rows_of
-from keys.team.query import MEMBER_CHOICES, TeamQuery, token_in
+from keys.team.query import MEMBER_CHOICES, TeamQuery
 from keys.team.sync import refresh
 from keys.upstream import fingerprint_of, hash_of
 
@@ -28,30 +29,34 @@ MEMBERS_PER_PAGE = 50
 @admins_only
 def team(request: AppRequest) -> HttpResponse:
     query = TeamQuery.from_params(request.GET)
-    if token := token_in(query.filters):
+    if token := token_in(query.filters.values()):
         return to_fingerprint(request, token)
     found = query.page(members_for(query), MEMBERS_PER_PAGE)
     shown, here = found[:MEMBERS_PER_PAGE], reverse("keys:team")
-    counts = counts_by_state()
     context: dict[str, Any] = {
         "team_query": query,
         "rows": rows_of(shown),
         "has_local_accounts": local_accounts_are_on(),
-        "chips": [
-            {
-                "words": words,
-                "count": counts[state],
-                "url": f"{here}?{query.text(state=state)}",
-                "is_current": query.filters.get("state", "") == state,
-            }
-            for state, words in MEMBER_CHOICES["state"].items()
-        ],
+        "chips": _chips(query, here),
         "roles": MEMBER_CHOICES["role"],
         "first_url": f"{here}?{query.text()}" if query.after else "",
         "next_url": f"{here}?{query.text(after=shown[-1].pk)}" if len(found) > len(shown) else "",
         "page_url": request.get_full_path(),
     }
     return render_page(request, "keys/team.html", context)
+
+
+def _chips(query: TeamQuery, here: str) -> list[dict[str, object]]:
+    counts = counts_by_state()
+    return [
+        {
+            "words": words,
+            "count": counts[state],
+            "url": f"{here}?{query.text(state=state)}",
+            "is_current": query.filters.get("state", "") == state,
+        }
+        for state, words in MEMBER_CHOICES["state"].items()
+    ]
 
 
 @require_POST
