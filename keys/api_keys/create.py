@@ -24,7 +24,7 @@ from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.policy.enforce import check_new_key
 from keys.token.stored_tokens import client_for
-from keys.upstream import CreatedKey, KeySpec, UpstreamError
+from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
 
 Outcome = KeyCreation.Outcome
 
@@ -74,6 +74,18 @@ def create_key(
         if first is None:
             raise rotations.claim_raced() from None
         return _repeated(actor, stored, first)
+    return _sent(actor, stored, record, spec, client, listed)
+
+
+def _sent(
+    actor: Actor,
+    stored: StoredToken,
+    record: KeyCreation,
+    spec: KeySpec,
+    client: EstuaryClient,
+    listed: KeyList,
+) -> Creation:
+    """Ask Estuary for the key; `listed` is what there was before."""
     try:
         created = client.create_key(spec)
     except UpstreamError as error:

@@ -36,7 +36,6 @@ def stats(request: AppRequest) -> HttpResponse:
     context = {
         "shown": shown,
         "stats": fetched,
-        "average_size": fetched.average_size,
         "fetched_at": fetched.fetched_at,
         "stale_reason": fetched.stale_reason,
         "refresh_url": refresh_url,
