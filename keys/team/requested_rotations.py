@@ -79,7 +79,7 @@ def ask(actor: Actor, seen: SeenKey, wish: Wish) -> RotationRequest:
     """Ask the member for a rotation; replaces an open request for it. Raises CannotAsk."""
     member, admin = seen.account.member, actor.known_member
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=member.pk)
+        seen.account.member = User.objects.select_for_update().get(pk=member.pk)
         if reason := reason_against(seen):
             raise CannotAsk(reason)
         _close(member, seen.token_hash)

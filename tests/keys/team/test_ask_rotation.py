@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys.api_keys import create
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, Message, RotationRequest, SeenKey, StoredToken, Worker
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.team import requested_rotations
+from keys.team.forms import AskRotationForm
 from keys.team.requested_rotations import work_off_deadlines
 from keys.team.sync import sync_due
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.api_keys.test_bulk import preview
 from tests.keys.api_keys.test_key_rotate import rotate
-from tests.keys.evidence import labels_at, last_row, words_of
+from tests.keys.evidence import labels_at, last_row, revoke_elsewhere, words_of
 from tests.keys.team.conftest import look_again
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -345,3 +350,102 @@ def test_the_key_of_another_member_is_not_found(admin: Client, backup: str) -> N
     User.objects.create_user("bob")
 
     assert admin.get(f"/team/bob/keys/{hash_of(backup)}/ask-rotation/").status_code == 404
+
+
+def look_at_deadlines_again() -> RotationRequest:
+    """As when the next try is due."""
+    RotationRequest.objects.exclude(due_at=None).update(due_at=timezone.now())
+    work_off_deadlines()
+    return RotationRequest.objects.get()
+
+
+def test_a_member_who_is_disabled_while_the_admin_sends_the_form_is_not_asked(
+    admin: Client, backup: str, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_valid = AskRotationForm.is_valid
+
+    def disabled_meanwhile(form: AskRotationForm) -> bool:
+        User.objects.filter(pk=alice.pk).update(is_active=False)
+        return is_valid(form)
+
+    monkeypatch.setattr(AskRotationForm, "is_valid", disabled_meanwhile)
+
+    response = ask(admin, backup)
+
+    assert "The member is disabled and cannot rotate a key" in words_of(response)
+    assert not RotationRequest.objects.exists()
+    assert not Message.objects.filter(member=alice).exists()
+
+
+def test_the_worker_revokes_nothing_while_a_rotation_is_in_doubt(
+    admin: Client, backup: str, alice: User, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    ask(admin, backup, revokes="on")
+    monkeypatch.setattr(create, "_checked", killed)  # the new key is not recorded yet
+    with pytest.raises(KeyboardInterrupt):
+        rotate(signed_in(alice), backup)
+
+    pass_deadline()
+
+    request = RotationRequest.objects.get()
+    assert request.state == State.OPEN
+    assert request.due_at
+    assert request.due_at > timezone.now()
+    assert backup in node.state.keys
+
+
+def test_a_refused_token_is_shown_to_the_admin_and_recorded_once(
+    admin: Client, backup: str, node: Sandbox
+) -> None:
+    ask(admin, backup, revokes="on")
+    node.set_fault("any", Fault("401-unknown"))
+
+    pass_deadline()
+    request = look_at_deadlines_again()
+
+    assert (request.state, request.failures) == (State.OPEN, 2)
+    assert request.trouble
+    assert request.trouble in words_of(admin.get(page_of(backup)))
+    assert AuditEntry.objects.filter(action=Action.ROTATION_OVERDUE).count() == 1
+    node.clear_faults()
+    assert look_at_deadlines_again().state == State.ENDED
+    assert labels_at(node) == ["console"]
+
+
+def test_a_stored_token_that_cannot_be_opened_is_shown_to_the_admin(
+    admin: Client, backup: str, node: Sandbox, settings: Any
+) -> None:
+    ask(admin, backup, revokes="on")
+    settings.TOKEN_SEALING_KEYS = [base64.b64encode(b"o" * 32).decode()]
+
+    pass_deadline()
+
+    assert RotationRequest.objects.get().state == State.OPEN
+    assert requested_rotations.UNREADABLE in words_of(admin.get(page_of(backup)))
+    assert node.requests == []
+
+
+def test_a_list_in_doubt_does_not_end_the_request(
+    admin: Client, backup: str, node: Sandbox, token: str, alice: User
+) -> None:
+    ask(admin, backup, revokes="on")
+    revoke_elsewhere(node, token)
+    node.remove_key(backup)
+
+    pass_deadline()
+
+    request = RotationRequest.objects.get()
+    assert (request.state, request.failures) == (State.OPEN, 1)
+    assert Message.objects.filter(member=alice).count() == 1  # that of the request
+
+
+def test_a_day_that_is_almost_over_is_refused(carol: User, backup: str) -> None:
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+    with time_machine.travel(midnight - timedelta(seconds=30), tick=False):
+        response = ask(signed_in(carol), backup, by=in_days(0))
+
+    assert "This day is almost over. Choose a later day." in words_of(response)
+    assert not RotationRequest.objects.exists()
