@@ -112,6 +112,9 @@ def token_disconnect(request: AppRequest) -> HttpResponse:
     if form.cleaned_data["revoke"]:
         result = revoke.revoke_key(actor_of(request), stored, stored.token_hash)
         return tell_revocation(request, result, name_of(None, stored.token_hash))
-    if disconnect_token(actor_of(request), stored):
-        messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
+    if not disconnect_token(actor_of(request), stored):
+        text = "The key was disconnected or replaced meanwhile. Nothing was done."
+        messages.warning(request, text)
+        return go_to(request, "keys:token_connect")
+    messages.success(request, "Disconnected. The key itself is still valid at Estuary.")
     return go_to(request, "keys:token_connect")

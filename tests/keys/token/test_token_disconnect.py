@@ -9,9 +9,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from keys.actors import Actor
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.token import views
+from keys.token.stored_tokens import disconnect_token
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import asked, audited, words_of
@@ -156,3 +159,28 @@ def test_the_refusal_of_an_old_node_proves_the_revocation(
 
     assert "This console is disconnected from it." in page
     assert not StoredToken.objects.exists()
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_key_that_another_tab_has_taken_away_meanwhile_is_not_called_disconnected(
+    browser: Client,
+    alice: User,
+    node: Sandbox,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    is_replaced: bool,
+) -> None:
+    def taken_away(actor: Actor, stored: StoredToken) -> bool:
+        if is_replaced:
+            connect(alice, node.add_key(account))
+        else:
+            disconnect_token(actor, stored)
+        return disconnect_token(actor, stored)
+
+    monkeypatch.setattr(views, "disconnect_token", taken_away)
+
+    words = words_of(browser.post(URL, follow=True))
+
+    assert "The key was disconnected or replaced meanwhile. Nothing was done." in words
+    assert "still valid at Estuary" not in words
+    assert StoredToken.objects.exists() == is_replaced
