@@ -63,8 +63,5 @@ class RefuseUploads(FileUploadHandler):
         """Stop the parser before it reads the first byte of the file."""
         raise BadRequest("a file was uploaded")
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> NoReturn:  # noqa: ARG002
-        raise BadRequest("a file was uploaded")
-
     def file_complete(self, file_size: int) -> None:
         """Never called, because no file begins."""

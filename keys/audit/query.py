@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlencode
 
@@ -76,10 +76,6 @@ class AuditQuery:
         after = {name: value for name, value in changes.items() if value is not None}
         query = urlencode({**self.filters, **after})
         return f"{url}?{query}" if query else url
-
-    def without(self, name: str) -> AuditQuery:
-        kept = {other: text for other, text in self.filters.items() if other != name}
-        return replace(self, filters=kept)
 
     def _conditions(self) -> Q:
         wanted = Q()

@@ -169,11 +169,10 @@ def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
 
     Compare and swap: a token that the member has connected meanwhile stays; False then.
     """
-    stored = StoredToken.objects.filter(member=actor.member, token_hash=old_hash).first()
-    if stored is None:
-        return False
-    rows = StoredToken.objects.filter(pk=stored.pk, token_hash=old_hash)
-    if not rows.update(sealed=sealed, token_hash=new_hash, connected_at=timezone.now()):
+    rows = StoredToken.objects.filter(member=actor.member, token_hash=old_hash)
+    stored = rows.first()
+    changes = {"sealed": sealed, "token_hash": new_hash, "connected_at": timezone.now()}
+    if stored is None or not rows.update(**changes):
         return False
     forget_list(stored)
     record_action(actor, Action.TOKEN_RENEWED, token_hash=new_hash)

@@ -64,10 +64,10 @@ class ConnectionPool:
         self._close_idle(float("inf"))
 
     def _live_idle_connection(self) -> psycopg.Connection[Any] | None:
-        while self._idle:
+        while True:
             try:
                 connection, _ = self._idle.pop()
-            except IndexError:  # another thread took the last one
+            except IndexError:
                 return None
             try:
                 connection.execute("")
@@ -75,10 +75,9 @@ class ConnectionPool:
                 connection.close()
             else:
                 return connection
-        return None
 
     def _close_idle(self, returned_before: float) -> None:
-        while self._idle:
+        while True:
             try:
                 connection, returned_at = self._idle.popleft()
             except IndexError:

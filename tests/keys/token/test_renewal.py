@@ -18,8 +18,10 @@ from keys.api_keys import create, revoke, rotate, rotation_end
 from keys.models import ConsoleKey, KeyCreation, Message, Rotation, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.token import renewal, replacing
+from keys.token.stored_tokens import prove_candidate
 from keys.upstream import hash_of
 from tests.conftest import signed_in
+from tests.keys.api_keys.test_key_rotate import rotate as rotate_by_hand
 from tests.keys.evidence import labels_at, words_of
 from tests.keys.notices.conftest import worker
 
@@ -335,3 +337,111 @@ def test_a_policy_that_forbids_full_access_ends_the_promise_of_a_renewal(
     assert row.due_at > timezone.now()
     assert own_token(node) == own
     assert "made this key for itself" not in words_of(newcomer.get("/account/"))
+
+
+def die(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """A renewal whose process dies there."""
+    make_due()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, die)
+        with pytest.raises(Killed):
+            renewal.renew_due()
+
+
+def test_no_second_key_is_asked_for_while_the_first_may_still_come(
+    node: Sandbox, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(monkeypatch, create, "_checked")
+    at_estuary = labels_at(node)
+    make_due()
+
+    renewal.renew_due()
+
+    assert labels_at(node) == at_estuary
+    assert ConsoleKey.objects.get().failures == 1
+    assert own_token(node) == own
+
+
+def test_a_renewal_whose_exchange_is_under_way_is_left_to_it(
+    node: Sandbox, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(monkeypatch, rotate, "adopt")
+    at_estuary = labels_at(node)
+    make_due()
+
+    renewal.renew_due()
+
+    row = ConsoleKey.objects.get()
+    assert (row.failures, row.token_hash) == (0, hash_of(own))
+    assert row.due_at
+    assert row.due_at > timezone.now()
+    assert labels_at(node) == at_estuary
+    rotation_end.end_due()
+    assert own_token(node) != own
+
+
+def test_a_lost_key_that_estuary_does_not_revoke_yet_is_not_replaced_by_a_third(
+    node: Sandbox, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(monkeypatch, rotate, "keep_candidate")
+    at_estuary = labels_at(node)
+    node.set_fault("revoke", Fault("502-html"))
+    make_due()
+
+    renewal.renew_due()
+
+    assert labels_at(node) == at_estuary
+    assert ConsoleKey.objects.get().failures == 1
+    node.clear_faults()
+    for _ in range(2):
+        make_due()
+        renewal.renew_due()
+        rotation_end.end_due()
+    assert own_token(node) != own
+    assert labels_at(node) == ["Estuary Admin", "console"]
+
+
+@pytest.mark.parametrize("when", ["while it is proved", "before the worker goes on"])
+def test_a_token_that_the_member_connects_during_a_renewal_stays(
+    newcomer: Client,
+    node: Sandbox,
+    own: str,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+) -> None:
+    def connected_meanwhile(*arguments: Any) -> None:
+        newcomer.post(URL, {"token": token})
+        monkeypatch.undo()
+        prove(*arguments)
+
+    prove = prove_candidate
+    if when == "while it is proved":
+        monkeypatch.setattr(replacing, "prove_candidate", connected_meanwhile)
+        make_due()
+        renewal.renew_due()
+    else:
+        killed_at(monkeypatch, rotate, "adopt")
+        newcomer.post(URL, {"token": token})
+        make_due()
+        rotation_end.end_due()
+
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+    assert not Rotation.objects.exclude(sealed_candidate="").exists()
+    make_due()
+    renewal.renew_due()
+    assert ConsoleKey.objects.get().due_at is None
+    assert own_token(node) == token
+
+
+def test_a_key_without_an_end_is_not_renewed(newcomer: Client, node: Sandbox, own: str) -> None:
+    rotate_by_hand(newcomer, own, lifetime="never", overlap="now")
+
+    row = ConsoleKey.objects.get()
+    assert own_token(node) != own
+    assert row.token_hash == hash_of(own_token(node))
+    assert row.due_at is None
