@@ -20,7 +20,7 @@ from keys.jobs import queues, workers
 logger = logging.getLogger("estuary_admin.jobs")
 
 #: Seconds between two looks whether each thread still runs.
-HEALTH_SECONDS = 10
+HEALTH_SECONDS = 10.0
 SILENCE_SECONDS = 60
 DECLARED_DEAD = 75  # the exit status: try again (sysexits.h, EX_TEMPFAIL)
 

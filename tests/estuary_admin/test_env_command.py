@@ -8,15 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from tests.support.console import ROOT
+
+#: No settings: the command has to make them. Coverage must reach the process.
+PASSED_ON = {
+    name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE"))
+}
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, ROOT / "manage.py", *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={**PASSED_ON, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -84,3 +90,8 @@ def test_a_value_that_a_shell_would_read_differently_is_refused(
     assert refused.returncode == 1
     assert sentence in refused.stderr
     assert not (tmp_path / ".env").exists()
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"cannot be written: No such file or directory\."):
+        call_command("env", str(tmp_path / "nowhere" / ".env"))

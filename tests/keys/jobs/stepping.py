@@ -1,7 +1,7 @@
 """`manage.py worker` with jobs whose steps a test can watch, hold up and count.
 
 A row named `short:…` or `long:…` is one job. It writes `begin`, waits for a file that lets it go
-on, and writes `end`; both lines name the process.
+on, and writes `end`; both lines name the process. A file that names it first ends its thread.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
-    from keys.jobs import claims, queues
+    from keys.jobs import claims, consumers, queues
     from keys.jobs.tasks import always
     from keys.models import ScheduledRun
 
     def step(row: ScheduledRun) -> None:
         note("begin", row.name)
+        if (ending := FOLDER / f"end-thread-{row.name}").exists():
+            ending.unlink()
+            raise SystemExit
         while not ((FOLDER / f"go-{row.name}").exists() or (FOLDER / "go").exists()):
             pause.wait(0.02)
         claims.confirm(row)
@@ -50,6 +53,7 @@ def main() -> None:
     for kind, queue in {"short": queues.short, "long": queues.long}.items():
         queue.periodic_task(always, name=f"{kind}_steps")(work_of(kind))
 
+    consumers.HEALTH_SECONDS = 0.2
     call_command("worker")
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from keys.jobs import claims, workers
 from keys.jobs.periodic import run_when_due
 from keys.models import ScheduledRun, Worker
+from keys.models.jobs import Claimable
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -173,6 +176,71 @@ def test_work_that_is_rolled_back_after_its_conclusion_is_tried_later() -> None:
 
     row.refresh_from_db()
     assert (row.failures, row.claimed_by) == (1, None)
+
+
+@contextmanager
+def failing_updates() -> Iterator[None]:
+    """The database goes away before the next change of a row."""
+
+    def away(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            raise OperationalError("in a test")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(away):
+        yield
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_whose_claim_could_not_be_written_is_claimed_next_time() -> None:
+    row = job()
+    with failing_updates(), pytest.raises(OperationalError):
+        claims.work_off(rows(), lambda _: None)
+
+    assert claims.work_off(rows(), lambda _: None) == 1
+    row.refresh_from_db()
+    assert row.due_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_row_whose_claim_could_not_be_ended_is_tried_again_by_this_worker(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    row = job()
+    with ExitStack() as outage:
+
+        def work(_row: ScheduledRun) -> None:
+            outage.enter_context(failing_updates())
+            raise OperationalError("in a test")
+
+        claims.work_off(ScheduledRun.objects.filter(pk=row.pk, claims=0), work)
+    assert "claim_not_ended" in caplog.messages
+
+    assert claims.work_off(rows(), lambda _: None) == 1
+    row.refresh_from_db()
+    assert (row.due_at, row.claimed_by, row.claims) == (None, None, 2)
+
+
+def test_a_row_that_another_thread_takes_first_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken, other = job(), job()
+    hold = claims._hold
+    seen: list[int] = []
+
+    def overtaken(row: Claimable) -> bool:
+        if row.pk == taken.pk:  # the other thread claims it right after this one's query
+            same = ScheduledRun.objects.get(pk=row.pk)
+            assert hold(same)
+            assert claims._claim(same)
+        return hold(row)
+
+    monkeypatch.setattr(claims, "_hold", overtaken)
+
+    claims.work_off(rows(), lambda row: seen.append(row.pk))
+
+    assert seen == [other.pk]
+    claims._held.clear()
 
 
 def test_a_worker_that_was_declared_dead_confirms_nothing() -> None:

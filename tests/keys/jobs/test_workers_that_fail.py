@@ -38,6 +38,20 @@ def test_a_job_whose_worker_is_killed_is_done_by_the_next_one(workers: Workers) 
     assert workers.by("end", JOB) == [second.pid]
 
 
+def test_a_thread_that_ends_is_replaced_and_its_job_is_done(workers: Workers) -> None:
+    (workers.folder / f"end-thread-{JOB}").touch()
+    add_jobs(JOB)
+    workers.go()
+    worker = workers.start(WORKER_THREADS="1")
+
+    until(lambda: is_done(JOB))
+
+    assert workers.by("begin", JOB) == [worker.pid, worker.pid]
+    assert workers.by("end", JOB) == [worker.pid]
+    worker.terminate()
+    assert worker.wait(timeout=120) == 0
+
+
 def test_two_workers_share_the_work_and_do_nothing_twice(workers: Workers) -> None:
     names = [f"short:{number}" for number in range(60)]
     add_jobs(*names)
