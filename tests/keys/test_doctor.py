@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
 
 from keys import doctor
+from keys.exports.file_store import FolderStore
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
 from tests.conftest import connect
@@ -69,3 +71,32 @@ def test_a_worker_that_is_missing_is_broken() -> None:
 
     assert not check.ok
     assert "No background worker" in check.line
+
+
+def test_a_node_that_tells_no_time_is_reachable_and_no_clock_is_compared(
+    node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "last_seen", lambda: None)
+
+    [reachable] = doctor.node()
+
+    assert reachable.ok
+
+
+def test_a_storage_that_returns_other_bytes_is_broken_and_left_clean(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORT_STORAGE = tmp_path
+
+    class Forgetful(FolderStore):
+        def keep(self, file: BinaryIO) -> None:
+            file.truncate(0)
+            super().keep(file)
+
+    monkeypatch.setattr(doctor, "file_store", lambda: Forgetful(tmp_path))
+
+    [check] = doctor.export_storage()
+
+    assert not check.ok
+    assert "it returned other bytes than were written" in check.line
+    assert list(tmp_path.iterdir()) == []

@@ -11,12 +11,15 @@ from typing import Self
 
 
 class MailServer:
-    """Speaks as much SMTP as a mail needs; `refusal` is its answer to every recipient."""
+    """Speaks as much SMTP as a mail needs.
+
+    `refusal` is its answer to every recipient, `refusal_of_content` that to every mail.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
-        self.refusal = ""
+        self.refusal = self.refusal_of_content = ""
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -41,7 +44,11 @@ class MailServer:
                 say("250 ok")
             elif verb == "DATA":
                 say("354 go on")
-                self._keep(handler)
+                lines = self._lines_of(handler)
+                if self.refusal_of_content:
+                    say(self.refusal_of_content)
+                    continue
+                self._keep(lines)
                 say("250 ok")
             elif verb == "QUIT":
                 say("221 bye")
@@ -49,10 +56,13 @@ class MailServer:
             else:
                 say("250 ok")
 
-    def _keep(self, handler: socketserver.StreamRequestHandler) -> None:
+    def _lines_of(self, handler: socketserver.StreamRequestHandler) -> list[bytes]:
         lines = []
         while (line := handler.rfile.readline()) != b".\r\n":
             lines.append(line.removeprefix(b"."))
+        return lines
+
+    def _keep(self, lines: list[bytes]) -> None:
         mail = email.message_from_bytes(b"".join(lines), policy=default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)

@@ -197,6 +197,17 @@ def test_a_download_has_what_is_filtered_and_is_recorded(alice: User, bob: User)
     assert (last.action, last.detail) == (Action.AUDIT_DOWNLOADED, {"form": "csv"})
 
 
+def test_asking_for_the_head_of_a_download_records_none(alice: User) -> None:
+    did(alice, Action.KEY_CREATED)
+
+    response = signed_in(alice).head("/audit/download/?form=csv")
+
+    assert response.status_code == 200
+    assert "attachment" in response["Content-Disposition"]
+    assert response.getvalue().count(b"\n") <= 1
+    assert not AuditEntry.objects.filter(action=Action.AUDIT_DOWNLOADED).exists()
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_spreadsheet_runs_no_formula(start: str, carol: User) -> None:
     evil = User.objects.create_user("x")

@@ -160,6 +160,28 @@ def test_a_rewritten_chain_shows_against_a_head_kept_elsewhere() -> None:
         call_command("verify_audit", head=kept)
 
 
+def test_rows_cut_off_with_their_head_show_against_a_head_kept_elsewhere() -> None:
+    written(3)
+    kept = chain.current_head()
+    cut_to = AuditEntry.objects.get(sequence=2).row_hash
+
+    tamper("DELETE FROM keys_auditentry WHERE sequence = 3")
+    tamper("UPDATE keys_audithead SET sequence = 2, row_hash = %s", cut_to)
+
+    assert chain.verify().holds
+    assert [found.sentence for found in chain.verify(kept).breaks] == [
+        "Row 3, the known head, is missing."
+    ]
+
+
+def test_a_head_that_names_another_newest_row_is_told() -> None:
+    written(2)
+
+    tamper("UPDATE keys_audithead SET row_hash = 'x'")
+
+    assert sentences() == ["The newest row is not the one that was written last."]
+
+
 def test_a_head_that_is_none_is_refused_with_an_example() -> None:
     with pytest.raises(CommandError, match="A head looks like 12:3fa"):
         call_command("verify_audit", head="nonsense")

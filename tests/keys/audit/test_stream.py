@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+from logging.handlers import SysLogHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +56,23 @@ def test_syslog_without_a_socket_stops_the_start(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(ImproperlyConfigured, match="AUDIT_STREAM is 'syslog'"):
         own_logging.logging_config("INFO", "text", "syslog")
+
+
+def test_syslog_gets_each_row_as_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = str(tmp_path / "log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(place)
+        monkeypatch.setattr(own_logging, "SYSLOG", place)
+        found = own_logging.audit_handler("syslog")
+        handler = SysLogHandler(found["address"])
+        try:
+            handler.emit(logging.makeLogRecord({"msg": '{"action": "key:created"}'}))
+            received = daemon.recv(1000)
+        finally:
+            handler.close()
+
+    assert found["class"] == "logging.handlers.SysLogHandler"
+    assert b'{"action": "key:created"}' in received
 
 
 def test_stdout_gets_a_handler_of_its_own() -> None:

@@ -248,6 +248,71 @@ def test_an_address_that_does_not_exist_is_given_up(alice: User, mailed: MailSer
     assert Message.objects.get(channel="email").failed_at
 
 
+def test_a_mail_that_is_refused_for_its_content_is_given_up(
+    alice: User, mailed: MailServer
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    mailed.refusal_of_content = "554 this looks like spam"
+
+    deliver_due()
+
+    failed = Message.objects.get(channel="email")
+    assert failed.failed_at
+    assert failed.last_error == "The mail server refused it with code 554."
+
+
+def test_an_address_with_a_line_break_gets_no_mail(alice: User, mailed: MailServer) -> None:
+    enqueue(alice, message_for_test(alice))
+    Message.objects.filter(channel="email").update(recipient="a@example.com\nBcc: b@example.com")
+
+    deliver_due()
+
+    failed = Message.objects.get(channel="email")
+    assert failed.failed_at
+    assert failed.last_error == "The address is not one that mail can go to."
+    assert mailed.mails == []
+
+
+def test_a_mail_without_html_is_plain_text(alice: User, mailed: MailServer) -> None:
+    enqueue(alice, message_for_test(alice))
+    Message.objects.filter(channel="email").update(html="")
+
+    deliver_due()
+
+    [mail] = mailed.mails
+    assert mail.get_content_type() == "text/plain"
+
+
+def test_a_webhook_whose_secret_cannot_be_opened_is_given_up_unsigned(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    Reminders.objects.update(webhook_secret="sealed under another key")
+
+    deliver_due()
+
+    failed = Message.objects.get(channel="webhook")
+    assert failed.failed_at
+    assert failed.last_error == "The secret cannot be opened; save it again."
+    assert receiver.posts == []
+
+
+def test_a_webhook_whose_name_cannot_be_resolved_is_tried_again(
+    alice: User, hooked: Reminders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "in a test")
+
+    monkeypatch.setattr(webhook, "look_up", unknown)
+    enqueue(alice, message_for_test(alice))
+
+    deliver_due()
+
+    failed = Message.objects.get(channel="webhook")
+    assert failed.due_at
+    assert failed.last_error == "The name of the address cannot be resolved."
+
+
 def test_a_mail_server_that_is_away_is_tried_again(
     alice: User, mailed: MailServer, settings: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import timedelta
 from html import unescape
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.core.management import CommandError, call_command
 from django.test import Client
 from icalendar import Calendar
 
+from keys.audit.vocabulary import Action
 from keys.management.commands import reseal_tokens
 from keys.models import AuditEntry, Message, Reminders, StoredToken
 from keys.notices.choices import feed_secret_of, reminders_of, webhook_secret_of
@@ -251,6 +254,28 @@ def test_a_webhook_whose_secret_cannot_be_opened_gets_another_when_it_is_saved_a
     browser.post(URL, {"days": ["7"], "webhook_url": HOOK})
 
     assert webhook_secret_of(reminders_of(alice)).startswith("whsec_")
+
+
+def test_a_feed_that_is_ended_twice_is_recorded_once(feed: str, browser: Client) -> None:
+    for _ in range(2):
+        browser.post(URL, {"end_feed": "1"})
+
+    assert AuditEntry.objects.filter(action=Action.FEED_ENDED).count() == 1
+
+
+def test_secrets_under_the_newest_key_stay_and_lost_ones_are_counted(
+    browser: Client, feed: str, alice: User
+) -> None:
+    browser.post(URL, {"days": ["7"], "webhook_url": HOOK})
+    Reminders.objects.update(feed_secret="sealed under another key")
+    before, out, err = reminders_of(alice).webhook_secret, io.StringIO(), io.StringIO()
+
+    with pytest.raises(CommandError, match="Not everything was moved"):
+        call_command("reseal_tokens", stdout=out, stderr=err)
+
+    assert "1 secrets of webhooks and feeds cannot be opened" in err.getvalue()
+    assert "secrets of reminders" not in out.getvalue()
+    assert reminders_of(alice).webhook_secret == before
 
 
 def test_a_feed_whose_address_cannot_be_opened_is_shown_and_can_be_ended(

@@ -11,6 +11,7 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from keys.actors import Actor
+from keys.api_keys import key_lists
 from keys.models import Message, Reminded, Reminders, StoredToken, Worker
 from keys.notes.services import NoteText, save_note
 from keys.notices.choices import save_choices
@@ -230,6 +231,48 @@ def test_a_token_that_cannot_be_opened_waits_for_tomorrow(ending: list[str]) -> 
 
     assert Reminders.objects.get().failures == 0
     assert not Message.objects.exists()
+
+
+def test_a_list_that_is_only_the_last_known_one_ends_no_look(
+    ending: list[str], node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_lists, "REUSE_LIST", -DAY)  # as a while later
+    stored = StoredToken.objects.get()
+    key_lists.current_list(stored, Actor(stored.member, "", ""), reuse=False)
+    node.set_fault("list", Fault("502-html"))
+
+    remind_due()
+
+    assert Reminders.objects.get().failures == 1
+    assert not Message.objects.exists()
+
+
+def test_a_member_who_has_disconnected_is_looked_at_tomorrow(
+    ending: list[str], node: Sandbox
+) -> None:
+    remind_due()
+    StoredToken.objects.all().delete()
+    node.forget_requests()
+
+    look_again()
+
+    row = Reminders.objects.get()
+    assert row.due_at
+    assert row.due_at > timezone.now()
+    assert row.failures == 0
+    assert node.requests == []
+
+
+def test_a_mail_about_ended_keys_alone_says_so(
+    node: Sandbox, account: Account, alice: User, token: str
+) -> None:
+    connect(alice, token)
+    for label in ("one", "two"):
+        node.add_key(account, label=label, lifetime=-DAY)
+
+    remind_due()
+
+    assert Message.objects.get().subject == "2 keys ended"
 
 
 def test_a_look_put_off_under_a_wrong_clock_is_due_all_the_same(ending: list[str]) -> None:

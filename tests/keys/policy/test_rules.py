@@ -175,3 +175,7 @@ def test_a_key_made_elsewhere_without_purpose_is_found_under_any_policy() -> Non
 @pytest.mark.parametrize("listed", [key(left=-DAY), key(left=400 * DAY, is_session=True)])
 def test_ended_keys_and_session_keys_have_no_findings(listed: ApiKey) -> None:
     assert findings_of(STRICT, listed, NOW) == {}
+
+
+def test_half_a_surrogate_pair_is_no_label_of_a_pattern() -> None:
+    assert not LabelPattern(".*").fullmatch("ci-\ud83d")

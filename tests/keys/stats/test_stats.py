@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 
+from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.contents import Content
+from keys.stats import services
 from tests.conftest import HTMX, connect, signed_in
 from tests.keys.evidence import asked, checked, words_of
 
@@ -174,3 +177,15 @@ def test_a_token_that_cannot_be_unsealed_is_reported_to_htmx(
     assert response.status_code == 200
     assert response["HX-Retarget"] == "#notices"
     assert "Connect a key" in words_of(response)
+
+
+@pytest.mark.parametrize("kept", [b"\xc1", b"\x80", "text"])
+def test_figures_that_another_version_kept_are_as_none(
+    browser: Client, node: Sandbox, kept: Any
+) -> None:
+    browser.get("/stats/")
+    stored = StoredToken.objects.get()
+    cache.set(services._name(stored), kept)
+
+    assert services.last_known(stored) is None
+    assert "0 bytes" in words_of(browser.get("/stats/"))

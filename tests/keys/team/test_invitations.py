@@ -15,6 +15,7 @@ from django.utils import timezone
 from estuary_admin.members import is_admin
 from estuary_admin.observability.error_reports import TokenFreeReporter
 from estuary_admin.observability.redaction import mask_secrets
+from estuary_admin.security import password_links
 from estuary_admin.security.models import PasswordLink
 from estuary_admin.sso.models import Identity
 from keys.audit.vocabulary import Action
@@ -259,3 +260,46 @@ def test_a_member_called_invite_has_a_page(admin: Client) -> None:
     member = User.objects.create_user("invite")
 
     assert admin.get(f"/team/id:{member.pk}/").status_code == 200
+
+
+def test_a_name_that_another_admin_has_just_taken_is_refused(
+    admin: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.team.views.invitations.name_problem", lambda *_: "")
+
+    response = admin.post("/team/invite/", {"username": "alice"})
+
+    assert "There is a member of this name already." in words_of(response)
+    assert User.objects.filter(username="alice").count() == 1
+    assert not PasswordLink.objects.exists()
+    assert not AuditEntry.objects.filter(action=Action.MEMBER_INVITED).exists()
+
+
+def test_a_link_that_is_not_there_is_not_called_ended(admin: Client, alice: User) -> None:
+    response = admin.post("/team/alice/link/", {"end": "1"}, follow=True)
+
+    assert "There is no link." in words_of(response)
+    assert not AuditEntry.objects.filter(action=Action.PASSWORD_LINK_ENDED).exists()
+
+
+def test_of_two_passwords_sent_at_once_through_a_link_the_first_is_set(
+    admin: Client, alice: User
+) -> None:
+    secret = password_links.make(alice)
+    first, second = password_links.open_link(secret), password_links.open_link(secret)
+
+    password_links.set_password(first, NEW)
+    with pytest.raises(password_links.LinkOver):
+        password_links.set_password(second, "another password for alice")
+
+    assert can_sign_in("alice", NEW)
+
+
+def test_a_disabled_member_gets_no_link(admin: Client, alice: User) -> None:
+    alice.is_active = False
+    alice.save()
+
+    response = admin.post("/team/alice/link/", follow=True)
+
+    assert "The member is disabled. Enable them first." in words_of(response)
+    assert not PasswordLink.objects.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from keys.exports.queueing import queue_export
 from keys.jobs import claims, workers
 from keys.models import (
     AuditEntry,
+    ExportLease,
     KeyCreation,
     KeyNote,
     OffBoardedKey,
@@ -40,7 +42,7 @@ from keys.sandbox.estuary.state import User as Account
 from keys.team import off_board_plan, offboarding
 from keys.team.offboarding import run_due
 from keys.team.sync import sync_due
-from keys.upstream import hash_of
+from keys.upstream import EstuaryClient, hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import last_row, revoke_elsewhere, words_of
 from tests.keys.team.conftest import look_again
@@ -763,3 +765,183 @@ def test_only_admins_off_board(method: str, secrets: list[str], alice: User, nod
             assert getattr(signed_in(member), method)(path).status_code in {403, 405}
     assert getattr(Client(), method)(PAGE).status_code == 302
     assert not OffBoarding.objects.exists()
+
+
+def unreadable_row(node: Sandbox, account: Account) -> None:
+    node.state.keys[node.add_key(account)].row = b'{"tokenHash":"x"}'
+
+
+def test_an_export_that_runs_while_the_member_leaves_is_asked_to_stop(
+    admin: Client, secrets: list[str], token: str
+) -> None:
+    until = timezone.now() + DAY
+    lease = ExportLease.objects.create(token_hash=hash_of(token), until=until)
+    other = ExportLease.objects.create(token_hash="x" * 43, until=until)
+    start(admin)
+
+    run_again()
+
+    lease.refresh_from_db()
+    other.refresh_from_db()
+    assert (lease.stop_requested, other.stop_requested) == (True, False)
+
+
+def test_a_stored_token_that_cannot_be_opened_is_named_and_nothing_is_called_revoked(
+    admin: Client, secrets: list[str], node: Sandbox, settings: Any, token: str
+) -> None:
+    start(admin)
+    fitting = settings.TOKEN_SEALING_KEYS
+    settings.TOKEN_SEALING_KEYS = [base64.b64encode(b"o" * 32).decode()]
+
+    row = run_again()
+
+    assert row.state == "running"
+    assert row.trouble == "The stored token cannot be opened with this server's keys."
+    assert row.trouble in words_of(admin.get(PAGE))
+    assert left(node, *secrets) == secrets
+    settings.TOKEN_SEALING_KEYS = fitting
+    assert run_again().state == "done"
+    assert left(node, token, *secrets) == []
+
+
+def test_a_list_with_an_unreadable_row_does_not_prove_that_all_have_ended(
+    admin: Client, secrets: list[str], node: Sandbox, account: Account
+) -> None:
+    unreadable_row(node, account)
+    start(admin)
+
+    run_again()
+    row = run_again()
+
+    assert (row.state, row.is_list_settled) == ("running", False)
+    assert row.trouble == "Estuary's list could not be read whole."
+    assert left(node, *secrets) == []  # what it lists is revoked all the same
+
+
+def test_revoked_keys_are_not_called_so_until_estuary_gives_a_list(
+    admin: Client, secrets: list[str], node: Sandbox, token: str
+) -> None:
+    start(admin)
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("502-html"))
+
+    row = run_again()
+
+    assert (row.state, row.failures) == ("running", 1)
+    assert left(node, *secrets) == []
+    assert set(row.keys.values_list("outcome", flat=True)) == {"requested"}
+    assert not AuditEntry.objects.filter(action=Action.KEY_REVOKED, outcome=Outcome.DONE).exists()
+    node.state.on_change = lambda *_: None
+    node.clear_faults()
+    row = run_again()
+    assert row.state == "done"
+    assert set(row.keys.values_list("outcome", flat=True)) == {"revoked"}
+    assert left(node, token) == []
+
+
+def test_the_consoles_own_key_is_not_called_revoked_without_a_list_afterwards(
+    admin: Client, secrets: list[str], node: Sandbox, token: str
+) -> None:
+    start(admin)
+    node.set_fault("any", Fault("502-html"))
+    run_again()
+    admin.post(PAGE, {"finish": "1"})
+    node.clear_faults()
+    node.state.on_change = lambda *_: node.set_fault("list", Fault("502-html"))
+
+    row = run_again()
+
+    assert row.state == "failed"
+    assert left(node, token) == []
+    assert row.keys.get(token_hash=hash_of(token)).outcome == "unconfirmed"
+    assert not StoredToken.objects.exists()
+
+
+def test_keys_that_time_did_not_reach_are_revoked_in_the_next_round(
+    admin: Client, secrets: list[str], node: Sandbox, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    start(admin)
+    revoke_each, rounds = EstuaryClient._revoke_each, []
+
+    def out_of_time(client: EstuaryClient, listing: Any, wanted: list[str]) -> Any:
+        rounds.append(wanted)
+        reached = wanted[:1] if len(rounds) == 1 else wanted
+        yield from revoke_each(client, listing, reached)
+        yield from ((one, None) for one in wanted[len(reached) :])
+
+    monkeypatch.setattr(EstuaryClient, "_revoke_each", out_of_time)
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert [len(one) for one in rounds] == [5, 4]
+    assert left(node, token, *secrets) == []
+
+
+def test_kept_keys_of_a_successor_who_is_deleted_keep_the_name(
+    admin: Client, secrets: list[str]
+) -> None:
+    bob = User.objects.create_user("bob")
+    start(admin, keep=[hash_of(secrets[0])], successor="bob")
+    bob.delete()
+
+    row = run_again()
+
+    assert row.state == "done"
+    note = KeyNote.objects.get(token_hash=hash_of(secrets[0]))
+    assert note.contact == "bob"
+    assert note.note.startswith("Handed over from alice on ")
+
+
+def test_the_consoles_own_key_can_be_kept(
+    admin: Client, secrets: list[str], node: Sandbox, token: str
+) -> None:
+    start(admin, keep=[hash_of(token)], successor="carol")
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, token, *secrets) == [token]
+    assert not StoredToken.objects.exists()
+    assert row.keys.get(token_hash=hash_of(token)).outcome == "kept"
+
+
+def test_a_dry_run_of_a_member_who_is_not_connected_names_no_keys(
+    admin: Client, alice: User, node: Sandbox
+) -> None:
+    words = words_of(admin.post(PAGE, {"dry_run": "1"}))
+
+    assert "Dry run: nothing was changed. 0 keys would be revoked, 0 kept." in words
+    assert node.requests == []
+    assert not OffBoarding.objects.exists()
+
+
+def test_a_member_who_is_deleted_before_the_start_is_told(carol: User, alice: User) -> None:
+    gone = User.objects.get(pk=alice.pk)
+    alice.delete()
+
+    with pytest.raises(offboarding.CannotStart, match="no such member any more"):
+        offboarding.start(Actor(carol, "", ""), gone, "left", [], None)
+
+    assert not OffBoarding.objects.exists()
+
+
+def test_a_start_that_another_admin_was_quicker_with_starts_nothing(
+    admin: Client, secrets: list[str], carol: User, alice: User
+) -> None:
+    start(admin)
+
+    with pytest.raises(offboarding.CannotStart, match="Nothing was started"):
+        offboarding.start(Actor(carol, "", ""), alice, "again", [], None)
+
+    assert OffBoarding.objects.count() == 1
+
+
+def test_giving_up_twice_is_recorded_once(admin: Client, secrets: list[str], node: Sandbox) -> None:
+    start(admin)
+    node.set_fault("any", Fault("502-html"))
+    run_again()
+
+    for _ in range(2):
+        admin.post(PAGE, {"finish": "1"})
+
+    assert AuditEntry.objects.filter(action=Action.OFF_BOARDING_GIVEN_UP).count() == 1

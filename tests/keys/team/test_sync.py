@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -388,3 +389,42 @@ def test_the_notice_of_very_many_keys_names_some_and_counts_the_rest(
     [notice] = Message.objects.all()
     assert notice.text.count("- “stranger") == 50
     assert "- and 10 more" in notice.text
+
+
+def test_a_stored_token_that_cannot_be_opened_is_told_and_what_was_seen_stays(
+    known: str, settings: Any
+) -> None:
+    settings.TOKEN_SEALING_KEYS = [base64.b64encode(b"o" * 32).decode()]
+
+    look_again()
+
+    row = SyncedAccount.objects.get()
+    assert (row.trouble, row.is_refused) == (sync.UNREADABLE, True)
+    assert hash_of(known) in seen()
+    assert drift() == []
+
+
+def test_a_member_who_is_renamed_is_found_by_the_new_name(
+    known: str, node: Sandbox, account: Account, alice: User
+) -> None:
+    alice.username = "alicia"
+    alice.save()
+    node.add_key(account, label="web")  # an unchanged list rewrites no row
+
+    look_again()
+
+    assert set(SeenKey.objects.values_list("owner", flat=True)) == {"alicia"}
+    assert SeenKey.objects.filter(search_text__contains="alicia").count() == 3
+
+
+def test_a_key_above_the_longest_lifetime_is_a_finding_until_less_is_left(
+    known: str, settings: Any, node: Sandbox, account: Account
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_LONGEST_LIFETIME": "30d"}
+    short = node.add_key(account, label="short", lifetime=20 * DAY)
+
+    look_again()
+
+    long = SeenKey.objects.get(token_hash=hash_of(known))
+    assert long.too_long_until == long.expiry - 30 * DAY
+    assert SeenKey.objects.get(token_hash=hash_of(short)).too_long_until is None

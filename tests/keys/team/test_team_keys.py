@@ -284,3 +284,43 @@ def test_the_report_as_ndjson(admin: Client, table: list[SeenKey]) -> None:
 def test_another_form_of_the_report_is_not_there(admin: Client) -> None:
     assert admin.get("/team/keys/download/?form=xlsx").status_code == 404
     assert not AuditEntry.objects.filter(action=Action.TEAM_DOWNLOADED).exists()
+
+
+def test_asking_for_the_head_of_the_report_is_no_download(
+    admin: Client, table: list[SeenKey]
+) -> None:
+    response = admin.head("/team/keys/download/?form=csv")
+
+    assert response.status_code == 200
+    assert "attachment" in response["Content-Disposition"]
+    assert response.getvalue().count(b"\n") <= 1  # at most the head of the table
+    assert not AuditEntry.objects.filter(action=Action.TEAM_DOWNLOADED).exists()
+
+
+def test_a_report_of_more_keys_than_are_read_at_once_names_each_once(
+    admin: Client, table: list[SeenKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.team.key_rows.ROWS_PER_READ", 2)
+
+    lines = admin.get("/team/keys/download/?form=ndjson").getvalue().splitlines()
+
+    found = [json.loads(line)["label"] for line in lines]
+    assert sorted(found) == ["backup", "ended", "forever", "plain", "soon"]
+
+
+def test_a_view_more_than_may_be_kept_is_refused_and_one_of_them_may_change(
+    admin: Client, carol: User
+) -> None:
+    SavedView.objects.bulk_create(
+        SavedView(member=carol, name=f"view {number}", query="owner=bob") for number in range(20)
+    )
+
+    def save(name: str) -> str:
+        form = {"name": name, "query": "status=soon"}
+        return words_of(admin.post("/team/keys/views/", form, follow=True))
+
+    assert "You have 20 views already. Remove one first." in save("one more")
+    save("view 7")
+
+    assert SavedView.objects.count() == 20
+    assert SavedView.objects.get(name="view 7").query == "status=soon"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -10,10 +13,11 @@ from keys.audit.vocabulary import Action, Outcome
 from keys.models import AuditEntry, Message, SeenKey, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.team.forms import MemberKeyRevokeForm
 from keys.team.sync import sync_due
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
-from tests.keys.evidence import last_row, words_of
+from tests.keys.evidence import last_row, revoke_elsewhere, words_of
 from tests.keys.team.conftest import look_again
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -219,3 +223,56 @@ def test_the_page_warns_before_the_consoles_own_key_of_a_member_ends(
 ) -> None:
     assert "the member is disconnected" in words_of(admin.get(revoke_page(token)))
     assert "the member is disconnected" not in words_of(admin.get(revoke_page(backup)))
+
+
+def test_a_stored_token_that_cannot_be_opened_revokes_nothing_and_says_why(
+    admin: Client, backup: str, node: Sandbox, settings: Any
+) -> None:
+    settings.TOKEN_SEALING_KEYS = [base64.b64encode(b"o" * 32).decode()]
+
+    words = words_of(admin.post(revoke_page(backup), {"reason": "leak"}, follow=True))
+
+    assert "Nothing was revoked. The member's stored token cannot be opened" in words
+    assert node.requests == []
+
+
+def test_a_member_who_disconnects_meanwhile_keeps_the_key(
+    admin: Client, backup: str, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_valid = MemberKeyRevokeForm.is_valid
+
+    def disconnected_meanwhile(form: MemberKeyRevokeForm) -> bool:
+        StoredToken.objects.all().delete()
+        return is_valid(form)
+
+    monkeypatch.setattr(MemberKeyRevokeForm, "is_valid", disconnected_meanwhile)
+
+    words = words_of(admin.post(revoke_page(backup), {"reason": "leak"}, follow=True))
+
+    assert "Nothing was revoked. The member is not connected." in words
+    assert backup in node.state.keys
+
+
+def test_a_key_that_a_list_in_doubt_lacks_is_not_called_missing(
+    admin: Client, backup: str, node: Sandbox, account: Account, token: str
+) -> None:
+    late = node.add_key(account, label="late")
+    revoke_elsewhere(node, token)
+    node.remove_key(late)
+
+    response = admin.post(revoke_page(late), {"reason": "leak"}, follow=True)
+
+    words = words_of(response)
+    assert "Nothing was revoked. Estuary's list" in words
+    assert "the member's stored token" in words
+    assert response.redirect_chain == [("/team/alice/", 302)]
+
+
+def test_the_admin_is_told_when_the_key_was_the_consoles_own(
+    admin: Client, backup: str, node: Sandbox, token: str
+) -> None:
+    words = words_of(admin.post(revoke_page(token), {"reason": "leak"}, follow=True))
+
+    assert "The member is disconnected: it was the key of this console." in words
+    assert token not in node.state.keys
+    assert not StoredToken.objects.exists()
