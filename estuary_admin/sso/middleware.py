@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -29,6 +30,8 @@ SIGNED_OUT_PATH = "/accounts/signed-out/"
 #: Local sign-in: the password page, the second step, and the passkey.
 LOCAL_PATHS = {"/accounts/local/", "/accounts/login/code/", "/accounts/login/passkey/"}
 LINK_PATHS = "/accounts/link/"  # where members set a password of a local account
+#: Calendar programs cannot sign in: the secret in the address is the proof.
+FEED_PATH = re.compile(r"/feeds/[\w-]+/keys\.ics")
 
 
 class ProxyIdentityMiddleware:
@@ -65,7 +68,7 @@ class ProxyIdentityMiddleware:
 
 def is_open(path: str) -> bool:
     """Whether a path works without an identity from the proxy."""
-    if path == SIGNED_OUT_PATH:
+    if path == SIGNED_OUT_PATH or FEED_PATH.fullmatch(path):
         return True
     is_local = path in LOCAL_PATHS or path.startswith(LINK_PATHS)
     return is_local and bool(settings.SSO.local_fallback)

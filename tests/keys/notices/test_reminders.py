@@ -23,6 +23,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import signed_in
+from tests.estuary_admin.sso.conftest import BEHIND_PROXY, PROXY, use
 
 URL = "/account/reminders/"
 HOOK = "https://example.com/hook"
@@ -157,6 +158,17 @@ def test_the_feed_needs_no_sign_in_and_holds_the_ends_of_keys(
     assert not any(name in str(summaries(response.content)) for name in ("never", "session"))
     assert token not in response.content.decode()
     assert b"\r\n" in response.content
+
+
+def test_the_feed_needs_no_identity_of_a_proxy(feed: str, settings: Any) -> None:
+    use(settings, BEHIND_PROXY)
+
+    response = Client(REMOTE_ADDR=PROXY).get(feed)
+
+    assert response.status_code == 200
+    assert "“Straße, für; das Wiki” ends" in summaries(response.content)
+    assert Client(REMOTE_ADDR=PROXY).get("/feeds/").status_code == 403
+    assert Client(REMOTE_ADDR=PROXY).get("/keys/").status_code == 403
 
 
 def test_the_feed_answers_a_conditional_get(feed: str) -> None:
