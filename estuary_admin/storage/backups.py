@@ -93,8 +93,8 @@ def last_backup() -> datetime | None:
         return None
 
 
-def restore(source: Path) -> Path:
-    """Replace the database with a backup; returns the new place of the old database.
+def restore(source: Path) -> Path | None:
+    """Replace the database with a backup; returns the new place of the old one, if there was one.
 
     Sessions are not restored: a member who signed out after the backup stays signed out.
     """
@@ -110,8 +110,9 @@ def restore(source: Path) -> Path:
             raise BackupRefused(f"{source} was not restored: {error}") from None
         except (sqlite3.Error, OSError) as error:
             raise BackupRefused(_failed_write(fresh, error)) from None
-        before = database.with_name(f"{database.name}.before-{_now()}")
+        before = None
         if database.exists():
+            before = database.with_name(f"{database.name}.before-{_now()}")
             with _opened(database) as old:
                 old.execute("PRAGMA journal_mode=DELETE")  # includes the -wal in the file
             database.rename(before)

@@ -23,7 +23,7 @@ class Command(BaseCommand):
             before = restore(file)
         except BackupRefused as refused:
             raise CommandError(str(refused)) from None
+        old = f" The old database is {before}." if before else ""
         self.stdout.write(
-            f"Restored; everybody has to sign in again. The old database is {before}. "
-            "Run migrate, then start the server."
+            f"Restored; everybody has to sign in again.{old} Run migrate, then start the server."
         )

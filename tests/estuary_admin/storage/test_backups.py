@@ -14,9 +14,19 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+from django.db import connection
 
+from estuary_admin.storage import backups
+from estuary_admin.storage.backups import (
+    BackupRefused,
+    back_up,
+    check_backup,
+    delete_old_backups,
+    restore,
+)
 from tests.support.console import ROOT
 from tests.support.processes import skip_when_fast, start_server, stop_server
 
@@ -350,3 +360,134 @@ def test_a_database_without_tables_is_named_itself(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "has no tables yet. Run `manage.py migrate` first." in refused.stderr
     assert not (tmp_path / "copies").exists()
+
+
+def test_a_machine_without_a_database_gets_one_and_is_told_of_no_old_one(
+    installation: Installation,
+) -> None:
+    installation.database.unlink()
+
+    done = installation.manage("restore", "copy.sqlite3")
+
+    assert done.returncode == 0, done.stderr
+    assert "old database" not in done.stdout
+    assert members(installation.database) == ["alice"]
+    assert list(installation.data_dir.glob(f"{NAME}.before-*")) == []
+
+
+def test_a_restore_that_cannot_write_is_a_sentence_and_touches_nothing(
+    installation: Installation,
+) -> None:
+    in_the_way = installation.data_dir / f"{NAME}.restoring"
+    in_the_way.mkdir()
+    before = installation.database.read_bytes()
+
+    refused = installation.manage("restore", "copy.sqlite3")
+
+    assert refused.returncode == 1
+    assert f"{in_the_way} could not be written" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert installation.database.read_bytes() == before
+
+
+def test_a_row_that_breaks_a_rule_is_named_by_its_table(installation: Installation) -> None:
+    copy = changed(
+        installation.data_dir / "copy.sqlite3",
+        "PRAGMA writable_schema=ON",
+        "UPDATE sqlite_master SET sql = replace(sql, '\"username\" varchar(150) NOT NULL',"
+        " '\"username\" varchar(150)') WHERE name = 'auth_user'",
+    )
+    changed(copy, "UPDATE auth_user SET username = NULL")
+    before = installation.database.read_bytes()
+
+    refused = installation.manage("restore", "copy.sqlite3")
+
+    assert refused.returncode == 1
+    assert "a row of its table auth_user breaks a rule: NOT NULL" in refused.stderr
+    assert installation.database.read_bytes() == before
+
+
+def test_a_file_that_is_not_there_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(BackupRefused, match="nothing is not a file"):
+        check_backup(tmp_path / "nothing")
+
+
+def test_a_database_of_another_program_is_no_backup(tmp_path: Path) -> None:
+    found = changed(
+        tmp_path / "other.sqlite3",
+        "CREATE TABLE django_migrations (app text, name text)",
+        "INSERT INTO django_migrations VALUES ('blog', '0001_initial')",
+    )
+
+    with pytest.raises(BackupRefused, match="is not a backup of Estuary Admin"):
+        check_backup(found)
+
+
+def test_a_damaged_backup_is_named_as_such(tmp_path: Path) -> None:
+    damaged = changed(
+        tmp_path / "damaged.sqlite3",
+        "CREATE TABLE django_migrations (app text, name text)",
+        "INSERT INTO django_migrations VALUES ('keys', '0001_initial')",
+        "CREATE TABLE t (x int)",
+        "INSERT INTO t VALUES (NULL)",
+        "PRAGMA writable_schema=ON",
+        "UPDATE sqlite_master SET sql = 'CREATE TABLE t (x int NOT NULL)' WHERE name = 't'",
+    )
+
+    with pytest.raises(BackupRefused, match=r"is damaged: NULL value in t\.x"):
+        check_backup(damaged)
+
+
+def test_a_copy_that_vanishes_while_old_ones_are_deleted_stops_nothing(tmp_path: Path) -> None:
+    vanished = tmp_path / "estuary-admin-1.sqlite3"
+    vanished.symlink_to(tmp_path / "nowhere")
+    old = tmp_path / "estuary-admin-2.sqlite3"
+    old.touch()
+    os.utime(old, (0, 0))
+
+    assert delete_old_backups(tmp_path, 14) == [old]
+    assert not old.exists()
+
+
+@pytest.mark.django_db
+def test_a_postgresql_database_is_left_to_its_own_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+
+    with pytest.raises(BackupRefused, match="Use pg_dump"):
+        back_up(f"{tmp_path}/copies/")
+    with pytest.raises(BackupRefused, match="Use pg_restore"):
+        restore(tmp_path / "copy.sqlite3")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def on_sqlite(settings: Any, tmp_path: Path, db: None) -> Path:
+    """The test's own database can be backed up."""
+    if connection.vendor != "sqlite":
+        pytest.skip("an SQLite database is backed up")
+    settings.DATA_DIR = tmp_path
+    return tmp_path
+
+
+def test_a_copy_into_a_folder_that_is_not_there_is_a_sentence(on_sqlite: Path) -> None:
+    with pytest.raises(BackupRefused, match=r"cannot be written: No such file or directory\."):
+        back_up(str(on_sqlite / "nowhere" / "copy.sqlite3"))
+
+
+def test_a_copy_that_fails_half_way_is_deleted_and_told_with_the_room_it_needs(
+    on_sqlite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> NoReturn:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(backups, "check_backup", full)
+
+    with pytest.raises(
+        BackupRefused, match=r"disk is full\. The database takes \d+ MiB; there are"
+    ):
+        back_up(str(on_sqlite / "copy.sqlite3"))
+
+    assert list(on_sqlite.iterdir()) == []
