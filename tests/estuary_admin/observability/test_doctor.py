@@ -257,3 +257,11 @@ def test_a_database_that_is_away_is_explained_once(
     out = capsys.readouterr().out
     assert out.count("connection refused") == 1
     assert "BROKEN  Worker: This could not be checked without the database." in out
+
+
+def test_settings_without_a_message_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.core.checks.run_checks", lambda **_: [])
+
+    [check] = doctor_checks.settings_checks()
+
+    assert (check.line, check.ok) == ("`check --deploy` names no issues.", True)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
+import time_machine
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
+from django.utils import timezone
+from psycopg.conninfo import conninfo_to_dict
 
+from estuary_admin.observability import doctor_checks
 from estuary_admin.storage.postgresql.base import ConnectionPool
 from tests.backing import Backing, PostgreSQL, need, running
 
@@ -151,3 +162,69 @@ def test_a_closed_pool_closes_what_comes_back(pool: ConnectionPool) -> None:
     pool.putconn(borrowed)
 
     assert borrowed.closed
+
+
+def test_a_transaction_that_cannot_be_rolled_back_ends_its_connection(
+    pool: ConnectionPool, server: Backing
+) -> None:
+    borrowed = pool.getconn()
+    borrowed.autocommit = False
+    borrowed.execute("SELECT 1")
+    server.stop()
+    server.start()
+
+    pool.putconn(borrowed)
+
+    assert borrowed.closed
+    assert len(use_all(pool)) == 3
+
+
+@pytest.fixture
+def database(server: Backing, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseDatabaseWrapper]:
+    """The doctor's connection, with the server's pool of four."""
+    found = conninfo_to_dict(server.url)
+    settings = {
+        "ENGINE": "estuary_admin.storage.postgresql",
+        **{name.upper(): found[name] for name in ("user", "host", "port") if name in found},
+        "NAME": found["dbname"],
+        "OPTIONS": {"pool": {"max_size": 4, "timeout": 5}},
+    }
+    made = ConnectionHandler({"default": settings})["default"]
+    monkeypatch.setattr(type(made), "_connection_pools", {})
+    monkeypatch.setattr(doctor_checks, "connection", made)
+    yield made
+    made.close_pool()  # type: ignore[attr-defined] # of the backend
+
+
+@pytest.mark.django_db
+def test_the_doctor_compares_the_clocks_and_counts_the_connections(
+    database: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    answers, migrations, clock, connections = doctor_checks.database()
+    assert answers.line == "The database (PostgreSQL) answers."
+    assert not migrations.ok  # nothing was migrated there
+    assert clock.ok, clock.line
+    assert connections.ok
+    assert connections.line.startswith("This machine takes up to 8 of PostgreSQL's ")
+
+    monkeypatch.setenv("WEB_CONCURRENCY", "1000")
+    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        *_, clock, connections = doctor_checks.database()
+
+    assert not clock.ok
+    assert "differ by 3" in clock.line  # 3600 s, or 3599
+    assert not connections.ok
+    assert "up to 4000 of" in connections.line
+
+
+@pytest.mark.django_db
+def test_the_doctor_asks_for_no_room_for_a_database_elsewhere(
+    database: BaseDatabaseWrapper, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100 * 2**20))
+
+    [check] = doctor_checks.data_dir()
+
+    assert check.ok
