@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
+from estuary_admin.security import factor_views
+from estuary_admin.security.factors import locked_factors, reseal_factors
 from estuary_admin.security.mfa_adapter import FactorAdapter
 from keys.audit.vocabulary import Action
 from tests.conftest import signed_in
@@ -218,3 +221,31 @@ def test_a_lost_sealing_key_is_reported_and_breaks_no_page(
     with pytest.raises(CommandError, match="Not everything"):
         call_command("reseal_tokens", stdout=io.StringIO(), stderr=err)
     assert "2 second factors cannot be opened" in err.getvalue()
+
+
+def test_secrets_under_the_newest_key_are_not_sealed_again(alice: User, app: Authenticator) -> None:
+    before = app.data["secret"]
+
+    assert reseal_factors() == (0, 0)
+
+    app.refresh_from_db()
+    assert app.data["secret"] == before
+
+
+def test_an_app_that_another_tab_has_added_meanwhile_stays(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(alice)
+    secret = key_on(client.get(ADD))
+
+    def added_meanwhile(member: User) -> Any:
+        TOTP.activate(alice, SECRET)
+        return locked_factors(member)
+
+    monkeypatch.setattr(factor_views, "locked_factors", added_meanwhile)
+
+    response = client.post(ADD, {"code": code_of(secret)})
+
+    assert response["Location"] == PAGE
+    app = Authenticator.objects.get(user=alice, type=Authenticator.Type.TOTP)
+    assert FactorAdapter().decrypt(app.data["secret"]) == SECRET

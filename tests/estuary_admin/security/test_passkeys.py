@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
+from estuary_admin.security import passkeys
 from tests.conftest import signed_in
 from tests.estuary_admin.security.conftest import CODE, PROOF, is_in, type_password
 from tests.estuary_admin.security.software_passkey import (
@@ -193,3 +194,24 @@ def test_a_deeply_nested_answer_is_refused(alice: User, nested: str) -> None:
 
     assert response["Location"] == "/accounts/login/?passkey=unknown"
     assert page.status_code == 200
+
+
+def test_an_unknown_passkey_keeps_the_page_that_was_asked_for(
+    passkey: SoftwarePasskey, alice: User
+) -> None:
+    Authenticator.objects.all().delete()
+    client = Client()
+    credential = passkey.sign_in(options_for_sign_in(client))
+
+    there = {"credential": credential, "next": "/stats/"}
+    response = client.post(PASSKEY_SIGN_IN, there)
+
+    assert response["Location"] == "/accounts/login/?passkey=unknown&next=%2Fstats%2F"
+    assert not is_in(client)
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example.com", "a..example.com"])
+def test_a_host_that_idna_cannot_write_is_kept_as_it_is(settings: Any, host: str) -> None:
+    settings.PUBLIC_URL = urlsplit(f"https://{host}")
+
+    assert passkeys.relying_party_id() == host

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import Http404
+from django.test import Client, RequestFactory
 
 from estuary_admin.sso.config import Config, Headers
 from estuary_admin.sso.models import Identity
 from estuary_admin.sso.trusted_proxies import Peers
+from estuary_admin.sso.views import sign_in
 from keys.audit.vocabulary import Action
 from tests.conftest import HTMX
 from tests.estuary_admin.sso.conftest import STRANGER, Browser, change
@@ -392,3 +394,13 @@ def test_in_local_mode_identity_headers_are_ignored(alice: User) -> None:
     response = Client().get(PAGE, headers={"Remote-User": "alice"})
 
     assert response["Location"] == f"/accounts/login/?next={PAGE}"
+
+
+def test_the_sign_in_page_alone_lets_no_visitor_type_a_password(
+    proxied: Config, rf: RequestFactory
+) -> None:
+    request = rf.get("/accounts/login/")
+    request.user = AnonymousUser()
+
+    with pytest.raises(Http404):
+        sign_in(request)

@@ -204,3 +204,10 @@ def test_a_wrong_address_is_named_but_not_quoted(
 
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL must look like"):
         databases.caches(Path())
+
+
+def test_readyz_says_failed_when_nothing_is_kept(settings: Any) -> None:
+    dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+    settings.CACHES = settings.CACHES | {"default": dummy}
+
+    assert Client().get("/readyz").json()["cache"] == "failed"

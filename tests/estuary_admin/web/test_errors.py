@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from estuary_admin.urls import handler500  # noqa: F401 - Django looks for it be
 from estuary_admin.urls import urlpatterns as all_routes
 from estuary_admin.web import static_pages
 from estuary_admin.web.errors import server_error
+from estuary_admin.web.request_checks import is_readable_type
 from estuary_admin.web.wsgi_application import ConsoleApplication
 from tests.conftest import HTMX, PASSWORD
 from tests.keys.evidence import words_of
@@ -244,3 +246,43 @@ def test_a_sign_in_on_a_full_disk_says_that_nothing_can_be_stored(
 
     assert response.status_code == 503
     assert "cannot store anything now" in words_of(response)
+
+
+def test_an_unknown_address_is_not_found_also_when_the_member_cannot_be_read(alice: Any) -> None:
+    def away(execute: Any, sql: str, *rest: Any) -> Any:
+        if "auth_user" in sql:
+            raise OperationalError("in a test")
+        return execute(sql, *rest)
+
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+
+    with connection.execute_wrapper(away):
+        response = client.get("/no-such-page/")
+
+    assert response.status_code == 404
+    assert "<nav" not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("charset", "is_readable"),
+    [
+        ("charset=utf-8", True),
+        ("charset=us-ascii", True),
+        ("charset=unheard-of", True),  # Django takes UTF-8 then
+        ("charset=utf-16", False),
+        ("charset*=nonsense''a", False),
+        ("charset*=utf-8''a%00b", False),
+    ],
+)
+def test_a_form_is_read_only_in_a_charset_that_is_safe(charset: str, is_readable: bool) -> None:
+    content_type = f"application/x-www-form-urlencoded; {charset}"
+
+    assert is_readable_type(content_type) == is_readable
+
+
+def test_an_upload_is_a_400_page_and_writes_no_file(db: None) -> None:
+    response = Client().post("/accounts/login/", {"login": io.BytesIO(b"x" * 100)})
+
+    assert response.status_code == 400
+    assert "<title>" in response.content.decode()

@@ -97,6 +97,7 @@ def csrf_cookie(console: Console) -> bytes:
         b"application/x-www-form-urlencoded; charset=hex",
         b"application/x-www-form-urlencoded; charset=undefined",
         b"application/x-www-form-urlencoded; charset=\xff",
+        b"application/x-www-form-urlencoded; charset*=utf-8''a%00b",
         b"multipart/form-data; boundary=x; charset=utf-7",
         b"multipart/form-data; boundary=x; charset=hex",
         b"multipart/form-data; boundary=x; charset=undefined",

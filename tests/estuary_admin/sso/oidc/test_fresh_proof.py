@@ -12,6 +12,7 @@ from estuary_admin.sso.models import Identity
 from keys.audit.vocabulary import Action
 from tests.estuary_admin.security.conftest import code_of
 from tests.estuary_admin.security.test_factors import ADD, add_app
+from tests.estuary_admin.sso.conftest import change
 from tests.estuary_admin.sso.oidc.conftest import begin, come_back, sign_in
 from tests.estuary_admin.sso.oidc.scripted_provider import ScriptedProvider
 from tests.keys.evidence import last_row, words_of
@@ -196,3 +197,16 @@ def test_passwords_and_second_steps_do_not_work(client: Client) -> None:
     assert client.get("/accounts/password/change/").status_code == 404
     assert client.get("/accounts/login/code/").status_code == 404
     assert client.get("/accounts/login/passkey/").status_code == 404
+
+
+def test_a_proof_by_a_member_who_is_no_longer_admitted_ends_the_session(
+    provider: ScriptedProvider, client: Client, settings: Any
+) -> None:
+    asked = begin(client, proof="yes", next=CONNECT)
+    change(settings, member_groups=frozenset({"staff"}))
+    provider.answers(nonce=asked["nonce"], auth_time=int(time.time()), groups=["former"])
+
+    response = come_back(client, asked)
+
+    assert response.status_code == 403
+    assert "_auth_user_id" not in client.session

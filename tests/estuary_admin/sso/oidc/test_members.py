@@ -212,3 +212,13 @@ def test_tokens_of_the_provider_are_not_stored(provider: ScriptedProvider) -> No
     assert not SocialAccount.objects.exists()
     assert not SocialToken.objects.exists()
     assert "access" not in json.dumps(list(last_row(Action.SIGNED_IN).detail))
+
+
+def test_a_provider_without_user_info_is_taken_by_its_id_token(
+    provider: ScriptedProvider,
+) -> None:
+    provider.described = {"userinfo_endpoint": None}
+
+    client = sign_in(provider, groups=["admins"]).client
+
+    assert client.get("/admin-tools/sso/").status_code == 200
