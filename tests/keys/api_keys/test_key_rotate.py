@@ -449,6 +449,21 @@ def test_two_forms_at_once_replace_a_key_once(
     assert labels_at(node) == ["backup", "backup", "console"]
 
 
+def test_one_form_that_arrives_twice_at_once_makes_one_key(
+    browser: Client, node: Sandbox, backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = filled_in(browser, backup)
+    browser.post(url_of(backup), data)
+    # The second request looked before the first one was recorded.
+    monkeypatch.setattr("keys.api_keys.views.key_rotate.rotated_before", lambda *_: None)
+
+    response = browser.post(url_of(backup), data)
+
+    assert "This key was created already" in words_of(response)
+    assert Rotation.objects.count() == 1
+    assert labels_at(node) == ["backup", "backup", "console"]
+
+
 def test_a_form_that_made_a_key_on_another_page_rotates_nothing(
     browser: Client, node: Sandbox, backup: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.exports import preparing, room, team_exports, team_parts
+from keys.exports import preparing, progress, room, team_exports, team_parts
 from keys.exports.file_store import FolderStore
 from keys.exports.preparing import expire_due, prepare_due
 from keys.exports.team_parts import advance_all
@@ -207,10 +208,33 @@ def test_an_expiry_that_another_worker_wrote_is_recorded_once(
 
     monkeypatch.setattr(team_parts, "record_action", record_and_look_again)
 
-    with time_machine.travel(timezone.now() + timedelta(days=8), tick=False):
-        advance_all()
+    TeamExport.objects.create(state="ready", expires_at=ready.expires_at)
 
-    assert audited().count(("export:team-expired", "done")) == 1
+    with time_machine.travel(timezone.now() + timedelta(days=8), tick=False):
+        advance_all()  # the second one has expired by the time that its turn comes
+
+    assert audited().count(("export:team-expired", "done")) == 2
+
+
+def test_a_part_that_ends_after_its_team_export_was_cancelled_changes_nothing(
+    team: None, admin: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = preparing._store
+
+    def cancelling(*arguments: Any) -> Any:
+        admin.post(url_of(only(), "cancel/"))
+        return store(*arguments)
+
+    monkeypatch.setattr(progress, "TELL_SECONDS", 0)
+    monkeypatch.setattr(preparing, "_store", cancelling)
+    admin.post(START)
+
+    prepare_due()
+
+    assert only().state == "cancelled"
+    assert set(states().values()) == {"failed"}
+    assert list(folder.iterdir()) == []
+    assert not Message.objects.exists()
 
 
 def test_two_admins_who_start_at_once_get_the_same_export(
