@@ -60,17 +60,17 @@ class Node:
     def get(self, endpoint: Endpoint, path: str, most: int, read: Read[T]) -> T:
         """GET, with two more tries after a broken connection, 429 with a time, 502, 503, 504."""
         self._check_token(maybe_carried_out=None)
-        for pause in (*_RETRY_PAUSES, None):
+        pauses = iter(_RETRY_PAUSES)
+        while True:
             try:
                 with observed(endpoint) as exchange:
                     return self._get_once(path, most, read, exchange)
             except (UpstreamUnavailable, UpstreamFailed, RateLimited) as error:
                 failure = error
-            wait = _wait_before_retry(failure, pause)
+            wait = _wait_before_retry(failure, next(pauses, None))
             if wait is None or time.monotonic() + wait >= self._ends():
-                break
+                raise failure
             time.sleep(wait)
-        raise failure
 
     def _get_once(self, path: str, most: int, read: Read[T], exchange: Exchange) -> T:
         reply = self._fetch("GET", Secret(path), Deadline(self._ends()), most)

@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 
 from keys.upstream import Export, UnexpectedReply, UpstreamError, UpstreamUnavailable
+from keys.upstream import export as export_module
 from tests.keys.upstream.conftest import NodeFactory, client_of
 from tests.keys.upstream.server import (
     JSON,
@@ -203,3 +204,16 @@ def test_bytes_that_are_no_utf_8_end_the_export_with_an_error(
             pass
 
     assert caught.value.problem == problem
+
+
+def test_a_slow_export_is_read_in_smaller_pieces_and_is_whole(
+    node: NodeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "_QUICK_SECONDS", -1.0)
+    monkeypatch.setattr(export_module, "_SLOW_SECONDS", -1.0)
+    with opened(node, CHUNKED) as export:
+        before = export._read_size
+
+        assert b"".join(export) == BODY
+        assert export._read_size <= before
+        assert export._read_size == export_module._MIN_READ

@@ -76,3 +76,9 @@ def test_a_token_in_a_label_is_redacted(row: dict[str, Any]) -> None:
     [key] = read([row | {"label": f"of {TOKEN}, do not lose"}]).keys.keys
 
     assert key.label == "of EST…, do not lose"
+
+
+def test_a_new_key_whose_end_has_no_zone_is_not_understood() -> None:
+    body = {**ROW, "token": TOKEN, "expiry": "2026-11-24T12:00:00"}
+
+    assert schemas.read_created(json.dumps(body).encode()) == "shape"
