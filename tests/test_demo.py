@@ -16,7 +16,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 
 import pytest
 
-from keys.demo.__main__ import listen
+from keys.demo.__main__ import answers, listen
 from tests.support.console import ROOT
 from tests.support.processes import ending_with_parent, free_port, skip_when_fast, stop_server
 
@@ -102,3 +102,10 @@ def test_of_two_demos_at_once_one_goes_on() -> None:
     assert first
     with first:
         assert listen(port) is None
+
+
+def test_a_server_that_ends_at_once_is_not_waited_for() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as server:
+        server.wait()
+
+        assert not answers(free_port(), server)

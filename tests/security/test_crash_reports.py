@@ -233,3 +233,13 @@ def test_the_production_server_reports_its_crashes(
 def sentry_of_server() -> Iterator[Sentry]:
     with Sentry() as running:
         yield running
+
+
+def test_an_exception_without_a_log_line_is_reported_without_its_request() -> None:
+    values = [{"type": "ValueError", "value": "nobody may read this"}]
+
+    safe = crash_reports.safe_event({"exception": {"values": values}, "request": {"url": "x"}}, {})
+
+    assert safe
+    assert safe["exception"]["values"][0]["type"] == "ValueError"
+    assert set(safe) == {"exception"}

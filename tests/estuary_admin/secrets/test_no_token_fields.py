@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django import forms
 from django.test import Client
 
+from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from keys.sandbox import Sandbox
 from tests.keys.evidence import asked, words_of
 
@@ -71,3 +73,13 @@ def test_what_is_no_field_of_the_form_is_not_searched(browser: Client) -> None:
 
     assert REFUSAL not in words_of(response)
     assert TOKEN not in response.content.decode()
+
+
+def test_a_value_that_is_no_text_is_left_to_its_field() -> None:
+    class NumberForm(NoTokenFieldsMixin):
+        number = forms.IntegerField()
+
+    form = NumberForm({"number": 5})
+
+    assert form.is_valid()
+    assert form.cleaned_data == {"number": 5}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -214,3 +216,16 @@ def test_the_first_members_share_one_fetch(server: KeyServer, keys: KeySet) -> N
 
     assert found == ["first"] * 4
     assert server.asked == 1
+
+
+def test_nothing_is_read_from_a_provider_after_the_deadline() -> None:
+    reset = provider_http._deadline.set(time.monotonic() - 1)
+    ours, theirs = socket.socketpair()
+    try:
+        theirs.sendall(b"late")
+        with provider_http._DeadlineReader(ours) as reader, pytest.raises(TimeoutError):
+            reader.read(4)
+    finally:
+        provider_http._deadline.reset(reset)
+        ours.close()
+        theirs.close()

@@ -319,6 +319,27 @@ def test_a_silent_worker_is_ended_after_several_looks_and_a_beating_one_never() 
     assert not workers.Watch(silent).beat()  # by which it learns of it
 
 
+def test_a_worker_that_beats_at_the_last_moment_is_not_ended() -> None:
+    late = Worker.objects.create(host="elsewhere", pid=1)
+    watch = workers.Watch(workers.current())
+    for _ in range(workers.MISSED_BEATS):
+        watch.look()
+    beats: list[bool] = []
+
+    def beating(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE") and not beats:
+            beats.append(True)
+            workers.Watch(late).beat()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(beating):
+        watch.look()
+
+    late.refresh_from_db()
+    assert beats
+    assert late.ended_at is None
+
+
 def test_one_worker_holds_the_scheduler_lease_until_it_ends() -> None:
     first = workers.current()
     assert workers.holds_scheduler_lease()

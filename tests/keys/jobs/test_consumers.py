@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 from huey.api import Huey
 from huey.storage import MemoryStorage
 
@@ -18,6 +19,7 @@ from keys.jobs import consumers, workers
 from keys.jobs.consumers import LeasedScheduler, SeldomFilter
 from keys.jobs.queues import WakeUpSerializer
 from keys.jobs.tasks import always
+from keys.models import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)  # it closes connections
 NOW = datetime(2030, 1, 1)  # noqa: DTZ001 - as huey passes it
@@ -164,3 +166,25 @@ def test_a_queue_that_cannot_be_read_is_logged_once_a_minute(
     assert caplog.messages == ["queue_unreadable", "queue_unreadable", "Something else"]
     assert caplog.records[0].__dict__["reason"] == "ConnectionError"
     assert caplog.records[0].exc_info is None
+
+
+def test_a_heartbeat_outlives_an_outage_and_learns_that_its_worker_was_declared_dead(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.WORKER_BEAT_SECONDS = 0
+    outages, lost = [OperationalError("in a test")], []
+
+    def away(execute: Callable[..., Any], *arguments: Any) -> Any:
+        if outages:
+            raise outages.pop()
+        return execute(*arguments)
+
+    def declare_dead(_watch: workers.Watch) -> None:
+        Worker.objects.update(ended_at=timezone.now())
+
+    monkeypatch.setattr(workers.Watch, "look", declare_dead)
+    with connection.execute_wrapper(away):
+        workers.Heartbeat(workers.current(), when_lost=lambda: lost.append(True)).run()
+
+    assert caplog.messages == ["heartbeat_failed"]
+    assert lost == [True]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from keys.actors import Actor
+from keys.policy.enforce import check_new_key
 from keys.policy.patterns import LabelPattern
 from keys.policy.rules import (
     Field,
     Finding,
     NoEnd,
     Policy,
+    PolicyRefused,
     findings_of,
     problems_of,
     rules_in_words,
 )
-from keys.upstream import ApiKey, KeySpec, Permission
+from keys.upstream import ApiKey, KeyList, KeySpec, NodeClock, Permission
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -179,3 +183,16 @@ def test_ended_keys_and_session_keys_have_no_findings(listed: ApiKey) -> None:
 
 def test_half_a_surrogate_pair_is_no_label_of_a_pattern() -> None:
     assert not LabelPattern(".*").fullmatch("ci-\ud83d")
+
+
+@pytest.mark.django_db
+def test_without_the_nodes_time_ended_keys_count_towards_the_most(
+    settings: Any, django_user_model: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_MAX_KEYS": "1"}
+    ended = ApiKey("x" * 43, "ended", NOW - DAY, is_session=False)
+    actor = Actor(django_user_model.objects.create_user("alice"), "", "")
+
+    with pytest.raises(PolicyRefused):
+        check_new_key(actor, spec(), "x", KeyList((ended,)))
+    check_new_key(actor, spec(), "x", KeyList((ended,), clock=NodeClock(NOW, timedelta())))
