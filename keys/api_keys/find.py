@@ -195,13 +195,13 @@ def _clues_of_lists(hashes: tuple[str, ...], stored: StoredToken | None) -> Iter
     seen = SeenKey.objects.filter(token_hash__in=hashes).select_related("account")
     listed_by = {(row.token_hash, row.account.member_id): row for row in seen}
     for row in listed_by.values():
-        words = f"In the list of keys of {row.owner}, read"
+        words = f"Listed among the keys of {row.owner} when last read"
         member_id, as_of = row.account.member_id, row.account.as_of
         yield Clue(row.token_hash, member_id, row.owner, words, as_of, is_current=True)
     for token_hash in hashes:
         for other, kept in key_lists.kept_lists_with(token_hash, stored):
             name = other.member.get_username()
-            words = f"In the list of keys of {name}, read"
+            words = f"Listed among the keys of {name} when last read"
             if kept.find(token_hash) and (token_hash, other.member_id) not in listed_by:
                 at = kept.fetched_at
                 yield Clue(token_hash, other.member_id, name, words, at, is_current=True)

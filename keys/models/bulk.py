@@ -63,7 +63,7 @@ class BulkItem(models.Model):
 
     OPEN: ClassVar = (Outcome.WAITING, Outcome.SENT)
     GOOD: ClassVar = (Outcome.REVOKED, Outcome.DONE, Outcome.GONE)
-    #: What “Try the failed again” takes up.
+    #: What “Try the failed keys again” takes up.
     FAILED: ClassVar = (Outcome.STILL_LISTED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.CANCELLED)
 
     change = models.ForeignKey(BulkChange, models.CASCADE, related_name="items")

@@ -51,9 +51,13 @@ class TeamKeyRow:
         return self.status is Status.PERMANENT
 
     @property
+    def is_expired(self) -> bool:
+        return self.status is Status.EXPIRED
+
+    @property
     def can_ask(self) -> bool:
         """Whether a rotation of this key can be asked for."""
-        return not self.seen.is_session and self.status is not Status.EXPIRED
+        return not self.seen.is_session and not self.is_expired
 
 
 def rows_of(found: Iterable[SeenKey], now: datetime) -> list[TeamKeyRow]:

@@ -49,7 +49,7 @@ def parse_lifetime(text: str) -> timedelta:
         parts = _parts(plain)
     if not parts:
         raise DurationError(
-            f"This is not a length of time. Write it as days or hours, {_EXAMPLES}."
+            f"This is not a length of time. Write it in weeks, days, hours or minutes, {_EXAMPLES}."
         )
     seconds = int(sum(Fraction(number) * _UNITS[unit[0]] for number, unit in parts))
     if seconds > LONGEST.total_seconds():

@@ -200,7 +200,7 @@ const SLOW = 4000;
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
   if (isCheck(detail)) return; // its page says so itself
   slowRequests.set(detail.xhr, setTimeout(() => {
-    tell("notice", { level: "info", text: "Estuary is slow to answer. We go on waiting.", isPassing: true });
+    tell("notice", { level: "info", text: "Estuary is slow to answer. We are still waiting.", isPassing: true });
   }, SLOW));
 });
 

@@ -37,6 +37,20 @@ def test_enough_whole_rows_are_seen_at_once(
         assert page.evaluate(WHOLE_ROWS) >= least
 
 
+@pytest.mark.parametrize("width", [390, 640, 768, 900, 1280])
+def test_the_end_of_a_key_does_not_run_into_its_actions(stage: Stage, width: int) -> None:
+    with stage.page_of("alice", viewport={"width": width, "height": 900}) as page:
+        page.goto("/keys/")
+        overlaps = page.evaluate("""() => [...document.querySelectorAll(".keys .row-actions a")]
+          .filter((link) => {
+            const range = document.createRange();
+            range.selectNodeContents(link.closest("tr").querySelector(".key-end"));
+            const [end, action] = [range.getBoundingClientRect(), link.getBoundingClientRect()];
+            return end.right > action.left && end.bottom > action.top && end.top < action.bottom;
+          }).length""")
+        assert overlaps == 0
+
+
 @pytest.mark.parametrize("options", [LAPTOP, PHONE], ids=["laptop", "phone"])
 def test_a_screen_reader_gets_a_table(stage: Stage, options: dict[str, Any]) -> None:
     with stage.page_of("team", **options) as page:
@@ -70,6 +84,15 @@ def test_clicking_next_again_and_again_never_revokes(page: Page, place: str) -> 
         page.wait_for_timeout(250)
         assert "/revoke/" not in page.url
         expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_previous_comes_before_next_in_the_pager_above(page: Page) -> None:
+    pager = page.get_by_role("navigation", name="Pages, above the table")
+    places = [pager.get_by_text(words).bounding_box() for words in ("Previous", "Next")]
+
+    assert places[0]
+    assert places[1]
+    assert places[0]["x"] < places[1]["x"]
 
 
 def test_the_pager_above_stays_under_the_pointer(page: Page) -> None:

@@ -186,7 +186,7 @@ def test_a_filter_chosen_while_a_search_is_under_way_wins(page: Page, held: Hold
 def test_a_slow_estuary_is_announced(console: Console, page: Page) -> None:
     console.node.set_fault("list", Fault("delay", seconds=4.6, times=1))
     page.get_by_role("link", name="Refresh").click()
-    slow = page.get_by_text("Estuary is slow to answer. We go on waiting.")
+    slow = page.get_by_text("Estuary is slow to answer. We are still waiting.")
     expect(slow).to_be_visible()
     expect(page.locator(".notice.info use").first).to_have_attribute("href", "#icon-info")
     expect(slow).to_be_hidden()

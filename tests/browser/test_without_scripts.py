@@ -59,6 +59,19 @@ def test_the_whole_job_works_without_scripts(
     page.wait_for_url("**/accounts/login/**")
 
 
+def test_the_search_field_of_a_phone_shows_what_is_typed(
+    open_page: Callable[..., Page], member: Member
+) -> None:
+    page = open_page(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    sign_in(page, member)
+    page.goto("/keys/")
+
+    box = page.get_by_role("searchbox").bounding_box()
+
+    assert box
+    assert box["width"] > 200
+
+
 def test_two_clicks_without_scripts_create_one_key(
     console: Console, open_page: Callable[..., Page], member: Member
 ) -> None:

@@ -68,7 +68,7 @@ def test_a_check_that_finds_the_same_brings_the_time_alone(
     response = browser.get(check_url, headers=HTMX)
 
     assert asked(node) == [STATS if page == "stats" else LIST]
-    assert words_of(response) == "Refresh read just now"
+    assert words_of(response) == "Refresh · read just now"
     assert response.content.decode().lstrip().startswith('<span id="freshness"')
     assert "HX-Retarget" not in response
     assert check_url_of(response) == ""

@@ -330,7 +330,7 @@ def test_a_few_keys_fail_at_once_when_estuary_is_busy(
 
     assert "0 of 3 keys revoked" in page
     assert "Estuary is busy" in page
-    assert "Try the failed again" in page
+    assert "Try the failed keys again" in page
 
 
 def test_a_refused_token_ends_the_change(

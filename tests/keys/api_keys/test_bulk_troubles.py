@@ -117,7 +117,7 @@ def test_a_node_that_stays_away_ends_the_change_with_the_reason(
     change = BulkChange.objects.get()
     assert (change.due_at, change.trouble) == (None, "")
     assert change.ended_at
-    assert "Try the failed again" in words_of(browser.get(queued))
+    assert "Try the failed keys again" in words_of(browser.get(queued))
     assert deletes(node) == []
 
 

@@ -68,7 +68,7 @@ def test_a_legacy_key_has_advice(browser: Client, node: Sandbox, account: Accoun
 
     response = browser.get(url_of(token))
 
-    assert "Rotate it: of the new key it keeps only the hash" in words_of(response)
+    assert "Rotate it: Estuary keeps only the hash of a new key" in words_of(response)
     assert token not in response.content.decode()
 
 

@@ -144,7 +144,7 @@ def test_an_admin_sees_whose_a_key_in_a_kept_list_is(
 
     assert kinds(response) == ["team"]
     assert "Belongs to bob" in words_of(response)
-    assert "In the list of keys of bob, read" in words_of(response)
+    assert "Listed among the keys of bob when last read" in words_of(response)
     assert node.requests == []  # nobody's stored token is used
     assert last_row(Action.KEY_LOOKED_UP).token_hash == hash_of(web)
 
@@ -238,7 +238,7 @@ def test_an_admin_finds_a_key_in_a_kept_list_by_its_fingerprint(
     response = signed_in(carol).post(URL, {"text": hash_of(token)[:8]})
 
     assert kinds(response) == ["team"]
-    assert "In the list of keys of bob" in words_of(response)
+    assert "Listed among the keys of bob" in words_of(response)
 
 
 def test_an_incident_is_recorded_although_the_note_of_the_key_is_full(

@@ -119,7 +119,7 @@ def test_the_failed_ones_can_be_tried_again(
     node.set_fault("revoke", Fault("silent-ok"))
     response = browser.post(URL, follow=True)
     [(there, _)] = response.redirect_chain
-    assert "Try the failed again" in words_of(response)
+    assert "Try the failed keys again" in words_of(response)
     node.clear_faults()
 
     page = words_of(browser.post(f"{there}retry/", follow=True))

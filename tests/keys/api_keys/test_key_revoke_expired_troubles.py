@@ -74,7 +74,7 @@ def test_keys_for_which_no_time_was_left_can_be_continued(
 
     assert "of 3 keys revoked" in page
     assert "Estuary did not answer in time" in page
-    assert "Try the failed again" in page
+    assert "Try the failed keys again" in page
 
     node.clear_faults()
     settings.ESTUARY_TIMEOUT = 3

@@ -58,7 +58,7 @@ def test_the_line_says_the_state_of_the_account(browser: Client, several: dict[s
 
     assert (
         "7 keys 1 ends this week, in 5 days 4 later 1 no expiry 1 in plain text 1 ended 1 session "
-        "6 no purpose 6 not made here Revoke all 1 expired Refresh read just now" in page
+        "6 no purpose 6 not made here Revoke 1 expired Refresh · read just now" in page
     )
 
 
@@ -71,7 +71,7 @@ def test_counts_follow_the_search(
 
     assert (
         "2 keys 2 end this week, the next in 3 hours 2 no purpose 2 not made here "
-        "Revoke all 1 expired" in page
+        "Revoke 1 expired" in page
     )
     assert "Ends within 7 days · 2" in page
     assert "2 later" not in page

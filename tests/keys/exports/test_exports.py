@@ -52,7 +52,7 @@ def test_the_page_offers_the_download(browser: Client, node: Sandbox) -> None:
 
     assert "Download now" in page
     assert "tens of seconds pass" in page
-    assert "No export was made yet." in page
+    assert "No export has been made yet." in page
     assert "For a member" not in page
     assert node.requests == []
 

@@ -56,7 +56,7 @@ def test_other_members_do_not_see_it(admin: Client, alice: User) -> None:
     body_of(admin.post(URL, {"member": alice.pk}))
     bob = User.objects.create_user("bob")
 
-    assert "No export was made yet." in words_of(signed_in(bob).get("/exports/"))
+    assert "No export has been made yet." in words_of(signed_in(bob).get("/exports/"))
 
 
 def test_a_member_cannot_download_another_and_it_is_recorded(

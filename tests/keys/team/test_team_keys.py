@@ -324,3 +324,14 @@ def test_a_view_more_than_may_be_kept_is_refused_and_one_of_them_may_change(
 
     assert SavedView.objects.count() == 20
     assert SavedView.objects.get(name="view 7").query == "status=soon"
+
+
+@pytest.mark.parametrize(
+    ("label", "words"), [("ended", "· ended 2 days ago"), ("backup", "· ends in")]
+)
+def test_the_revoke_page_says_whether_a_key_has_ended(
+    admin: Client, table: list[SeenKey], label: str, words: str
+) -> None:
+    page = words_of(admin.get(f"/team/alice/keys/{hash_for(label)}/revoke/"))
+
+    assert words in page
