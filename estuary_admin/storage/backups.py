@@ -70,10 +70,14 @@ def back_up(target: str) -> Path:
     return path
 
 
-def delete_old_backups(folder: Path, days: int) -> list[Path]:
-    """Delete the dated copies in a folder that are older than so many days."""
+def delete_old_backups(made: Path, days: int) -> list[Path]:
+    """Delete the dated copies beside a new one that are older than so many days.
+
+    The new one stays, whatever time a file server with another clock gives it.
+    """
     oldest = time.time() - days * 86_400
-    old = [path for path in folder.glob("estuary-admin-*.sqlite3") if _mtime(path) < oldest]
+    others = (path for path in made.parent.glob("estuary-admin-*.sqlite3") if path != made)
+    old = [path for path in others if _mtime(path) < oldest]
     for path in old:
         path.unlink(missing_ok=True)
     return old

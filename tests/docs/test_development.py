@@ -43,6 +43,7 @@ def test_the_files_of_a_request_are_counted(host: Host) -> None:
     assert re.search(r"^\d+ files on the path of /keys/$", counted, re.MULTILINE)
 
 
+@pytest.mark.timeout(600)  # it imports all tests
 def test_tests_are_chosen_as_described() -> None:
     skip_when_fast()  # it collects all tests three times
     for command in lines_of(block("development.md", "pytest --fast")):

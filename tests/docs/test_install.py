@@ -114,6 +114,7 @@ def test_an_upgrade_is_done_as_described(served: Host) -> None:
     assert '"database": "ok"' in told
 
 
+@pytest.mark.timeout(600)  # each command is a process
 def test_each_command_about_members_works_in_the_order_of_the_page(installed: Installed) -> None:
     section = (ROOT / "docs/install.md").read_text().partition("## Members")[2].partition("##")[0]
     commands = re.findall(r"`(sudo estuary-admin [^`]+)`", section)

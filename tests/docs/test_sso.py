@@ -23,7 +23,7 @@ from tests.proxies.configurations import APACHE_MODULES, SITE, write_apache, wri
 from tests.proxies.provider import Provider
 from tests.proxies.verifier import Verifier
 from tests.support.console import Console
-from tests.support.processes import free_port
+from tests.support.processes import clock_environment, free_port
 from tests.support.programs import Running, program
 
 Curl = Callable[[str], str]
@@ -78,7 +78,7 @@ def curl_in(folder: Path, console: Console, front: int) -> Curl:
     def curl(command: str) -> str:
         done = subprocess.run(
             ["bash", "-euc", command],
-            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)} | clock_environment(),
             capture_output=True,
             text=True,
             check=True,
@@ -168,6 +168,7 @@ def run(folder: Path, text: str, settings: dict[str, str], given: str = "") -> s
         "TOKEN_SEALING_KEYS": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg=",
         "PUBLIC_URL": f"https://{SITE}",
         "DATA_DIR": str(folder),
+        **clock_environment(),
         **settings,
     }
     done = subprocess.run(

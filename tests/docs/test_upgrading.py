@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.backing import PostgreSQL, need, running
 from tests.docs.pages import block
 from tests.docs.test_install import Installed, installed
@@ -9,6 +11,7 @@ from tests.docs.test_install import Installed, installed
 __all__ = ["installed"]
 
 
+@pytest.mark.timeout(600)  # each command is a process
 def test_members_and_the_audit_move_to_postgresql(installed: Installed) -> None:
     need(PostgreSQL.PACKAGE)
     host, settings = installed.host, installed.host.path("/etc/estuary-admin.env")

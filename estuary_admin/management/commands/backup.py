@@ -52,5 +52,5 @@ class Command(BaseCommand):
             raise CommandError(str(refused)) from None
         self.stdout.write(f"Wrote {made}. Keep it apart from SECRET_KEY and TOKEN_SEALING_KEYS.")
         if options["keep_days"] is not None:
-            for path in delete_old_backups(made.parent, options["keep_days"]):
+            for path in delete_old_backups(made, options["keep_days"]):
                 self.stdout.write(f"Deleted {path}.")

@@ -445,8 +445,17 @@ def test_a_copy_that_vanishes_while_old_ones_are_deleted_stops_nothing(tmp_path:
     old.touch()
     os.utime(old, (0, 0))
 
-    assert delete_old_backups(tmp_path, 14) == [old]
+    assert delete_old_backups(tmp_path / "estuary-admin-3.sqlite3", 14) == [old]
     assert not old.exists()
+
+
+def test_a_new_copy_stays_on_a_file_server_whose_clock_is_wrong(tmp_path: Path) -> None:
+    made = tmp_path / "estuary-admin-1.sqlite3"
+    made.touch()
+    os.utime(made, (0, 0))
+
+    assert delete_old_backups(made, 14) == []
+    assert made.exists()
 
 
 @pytest.mark.django_db
