@@ -178,12 +178,14 @@ def test_the_worker_revokes_after_the_date_if_the_admin_chose_so(
     assert not AuditEntry.objects.filter(action=Action.KEY_VANISHED).exists()
 
 
-@pytest.mark.parametrize("fault", ["silent-ok", "502-html"])
+@pytest.mark.parametrize(
+    ("endpoint", "fault"), [("revoke", "silent-ok"), ("revoke", "502-html"), ("list", "502-html")]
+)
 def test_what_estuary_does_not_confirm_is_not_told(
-    admin: Client, backup: str, alice: User, node: Sandbox, fault: str
+    admin: Client, backup: str, alice: User, node: Sandbox, endpoint: str, fault: str
 ) -> None:
     ask(admin, backup, revokes="on")
-    node.set_fault("revoke", Fault(fault))
+    node.set_fault(endpoint, Fault(fault))
 
     pass_deadline()
 
