@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from keys.api_keys.query import Status
-from keys.api_keys.rows import STATUS_TEXT, permission_text, status_of, terms_at
+from keys.api_keys.rows import permission_text, status_of, terms_at
 from keys.audit.download import Line, safe_cell
 from keys.audit.stream import json_line
 from keys.models import KeyNote, RotationRequest, SeenKey
@@ -33,10 +33,6 @@ class TeamKeyRow:
     status: Status
     findings: list[str]
     asked: RotationRequest | None = None  # the open request for a rotation
-
-    @property
-    def status_text(self) -> str:
-        return STATUS_TEXT[self.status]
 
     @property
     def permission_text(self) -> str:
