@@ -160,7 +160,15 @@ def test_a_printed_page_names_the_member_and_exact_times(
         ("tbody tr", "table-row"),
     ):
         assert page.locator(f".keys:is({part}), .keys {part}").first.evaluate(display) == wanted
-    for part in (".bar-nav", ".search", ".chips", ".list-state a", ".row-actions"):
+    for part in (
+        ".bar-nav",
+        ".search",
+        ".chips",
+        ".list-state a",
+        ".row-actions",
+        ".pick",
+        ".bulk-bar",
+    ):
         expect(page.locator(part).first).to_be_hidden()
     printed = "(it) => getComputedStyle(it, '::after').content"
     assert page.locator(".keys time").evaluate(printed).endswith('UTC"')
