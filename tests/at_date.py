@@ -1,7 +1,7 @@
 """Run a command, and all that it starts, on another date: `python -m tests.at_date DATE COMMAND …`.
 
 It needs Debian's package faketime. The clock goes on from that date. The real ones are: the
-monotonic clock, the modification times of new files, and the clocks of PostgreSQL, Redis and Caddy.
+monotonic clock, the modification times of new files, and the clocks of Redis and Caddy.
 """
 
 from __future__ import annotations

@@ -55,6 +55,9 @@ class Backing:
     def command(self) -> list[str]:
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
     @property
     def is_running(self) -> bool:
         return self._process is not None
@@ -66,8 +69,7 @@ class Backing:
             self.folder / "log.txt",
             lambda: listens(self.port),
             cwd=self.folder,
-            # Under faketime only the console's clock is set forward: Redis cannot start with it.
-            environment={key: value for key, value in os.environ.items() if key != "LD_PRELOAD"},
+            environment=self.environment(),
             end=signal.SIGINT,
         )
 
@@ -87,6 +89,10 @@ class Redis(Backing):
     def command(self) -> list[str]:
         options = {"--port": str(self.port), "--bind": HOST, "--appendonly": "yes", "--save": ""}
         return ["redis-server", *(word for pair in options.items() for word in pair)]
+
+    def environment(self) -> dict[str, str]:
+        """Without faketime, with which Redis does not start."""
+        return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 class PostgreSQL(Backing):
