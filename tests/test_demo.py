@@ -105,7 +105,7 @@ def test_of_two_demos_at_once_one_goes_on() -> None:
 
 
 def test_a_server_that_ends_at_once_is_not_waited_for() -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as server:
+    with subprocess.Popen(ending_with_parent([sys.executable, "-c", ""])) as server:
         server.wait()
 
         assert not answers(free_port(), server)
