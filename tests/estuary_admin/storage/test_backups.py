@@ -165,9 +165,10 @@ def test_old_copies_go_and_other_files_stay(installation: Installation) -> None:
     names = ["estuary-admin-20200101-000000.sqlite3", "estuary-admin-new.sqlite3", "mine.sqlite3"]
     for name in names:
         (folder / name).touch()
-    old = (datetime.now(UTC) - timedelta(days=15)).timestamp()
-    for name in (names[0], names[2]):
-        os.utime(folder / name, (old, old))
+    now = datetime.now(UTC).timestamp()
+    old = now - timedelta(days=15).total_seconds()
+    for name, changed_at in zip(names, (old, now, old), strict=True):
+        os.utime(folder / name, (changed_at, changed_at))
 
     done = installation.manage("backup", "copies/", "--keep-days", "14")
 
