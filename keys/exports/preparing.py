@@ -13,8 +13,7 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -211,12 +210,12 @@ def _store(
         file = store.create(name)
     try:
         writer = SealedWriter(file, key)
-        with contextlib.closing(_hashed_meanwhile(export, digest)) as chunks:
-            for chunk in chunks:
-                with _storage_trouble():
-                    writer.write(chunk)
-                progress.tell(writer.size)
-                room.written(writer.stored_size)
+        for chunk in export:
+            digest.update(chunk)
+            with _storage_trouble():
+                writer.write(chunk)
+            progress.tell(writer.size)
+            room.written(writer.stored_size)
         with _storage_trouble():
             writer.finish()
             store.keep(file)
@@ -230,19 +229,6 @@ def _store(
         "stored_size": writer.stored_size,
         "sha256": digest.hexdigest(),
     }
-
-
-def _hashed_meanwhile(
-    chunks: Iterable[bytes], digest: hashlib._Hash
-) -> Generator[bytes, None, None]:
-    """Hash each chunk on another core, while it is written and the next one is fetched."""
-    with ThreadPoolExecutor(1) as hasher:
-        hashed: Future[None] | None = None
-        for chunk in chunks:
-            if hashed:
-                hashed.result()
-            hashed = hasher.submit(digest.update, chunk)
-            yield chunk
 
 
 @contextlib.contextmanager
