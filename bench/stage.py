@@ -13,11 +13,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.awake import cores_awake
 from bench.node import Account, order
 from bench.plan import PLAIN_MEMBER
 from tests.support.processes import free_port
@@ -181,9 +180,6 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def staged(accounts: list[Account], *, is_measured: bool = True) -> Iterator[Stage]:
-    with (
-        cores_awake() if is_measured else nullcontext(),
-        tempfile.TemporaryDirectory(prefix="estuary-admin-bench-") as folder,
-    ):
+def staged(accounts: list[Account]) -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="estuary-admin-bench-") as folder:
         yield Stage(Path(folder), accounts)

@@ -21,5 +21,5 @@ def stage() -> Iterator[Stage]:
             if os.environ.get("CI") == "true":
                 pytest.fail(f"CI must have {program}: install Debian's package {program}")
             pytest.skip(f"no {program} on this machine")
-    with staged(TINY.accounts(), is_measured=False) as ready:
+    with staged(TINY.accounts()) as ready:
         yield ready
