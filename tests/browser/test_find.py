@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from keys.upstream import hash_of
-from tests.browser.conftest import Member, sign_in
+from tests.browser.conftest import Member, settled, sign_in
 from tests.browser.test_tokens import TRACES
 
 pytestmark = pytest.mark.browser
@@ -105,6 +105,9 @@ def test_a_leaked_key_is_revoked_by_keyboard(open_page: OpenPage, member: Member
     page.keyboard.insert_text(member.token)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="Revoke now").focus()
+    link = page.get_by_role("link", name="Revoke now")
+    expect(link).to_be_visible()
+    settled(page)
+    link.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_label("Incident note")).to_be_visible()
