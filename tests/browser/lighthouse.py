@@ -59,21 +59,21 @@ def run(stage: Stage, name: str, path: str) -> dict[str, int]:
     with stage.page_of("alice") as page:
         cookies = "; ".join(f"{it['name']}={it['value']}" for it in page.context.cookies())
     report = FOLDER / f"{name}.json"
-    subprocess.run(
-        [
-            PROGRAM,
-            f"{stage.console.url}{path}",
-            *DEVICES[name.split("-")[1]],
-            "--quiet",
-            "--output=json",
-            f"--output-path={report}",
-            f"--only-categories={','.join(CATEGORIES)}",
-            f"--extra-headers={json.dumps({'Cookie': cookies})}",
-            f"--chrome-flags={' '.join(['--headless=new', *ARGUMENTS, *QUIET])}",
-        ],
-        env={**os.environ, "CHROME_PATH": chromium()},
-        check=True,
-    )
+    command = [
+        PROGRAM,
+        f"{stage.console.url}{path}",
+        *DEVICES[name.split("-")[1]],
+        "--quiet",
+        "--output=json",
+        f"--output-path={report}",
+        f"--only-categories={','.join(CATEGORIES)}",
+        f"--extra-headers={json.dumps({'Cookie': cookies})}",
+        f"--chrome-flags={' '.join(['--headless=new', *ARGUMENTS, *QUIET])}",
+    ]
+    # Chromium sometimes begins to record too late (NO_NAVSTART), so one more attempt is allowed.
+    environment = {**os.environ, "CHROME_PATH": chromium()}
+    if subprocess.run(command, env=environment, check=False).returncode:
+        subprocess.run(command, env=environment, check=True)
     return scores(report)
 
 
