@@ -60,7 +60,7 @@ def run(stage: Stage, name: str, path: str) -> dict[str, int]:
         cookies = "; ".join(f"{it['name']}={it['value']}" for it in page.context.cookies())
     report = FOLDER / f"{name}.json"
     command = [
-        PROGRAM,
+        str(PROGRAM),
         f"{stage.console.url}{path}",
         *DEVICES[name.split("-")[1]],
         "--quiet",

@@ -16,6 +16,8 @@ from tests.browser.conftest import Member, sign_in
 from tests.support.console import ROOT, Console
 from tests.support.processes import ending_with_parent
 
+pytestmark = pytest.mark.browser
+
 #: Taken by `member`, one for each test.
 NAMES = ["ada", "bert", "cleo"]
 ADMIN = "admin"
