@@ -72,7 +72,8 @@ def append(entry: AuditEntry) -> AuditEntry:
 def row_hash(entry: AuditEntry, previous: str) -> str:
     """SHA-256 over the canonical row and the hash of its predecessor ("" for the first)."""
     facts: dict[str, Any] = {name: getattr(entry, name) for name in HASHED_FIELDS}
-    facts["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
+    at = entry.moment
+    facts["at"] = at.astimezone(UTC).isoformat(timespec="microseconds") if at else ""
     canonical = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(f"{previous}\n{canonical}".encode(errors="surrogatepass")).hexdigest()
 
@@ -108,6 +109,9 @@ def _walk(anchor: tuple[int, str], known: tuple[int, str] | None) -> Verdict:
     rows, expected, is_head_found = 0, start + 1, head.row_hash == previous
     for entry in _links(after=start):
         sequence = entry.sequence or 0
+        if not isinstance(sequence, int):  # SQLite stores text and fractions in any column
+            breaks.append(Break(None, f"A row has {sequence!r} in place of its number."))
+            continue
         if sequence > expected:
             breaks.append(Break(expected, _missing(expected, sequence - 1)))
         elif row_hash(entry, previous) != entry.row_hash:

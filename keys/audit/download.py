@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,7 +35,7 @@ def csv_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
     writer = csv.writer(Line(), lineterminator="\r\n")
     yield writer.writerow(COLUMNS)
     for facts in _all(rows):
-        detail = json.dumps(facts["detail"], ensure_ascii=False) if facts["detail"] else ""
+        detail = json_line(facts["detail"]) if facts["detail"] else ""
         yield writer.writerow([safe_cell(value) for value in (facts | {"detail": detail}).values()])
 
 

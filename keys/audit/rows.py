@@ -34,7 +34,7 @@ ENDS_OF_EXPORTS = [Action.EXPORT_FINISHED, Action.EXPORT_FAILED, Action.EXPORT_C
 class AuditRow:
     """An entry as pages show it."""
 
-    at: datetime
+    at: datetime | None  # None when it cannot be read
     action_text: str
     outcome_text: str
     actor: str
@@ -75,14 +75,14 @@ def of_exports(member: User) -> list[AuditRow]:
 def as_rows(entries: Iterable[AuditEntry]) -> list[AuditRow]:
     return [
         AuditRow(
-            at=entry.at,
+            at=entry.moment,
             action_text=action_words(entry.action),
             outcome_text=outcome_words(entry.outcome),
             actor=_actor(entry),
             on_behalf_of=entry.on_behalf_of_name,
             address=entry.address,
-            bytes=entry.detail.get("bytes"),
-            sha256=entry.detail.get("sha256", ""),
+            bytes=_number(entry.facts.get("bytes")),
+            sha256=entry.facts.get("sha256", ""),
             sentence=_sentence(entry),
             token_hash=entry.token_hash,
             outcome=entry.outcome,
@@ -116,8 +116,17 @@ def _facts(entry: AuditEntry) -> list[tuple[str, str]]:
         ("Address", entry.address),
         ("Request", entry.request_id),
         ("Token hash", entry.token_hash),
-        *((str(name), str(value)) for name, value in sorted(entry.detail.items())),
+        *((name, _encodable(str(value))) for name, value in sorted(entry.facts.items())),
         ("Number", str(entry.sequence or "")),
         ("Hash", entry.row_hash),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _number(fact: object) -> int | None:
+    return fact if isinstance(fact, int) else None
+
+
+def _encodable(text: str) -> str:
+    """Text for a page: JSON may hold lone surrogates, which UTF-8 cannot."""
+    return text.encode(errors="replace").decode()

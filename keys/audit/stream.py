@@ -25,7 +25,7 @@ def send(entry: AuditEntry) -> None:
         logger.info(json_line(as_facts(entry)))
 
 
-def json_line(facts: dict[str, Any]) -> str:
+def json_line(facts: Any) -> str:
     """Facts as JSON that every reader takes for one line, and every encoder accepts."""
     return _unsafe_in_line(_escaped, json.dumps(facts, ensure_ascii=False))
 
@@ -36,10 +36,11 @@ def _escaped(found: re.Match[str]) -> str:
 
 def as_facts(entry: AuditEntry) -> dict[str, Any]:
     """A row as collectors and downloads get it; the member names, no links."""
-    action = known_action(entry.action)
+    action, at = known_action(entry.action), entry.moment
+    text = at.astimezone(UTC).isoformat(timespec="microseconds") if at else ""
     return {
         "sequence": entry.sequence,
-        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "at": text.replace("+00:00", "Z"),
         "action": entry.action,
         "words": action_words(entry.action),
         "owasp": action.owasp if action else "",

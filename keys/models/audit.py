@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -78,6 +79,16 @@ class AuditEntry(models.Model):
     @property
     def fingerprint(self) -> str:
         return fingerprint_of(self.token_hash)
+
+    @property
+    def moment(self) -> datetime | None:
+        """`at`; None when somebody wrote something to SQLite that is no moment."""
+        return self.at or None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`detail`; under its own name when somebody wrote JSON to it that is no object."""
+        return self.detail if isinstance(self.detail, dict) else {"detail": self.detail}
 
 
 class AuditHead(models.Model):

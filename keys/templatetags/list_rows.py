@@ -110,8 +110,8 @@ def audit_events(rows: Iterable[AuditRow]) -> SafeString:
 
 def _event(row: AuditRow) -> SafeString:
     values = {
-        "at": row.at.isoformat(),
-        "exact_moment": exact_moment(row.at),
+        "at": row.at.isoformat() if row.at else "",
+        "exact_moment": exact_moment(row.at) if row.at else "Unreadable time",
         "sentence": row.sentence,
         "token_hash": row.token_hash,
         "fingerprint": row.fingerprint,

@@ -11,11 +11,12 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
 from keys.actors import Actor
-from keys.audit import chain
+from keys.audit import chain, rows
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.models import AppendOnly, AuditEntry
@@ -446,3 +447,54 @@ def test_the_newest_link_is_in_the_metrics_and_daily_in_the_log(
     [line] = [record for record in caplog.records if record.message == "audit_head"]
     assert vars(line)["head"] == head
     assert f'audit_head_info{{hash="{head[2:]}",sequence="2"}} 1.0' in text
+
+
+def exports_shown_to(member: User) -> str:
+    return render_to_string("keys/_last_exports.html", {"last_exports": rows.of_exports(member)})
+
+
+@pytest.mark.parametrize("detail", ["[]", '"x"', "5", "null", '[{"through": 1}]', '{"bytes": "x"}'])
+@pytest.mark.parametrize("form", ["csv", "ndjson", "json"])
+def test_a_detail_that_is_no_object_is_named_and_hides_no_row(
+    detail: str, form: str, carol: User
+) -> None:
+    record_action(Actor(carol, "", ""), Action.EXPORT_FINISHED)
+    written(2, carol)
+    write_sequence(1, "detail = %s", detail)
+    client = Client()
+    client.force_login(carol)
+
+    assert sentences() == ["Row 1 was changed or moved."]
+    for page in ("/audit/", "/overview/"):
+        assert "Export finished" in client.get(page).content.decode()
+    assert "Done" in exports_shown_to(carol)
+    file = client.get(f"/audit/download/?form={form}")
+    assert b"export:finished" in b"".join(file)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL refuses such values")
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("at = 'noon'", "Row 1 was changed or moved."),
+        ("at = ''", "Row 1 was changed or moved."),
+        ("sequence = 'x'", "A row has 'x' in place of its number."),
+        ("sequence = 1.5", "A row has 1.5 in place of its number."),
+        ("""detail = '{"n": "\\ud800"}'""", "Row 1 was changed or moved."),
+    ],
+)
+def test_a_value_that_sqlite_should_not_hold_is_named_and_hides_no_row(
+    change: str, sentence: str, carol: User
+) -> None:
+    record_action(Actor(carol, "", ""), Action.EXPORT_FINISHED)
+    written(2, carol)
+    write_sequence(1, change)
+    client = Client()
+    client.force_login(carol)
+
+    assert sentence in sentences()
+    for page in ("/audit/", "/overview/"):
+        assert "Export finished" in client.get(page).content.decode()
+    assert "Done" in exports_shown_to(carol)
+    for form in ("csv", "ndjson", "json"):
+        assert b"export:finished" in b"".join(client.get(f"/audit/download/?form={form}"))
