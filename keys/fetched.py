@@ -1,4 +1,4 @@
-"""What Estuary told us, and when: fetched now, kept from before, or stale while it has trouble.
+"""An answer of Estuary with its time: fetched now, kept, or stale while Estuary has trouble.
 
 Lists, stats and background jobs share this; nothing here needs a request.
 """

@@ -25,7 +25,7 @@ REFRESH_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Shown(Generic[F]):
-    """What a page shows, and where newer data is found; the addresses are "" where not needed."""
+    """The data of a page, and the addresses of newer data, "" where not needed."""
 
     fetched: F
     digest: str
@@ -45,7 +45,7 @@ def shown_at_once(
     digest: Callable[[F], str],
     trusts_recent: bool,
 ) -> Shown[F]:
-    """What is kept, else what Estuary answers; the browser's check always asks Estuary.
+    """The kept answer, else Estuary's; the browser's check always asks Estuary.
 
     `trusts_recent`: what was fetched in the last 15 seconds is not checked.
     """

@@ -1,7 +1,7 @@
-"""Tells a page that waits which calls Estuary has answered: what is not known is not told.
+"""Tells a waiting page which calls Estuary has answered; it reports nothing else.
 
 A page sends a name of its own making with its form, and asks for the answered calls by that name.
-They are kept for minutes, where the lists of keys are: no page waits for a lock of the database.
+They are kept for minutes beside the key lists, so that no page waits for a lock of the database.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ logger = logging.getLogger("estuary_admin.security")
 
 PENDING_SECRET = "factor_pending"  # noqa: S105 - session key: sealed secret of an app being added
 MAX_CODE_LENGTH = 100
-#: Of the errors by which allauth refuses an attempt that is not looked at.
+#: allauth's codes for attempts that it refuses without checking them.
 THROTTLED_CODES = {"too_many_login_attempts", "rate_limited"}
 CODE_INPUT_ATTRIBUTES = {
     "autocomplete": "one-time-code",

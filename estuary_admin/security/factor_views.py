@@ -62,7 +62,7 @@ class AppAdd(totp.ActivateTOTPView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         with locked_factors(self.request.user):
-            if factors_of(self.request.user).app:  # added by another request meanwhile
+            if factors_of(self.request.user).app:  # another request has just added it
                 return redirect("mfa_index")
             response: HttpResponse = super().form_valid(form)
             use_code(self.request.user, form.cleaned_data["code"])  # it must not sign in as well

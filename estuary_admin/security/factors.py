@@ -86,7 +86,7 @@ def has_factor(request: HttpRequest) -> bool:
 def locked_factors(member: User) -> Iterator[None]:
     """Let one request at a time use or change the factors of a member.
 
-    `no_key`, because rows that refer to the member are written meanwhile, under other locks.
+    `no_key`, because rows that refer to the member are written under other locks.
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=member.pk)

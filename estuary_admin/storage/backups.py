@@ -65,7 +65,7 @@ def back_up(target: str) -> Path:
         if isinstance(error, sqlite3.Error | OSError):
             raise BackupRefused(_failed_write(path, error)) from None
         raise
-    with contextlib.suppress(OSError):  # the copy is there all the same
+    with contextlib.suppress(OSError):  # the copy exists anyway
         record_backup()
     return path
 
@@ -183,7 +183,7 @@ def _size(path: Path) -> int:
 def _mtime(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except OSError:  # deleted meanwhile
+    except OSError:  # somebody has just deleted it
         return float("inf")
 
 

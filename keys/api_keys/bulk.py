@@ -222,7 +222,7 @@ class Progress:
 
     @property
     def total(self) -> int:
-        """The keys that the change is about: without those that were left alone."""
+        """The number of keys that the change covers, without those that were left alone."""
         return self.counts.total() - self.counts[Outcome.LEFT]
 
     @property
@@ -256,7 +256,7 @@ class Progress:
         return self.state in {"queued", "running"}
 
     def items(self) -> list[BulkItem]:
-        """What went wrong first, then the others in the order of the list."""
+        """Failed keys first, then the others in the order of the list."""
         good_last = Case(When(outcome__in=BulkItem.GOOD, then=1), default=0)
         shown = MAX_RESULTS_SHOWN if self.change.ended_at else MAX_NAMES_SHOWN
         return list(self.change.items.order_by(good_last, "position")[:shown])

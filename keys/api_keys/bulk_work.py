@@ -57,9 +57,9 @@ OTHER_ACCOUNT = "You have connected another key since, and its account does not 
 NOT_ENDED = "It has not ended by both clocks, Estuary's and ours."
 OWN_KEY = "This console works with this key: revoke it on its own page."
 INTERRUPTED = "No time was left for it."
-#: What all other keys would meet, too.
+#: Errors that every other key would meet too.
 STOPPING = (RateLimited, UpstreamUnavailable, TokenRejected, TokenExpired, NotPermitted)
-#: What passes by itself.
+#: Errors that pass by themselves.
 PASSING = (RateLimited, UpstreamUnavailable)
 
 
@@ -87,7 +87,7 @@ def _work(change: BulkChange) -> None:
 
 
 def _must_wait(change: BulkChange) -> bool:
-    """Whether another worker revokes at the moment: together they would be too fast."""
+    """Whether another worker is revoking keys: two at once would exceed the allowed rate."""
     if change.action != BulkChange.Action.REVOKE:
         return False
     claimed = BulkChange.objects.exclude(claimed_by=None).exclude(claimed_by=workers.current())
@@ -248,7 +248,7 @@ class RevokingPart:
         return (Outcome.REVOKED if item.outcome == Outcome.SENT else Outcome.GONE), ""
 
     def _mark_sent(self, items: list[BulkItem]) -> list[BulkItem]:
-        """Before the first request; those that were cancelled meanwhile are left out."""
+        """Mark keys before the first request; keys that were just cancelled are left out."""
         self._confirm()
         numbers = [item.pk for item in items]
         with transaction.atomic():
@@ -309,7 +309,7 @@ class RevokingPart:
 
 
 def _send(revoker: Revoker, token_hashes: list[str]) -> dict[str, Answer]:
-    """Revoke from a few threads; keys for which it was of no use any more are not among them."""
+    """Revoke from a few threads; the result leaves out keys that were not tried."""
     pace, answers = Pace(SECONDS_BETWEEN_REQUESTS), dict[str, Answer]()
 
     def send(token_hash: str) -> None:

@@ -28,7 +28,7 @@ from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamE
 
 Outcome = KeyCreation.Outcome
 
-#: The member waits for the token meanwhile, so it is shown after this time in any case.
+#: The member is waiting for the token, so the page stops checking after this time.
 CHECK_SECONDS = 3.0
 UNREADABLE_LIST = "Estuary's list could not be read whole."
 _of_nonce = PreparedQuery(KeyCreation.objects.filter(nonce="").filter(member=0))
@@ -109,7 +109,7 @@ def _answered(
 
 
 def created_before(actor: Actor, stored: StoredToken, nonce: str) -> Creation | None:
-    """What became of a form that was sent before; None when this is the first time."""
+    """The outcome of an earlier submit of the same form; None when this is the first one."""
     first = _of_nonce.first(nonce, actor.known_member.pk)
     return _repeated(actor, stored, first) if first else None
 

@@ -48,7 +48,7 @@ RESERVED_SHARE = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of one submitted form. Only the answer to the first submit holds tokens."""
+    """The outcome of one submitted form. Only the answer to the first submit holds tokens."""
 
     creations: list[Creation] = field(repr=False)
     is_repeated: bool = False
@@ -91,7 +91,7 @@ def create_many(
 
 
 def _created_before(actor: Actor, nonce: str) -> Batch | None:
-    """What became of a form that was sent before; waits while the first submit is at work."""
+    """The outcome of an earlier submit of the form; waits while that one is still running."""
     found = KeyCreation.objects.filter(nonce__startswith=f"{nonce}:", member=actor.member)
     records = list(found.order_by("pk"))
     end = time.monotonic() + settings.ESTUARY_TIMEOUT
@@ -130,7 +130,7 @@ def _claim_all(
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What came of one request: a key, or how it failed."""
+    """The outcome of one request: a key, or the error."""
 
     created: CreatedKey | None = field(default=None, repr=False)
     outcome: Outcome = Outcome.CREATED

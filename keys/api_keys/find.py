@@ -167,7 +167,7 @@ def _hashes_like(
 
 
 def _clues_of_records(hashes: tuple[str, ...]) -> Iterator[Clue]:
-    """What this console recorded of these keys."""
+    """What the records of this console say about these keys."""
     wanted = Q(token_hash__in=hashes)
     for stored_now in StoredToken.objects.filter(wanted).select_related("member"):
         name, at = stored_now.member.get_username(), stored_now.connected_at
@@ -275,5 +275,5 @@ def _tested(ask: Callable[[], object]) -> Tested:
 
 
 def stored_token_of(member: User) -> StoredToken | None:
-    """The member's stored token: who has none may still look a key up."""
+    """The member's stored token; None without one, since finding a key needs no connection."""
     return StoredToken.objects.filter(member=member).select_related("member").first()

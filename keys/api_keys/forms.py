@@ -200,7 +200,7 @@ class KeyCreateForm(NoTokenFieldsMixin):
 
 
 def problem_of_label(label: str) -> str:
-    """What is wrong with a label, as a sentence; "" when nothing is."""
+    """The problem with a label, as a sentence; "" without one."""
     if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in label):
         return "A label cannot hold line breaks or control characters: remove them."
     if not shows_something(label):

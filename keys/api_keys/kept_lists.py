@@ -79,7 +79,7 @@ def read_head(stored: StoredToken) -> Head | None:
 
 
 def read_keys(stored: StoredToken, head: Head) -> KeyIndex | None:
-    """The keys that belong to a head; None, and no head any more, when they are not there."""
+    """The keys that belong to a head; without them, the head is deleted and None returned."""
     if index := memory.get(head.digest):
         return index
     try:

@@ -30,12 +30,12 @@ class KeyIndex:
 
     @cached_property
     def by_hash(self) -> dict[str, ApiKey]:
-        """Of two keys with the same hash, the first."""
+        """Keys by hash; of two keys with the same hash, the first counts."""
         return {key.token_hash: key for key in reversed(self.keys)}
 
     @cached_property
     def by_end(self) -> list[ApiKey]:
-        """What ends first comes first."""
+        """Keys by expiry, the earliest first."""
         return sorted(self.keys, key=expiry_of)
 
     @cached_property
@@ -92,7 +92,7 @@ class IndexMemory:
             return self._found.get(digest)
 
     def put(self, digest: str, index: KeyIndex) -> KeyIndex:
-        """Returns the one to use: another thread may have put the same list."""
+        """Store a list; returns the one to use, since another thread may have stored the same."""
         with self._lock:
             if digest in self._found:
                 return self._found[digest]

@@ -56,7 +56,7 @@ class Snapshot(Fetched, frozen=True):
         return msgspec.structs.replace(self, index=KeyIndex(keys))
 
     def doubt_about(self, token_hash: str) -> str:
-        """The reason why a key that is missing here may exist all the same; "" without one."""
+        """The reason why a key that is missing here may still exist; "" without one."""
         if self.stale_reason:
             return self.stale_reason
         if self.unreadable:
@@ -121,7 +121,7 @@ def remember(stored: StoredToken, listed: KeyList) -> Snapshot:
             clock_ahead=snapshot.clock_ahead,
         )
     except OSError:
-        # The disk is full or read-only: the list is shown all the same.
+        # The disk is full or read-only: the list is shown anyway.
         logger.exception("key_list_not_kept")
     return snapshot
 

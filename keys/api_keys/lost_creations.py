@@ -33,7 +33,7 @@ def find_after_lost_answer(
     has_labels = any(key.label for key in after.keys)
     label = spec.label if has_labels else ""
     new = {key.token_hash for key in after.keys if key.label == label} - known
-    new -= _created_here(new)  # another form made it meanwhile, and a member has its token
+    new -= _created_here(new)  # another form made these keys, and a member has their tokens
     if not new:
         # A row that could not be read may be the one we look for.
         return Outcome.UNKNOWN if after.unreadable else Outcome.NOT_CREATED, ""

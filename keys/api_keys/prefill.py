@@ -18,7 +18,7 @@ FIELDS = ("label", "lifetime", "custom_lifetime", "ends_on", "permission", "purp
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
-    """What a link asks for: the values that the form accepts, and why it refuses the others."""
+    """The values of a link that the form accepts, and why it refuses the others."""
 
     values: dict[str, str]
     refused: dict[str, str]

@@ -73,7 +73,7 @@ class KeyQuery:
         return _address(self.said() | {"fresh": "1"})
 
     def search_fields(self) -> list[tuple[str, str | int]]:
-        """What the search form sends besides the text."""
+        """The values that the search form sends besides the text."""
         return [(name, value) for name, value in self.said().items() if name not in {"q", "page"}]
 
     def said(self) -> dict[str, str | int]:

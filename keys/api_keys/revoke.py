@@ -110,7 +110,7 @@ def _record(actor: Actor, result: Revocation, reason: str = "") -> None:
 
 
 def _subject(token_hash: str, *, is_held: bool) -> tuple[str, dict[str, str]]:
-    """What a row is about.
+    """The key that an audit row names.
 
     A hash that Estuary does not list to this member may be the key of somebody else: the row must
     not enter that key's history.

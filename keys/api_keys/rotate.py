@@ -83,7 +83,7 @@ def rotate_key(
 
 
 def rotated_before(actor: Actor, stored: StoredToken, nonce: str) -> Rotated | None:
-    """What became of a form that was sent before; None when this is the first time."""
+    """The outcome of an earlier submit of the same form; None when this is the first one."""
     creation = created_before(actor, stored, nonce)
     return Rotated(creation, _rotation_of(creation)) if creation else None
 
@@ -102,7 +102,7 @@ def _go_on(
 ) -> Revocation | None:
     """Take over the console's own token, and end the old key if that is due.
 
-    The member waits for the new token meanwhile: after `end` the worker goes on.
+    The member is waiting for the new token: after `end` the worker goes on.
     """
     if rotation.old_hash == stored.token_hash and creation.created:
         keep_candidate(stored, rotation, creation.created.token)

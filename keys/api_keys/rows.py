@@ -201,7 +201,7 @@ def is_new(member: User, token_hash: str, now: datetime) -> bool:
 
 
 def terms_at(node_now: datetime) -> list[datetime]:
-    """The last moment of each of TERMS but for the last, which has none."""
+    """The last moment of each of TERMS, except for the last one, which has no end."""
     return [node_now, node_now + EXPIRES_SOON, node_now + PERMANENT_FROM]
 
 

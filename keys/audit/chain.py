@@ -103,7 +103,7 @@ def verify(known_head: str = "") -> Verdict:
 
 
 def _walk(anchor: tuple[int, str], known: tuple[int, str] | None) -> Verdict:
-    head = _head()  # before the walk: rows that others append meanwhile are behind it
+    head = _head()  # read before the walk: rows that others append during it come after this one
     start, previous = anchor
     breaks = _before_the_chain(start, previous)
     rows, expected, is_head_found = 0, start + 1, head.row_hash == previous
@@ -225,7 +225,7 @@ def _missing(first: int, last: int) -> str:
 
 
 def _outside_the_chain(last: int, head: AuditHead, *, is_head_found: bool) -> list[Break]:
-    """What does not fit the head that was read before the walk, or rows outside of the chain."""
+    """Breaks at the end of the chain, by the head read before the walk, and unchained rows."""
     found = []
     if head.sequence > last:
         found.append(Break(last + 1, _missing(last + 1, head.sequence)))

@@ -12,13 +12,13 @@ from keys.audit.stream import as_facts, json_line
 from keys.models import AuditEntry
 
 ROWS_PER_READ = 1000
-#: A spreadsheet takes text that begins like this for a formula (OWASP, CSV injection); the last
-#: eight are the full-width and the small forms of the first four.
+#: Spreadsheets read text that begins with one of these as a formula (OWASP, CSV injection). The
+#: last eight are the full-width and the small forms of the first four.
 FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b")
-#: Before a formula some programs pass over these.
+#: Some programs skip these characters before a formula.
 _INVISIBLE = " \t\r\n\v\f\0\u00a0\u1680\u2060\u3000\ufeff"
 _INVISIBLE += "".join(map(chr, [*range(0x2000, 0x2010), *range(0x2028, 0x2030), 0x205F]))
-#: Text that begins otherwise is no formula: a quick look for files of many cells.
+#: Text with any other first character is not a formula: a quick test for large files.
 MAYBE_FORMULA_STARTS = FORMULA_STARTS | frozenset(_INVISIBLE)
 COLUMNS = tuple(as_facts(AuditEntry()))
 
@@ -73,5 +73,5 @@ def safe_cell(value: Any) -> Any:
 
 
 def is_formula(text: str) -> bool:
-    """Whether a spreadsheet may take this text for a formula."""
+    """Whether a spreadsheet may read this text as a formula."""
     return text[:1] in FORMULA_STARTS or text.lstrip(_INVISIBLE)[:1] in FORMULA_STARTS

@@ -1,4 +1,4 @@
-"""The audit's newest link for the monitor, which thereby keeps it outside of the database."""
+"""The audit's newest link as a metric: the monitor keeps it outside of the database."""
 
 from __future__ import annotations
 

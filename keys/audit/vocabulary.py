@@ -36,7 +36,7 @@ class Action(StrEnum):
     """Code, words for pages, severity, name in the OWASP logging vocabulary, and whether it is
     a refusal.
 
-    An action without an OWASP name has none that fits.
+    The OWASP name is "" where the vocabulary has no fitting one.
     """
 
     words: str

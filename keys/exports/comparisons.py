@@ -1,4 +1,4 @@
-"""Comparisons of exports, as members handle them: ask for one, look, take the list."""
+"""Comparisons of exports for members: start one, find it, download its list."""
 
 from __future__ import annotations
 

@@ -157,12 +157,12 @@ def file_name(row: PreparedExport, form: str = "json") -> str:
 
 
 def checksum_line(row: PreparedExport) -> str:
-    """What `sha256sum -c` reads."""
+    """The checksum in the format that `sha256sum -c` reads."""
     return f"{row.sha256}  {file_name(row)}"
 
 
 def manifest(row: PreparedExport) -> str:
-    """What is known about the file, as JSON."""
+    """The facts about the file, for its manifest in JSON."""
     facts: dict[str, Any] = {
         "export": str(row.number),
         "member": row.member.get_username(),

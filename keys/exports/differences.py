@@ -31,12 +31,12 @@ CHANGES = ("appeared", "vanished", "changed")
 KINDS = {"Contents": "content", "Deals": "deal"}
 COLUMNS = ("change", "kind", "id", "cid", "name", "size", "miner", "dealId")
 
-#: Opens a document anew: it is read twice.
+#: Opens a document; called twice, because the document is read twice.
 Open = Callable[[], Iterable[bytes]]
 
 
 class _Record(msgspec.Struct, gc=False):
-    """What the list shows; contents have `id`, deals have `ID`."""
+    """The fields of a record that the list shows; contents have `id`, deals have `ID`."""
 
     id: int = 0
     deal: int = msgspec.field(default=0, name="ID")

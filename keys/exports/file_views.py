@@ -145,7 +145,7 @@ def with_range_headers(
 
 def streamed(request: AppRequest, delivery: Delivery) -> StreamingHttpResponse:
     connection = request.META.get("gunicorn.socket")
-    if connection is not None:  # a reader that takes nothing must not hold its thread for ever
+    if connection is not None:  # a reader that takes nothing must not block its thread without end
         with contextlib.suppress(OSError):
             connection.settimeout(settings.EXPORT_IDLE)
     return StreamingHttpResponse(delivery)

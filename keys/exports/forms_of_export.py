@@ -39,7 +39,7 @@ Pieces = Iterable[bytes]
 
 
 class Passed(msgspec.Struct):
-    """A record of which only the form is checked."""
+    """A record that is checked but not returned."""
 
 
 def _decoder_of(columns: list[str]) -> Decode:

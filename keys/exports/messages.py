@@ -1,4 +1,4 @@
-"""What a member is told when an export is ready, or cannot be."""
+"""Messages to members about exports that are ready, or that failed."""
 
 from __future__ import annotations
 

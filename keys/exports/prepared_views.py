@@ -91,7 +91,7 @@ def export_delete(request: AppRequest, number: UUID) -> HttpResponse:
 
 
 def own_export(request: AppRequest, number: UUID) -> PreparedExport:
-    """An export of the signed-in member; for everybody else there is none."""
+    """An export of the signed-in member; 404 for everybody else."""
     row = prepared.find(request.user, number)
     if row is None:
         raise Http404

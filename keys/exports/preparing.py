@@ -233,7 +233,7 @@ def _store(
 
 @contextlib.contextmanager
 def _storage_trouble() -> Iterator[None]:
-    """Tell a full disk, and any other trouble with it, apart from Estuary's."""
+    """Distinguish a full or failing disk from trouble with Estuary."""
     try:
         yield
     except OSError as error:
@@ -279,7 +279,7 @@ def _verify(row: PreparedExport, actor: Actor) -> None:
 
 
 def _checked_file(row: PreparedExport, progress: Progress) -> dict[str, Any]:
-    """What the document says; raises FileBroken, Malformed, SealBroken or OSError."""
+    """The facts that the document holds; raises FileBroken, Malformed, SealBroken or OSError."""
     counts, digest, crc32 = {"Contents": 0, "Deals": 0}, hashlib.sha256(), 0
 
     def hashed(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -309,7 +309,7 @@ def _checked_file(row: PreparedExport, progress: Progress) -> dict[str, Any]:
 
 
 def _end(row: PreparedExport, actor: Actor, state: str, reason: str, sentence: str) -> None:
-    """Delete the file, then say why there is none."""
+    """Delete the file, then record why the export has no file."""
     if row.file_name:
         delete_or_leave(file_store(), row.file_name)
     detail: dict[str, str | int] = {"export": str(row.number), "reason": reason}

@@ -21,7 +21,7 @@ TELL_SECONDS = 1.0
 
 
 class Cancelled(Exception):
-    """Its member wants it no more."""
+    """The member has cancelled the export."""
 
 
 class ShuttingDown(Exception):
@@ -29,7 +29,7 @@ class ShuttingDown(Exception):
 
 
 class Progress:
-    """Of one claimed row; every method raises ClaimLost, Cancelled or ShuttingDown."""
+    """The progress of one claimed row. Every method raises ClaimLost, Cancelled or ShuttingDown."""
 
     def __init__(self, row: PreparedExport, running: RunningExport | None = None) -> None:
         self.row = row
@@ -52,11 +52,11 @@ class Progress:
             setattr(self.row, name, value)
 
     def check(self) -> None:
-        """Look, once a second, whether to go on."""
+        """Check, at most once a second, whether to go on."""
         self.tell(self.row.size)
 
     def tell(self, size: int) -> None:
-        """Say, once a second, how many bytes there are."""
+        """Record, at most once a second, how many bytes have arrived."""
         if workers.stop_requested.is_set():
             raise ShuttingDown
         if self._running and self._running.reason:

@@ -1,4 +1,4 @@
-"""Which bytes of a file a request wants: one range of RFC 9110, or the whole file."""
+"""The bytes of a file that a request wants: one range of RFC 9110, or the whole file."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Watch:
 
     @staticmethod
     def _renew(exports: list[RunningExport]) -> None:
-        """That a second export might begin is no reason to break one off."""
+        """Renew all leases; a failure ends no export, though a second one might then begin."""
         try:
             stop = leases.renew([export.lease.pk for export in exports])
         except Error:

@@ -134,7 +134,7 @@ def archive_of(row: TeamExport) -> Archive:
 def deliver(actor: Actor, row: TeamExport, archive: Archive, start: int, end: int) -> Delivery:
     """The archive or a part of it, and the record that its download begins.
 
-    The files are looked at before the first byte goes out, while an error can still be a page.
+    The files are checked before the first byte goes out, while an error can still be a page.
     Raises NoFile, StorageAway or SealBroken.
     """
     if not start:

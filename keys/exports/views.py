@@ -46,7 +46,7 @@ def exports(request: AppRequest) -> HttpResponse:
 def wanted_member(request: HttpRequest) -> int | None:
     """The id of the member whose data is wanted; None for the member's own data."""
     form = ExportForm(request.POST)
-    wanted = form.cleaned_data["member"] if form.is_valid() else 0  # nobody has this number
+    wanted = form.cleaned_data["member"] if form.is_valid() else 0  # no member has this id
     return None if wanted == request.user.pk else wanted
 
 

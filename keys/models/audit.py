@@ -82,12 +82,12 @@ class AuditEntry(models.Model):
 
     @property
     def moment(self) -> datetime | None:
-        """`at`; None when somebody wrote something to SQLite that is no moment."""
+        """`at`; None when SQLite holds a value that is not a date and time."""
         return self.at or None
 
     @property
     def facts(self) -> dict[str, Any]:
-        """`detail`; under its own name when somebody wrote JSON to it that is no object."""
+        """`detail`; other JSON than an object, written from outside, under the name `detail`."""
         return self.detail if isinstance(self.detail, dict) else {"detail": self.detail}
 
 

@@ -108,7 +108,7 @@ class PreparedExport(Claimable):
 
 
 class ExportComparison(Claimable):
-    """What differs between two prepared exports of a member; the worker finds it out."""
+    """The differences between two prepared exports of a member, found by the worker."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

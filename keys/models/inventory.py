@@ -100,7 +100,7 @@ class StatsSample(models.Model):
 
 
 class TeamSample(models.Model):
-    """What all accounts together stored on one day, as the worker had last seen them."""
+    """The sums of all accounts on one day, as the worker last saw them."""
 
     day = models.DateField(unique=True)
     # Connected accounts whose figures nobody has read yet: the sums leave them out.

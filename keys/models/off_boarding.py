@@ -76,7 +76,7 @@ class OffBoarding(Claimable):
 
 
 class OffBoardedKey(models.Model):
-    """What became of one key of a member who leaves."""
+    """The outcome for one key of a member who leaves."""
 
     class Outcome(models.TextChoices):
         REQUESTED = "requested", "Revocation requested"

@@ -1,4 +1,4 @@
-"""What admins keep for themselves about the team."""
+"""Filters of the team's keys that admins have saved."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _lifetimes(hashes: list[str]) -> dict[str, timedelta]:
 
 
 def _tell(row: Reminders, found: list[Reminder]) -> None:
-    """Write down what is told, and the messages that tell it, in one transaction."""
+    """Record the reminders and write their messages, in one transaction."""
     with transaction.atomic():
         claims.conclude(row, again_at=next_look(row))
         if not found:

@@ -30,7 +30,7 @@ from keys.upstream.deadlines import Deadline, HttpPool, TlsPool, bounded_by, loo
 
 TIMEOUT_SECONDS = 10.0  # for one delivery, however slowly the bytes arrive
 MAX_REPLY_BYTES = 16 * 1024  # read and dropped
-#: What a receiver may answer instead of HTTP.
+#: Errors for answers that are not HTTP.
 TROUBLE = (urllib3.exceptions.HTTPError, HTTPException, OSError)
 GONE = 410
 OK_CODES = range(200, 300)

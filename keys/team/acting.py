@@ -1,4 +1,4 @@
-"""What an admin does for a member: revoke a key, ask for a connection."""
+"""Acts of an admin for a member: revoke a key, ask for a connection."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from keys.upstream import PERMANENT_FROM, ApiKey
 
 HASHES_PER_QUERY = 500
 ROWS_PER_WRITE = 500
-#: What a look can change in a row.
+#: The columns that a look can change.
 CHANGING = (
     *("owner", "label", "label_sort", "search_text", "permission", "is_made_here", "expiry"),
     *("is_session", "is_legacy", "breaks_policy", "too_long_until"),
@@ -31,7 +31,7 @@ CHANGING = (
 
 
 def hash_of_list(member: User, listed: Snapshot) -> str:
-    """Equal when nothing that the rows are made of has changed, in whatever order it comes."""
+    """A hash of all that the rows are made from, independent of the order of the list."""
     parts = (
         sorted(msgspec.msgpack.encode(key) for key in listed.keys),
         (listed.unreadable, listed.list_version, member.get_username()),
@@ -41,7 +41,7 @@ def hash_of_list(member: User, listed: Snapshot) -> str:
 
 
 def write_rows(account: SyncedAccount, listed: Snapshot, *, is_admin: bool) -> None:
-    """Make the rows those of the list; a key that is missing stays while the list is in doubt."""
+    """Update the rows to match the list; a missing key keeps its row while the list is in doubt."""
     known = {row.token_hash: row for row in SeenKey.objects.filter(account=account)}
     records = _records([key.token_hash for key in listed.keys])
     node_now = listed.node_now(timezone.now())
@@ -91,7 +91,7 @@ def _facts(key: ApiKey, record: Record | None, owner: str) -> dict[str, Any]:
 def _policy_facts(
     policy: Policy, key: ApiKey, permission: str, node_now: datetime, *, is_admin: bool
 ) -> dict[str, Any]:
-    """The rules that a key breaks; the time that is left breaks one until a certain moment."""
+    """Whether a key breaks the policy, and until when the time that is left breaks it."""
     breaks = bool(permission and permission not in policy.permissions)
     breaks = breaks or not policy.allows_label(key.label)
     is_permanent = key.is_permanent_at(node_now)

@@ -51,7 +51,7 @@ class Counts:
 
     @property
     def words(self) -> list[str]:
-        """What there is besides working keys."""
+        """The counts besides that of working keys, in words."""
         return _counted(
             (self.soon, "end soon"),
             (self.endless, "no expiry"),

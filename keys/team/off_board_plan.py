@@ -1,4 +1,4 @@
-"""What an off-boarding would end, and what one has ended."""
+"""The plan, the dry run and the report of an off-boarding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEYS_SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What exists, as the worker last saw it."""
+    """The keys, sessions and exports of a member; keys as the worker last saw them."""
 
     keys: list[SeenKey]
     key_count: int
@@ -56,7 +56,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What Estuary lists now, and what would be done with it."""
+    """The keys that Estuary lists now, by what would be done with them."""
 
     revoked: list[str]
     kept: list[str]

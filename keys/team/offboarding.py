@@ -1,6 +1,6 @@
 """Off-boarding: the worker ends a member's access step by step, and can resume at each step.
 
-The member is disabled first, so that nobody can create keys meanwhile; the stored token goes last,
+The member is disabled first, so that nobody creates keys during it; the stored token goes last,
 because revoking needs it. Each step may run twice: what is done already stays as it is.
 """
 
@@ -182,7 +182,7 @@ def _keys_left(row: OffBoarding, stored: StoredToken) -> list[ApiKey]:
 
 
 def _doubt_about(row: OffBoarding, stored: StoredToken, listed: key_lists.Snapshot) -> str:
-    """The reason why keys that are missing in a list may exist all the same; "" without one."""
+    """The reason why keys that are missing in a list may still exist; "" without one."""
     if listed.unreadable:
         return "Estuary's list could not be read whole."
     # Somebody else has just ended the token; or this off-boarding has, and notes that before.
@@ -337,7 +337,7 @@ def _end_own_key(row: OffBoarding, stored: StoredToken) -> None:
     try:
         _revoke_own(row, stored)
     except (TokenRejected, TokenExpired):
-        # Estuary knows the token no more: an earlier try was killed, or somebody else ended it.
+        # Estuary no longer knows the token: an earlier try was killed, or somebody else ended it.
         _record(row, [Revocation(own, Outcome.GONE)])
     except (UpstreamError, SealBroken, NotConfirmed) as error:
         is_final = row.gives_up or getattr(error, "is_about_token", False)

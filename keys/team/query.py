@@ -1,4 +1,4 @@
-"""What an admin asks of the team's keys and members, as it is in the address."""
+"""An admin's query of the team's keys and members, read from the address."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class NotRevoked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an admin asks for; `revokes`: the worker revokes the key after the deadline."""
+    """An admin's request; with `revokes` the worker revokes the key after the deadline."""
 
     reason: str
     deadline: datetime

@@ -141,7 +141,7 @@ def _has_sample_of_today(account: SyncedAccount, stored: StoredToken) -> bool:
 def _conclude_in_trouble(
     account: SyncedAccount, stored: StoredToken, sentence: str, *, is_refused: bool
 ) -> None:
-    """What was seen stays, with its time. A refused token is not tried again before its turn."""
+    """Keep what was seen, with its time. A refused token is tried again at the usual interval."""
     again = next_look() if is_refused else min(claims.retry_at(account.failures), next_look())
     claims.conclude(
         account,

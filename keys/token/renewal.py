@@ -29,7 +29,7 @@ LOOK_AGAIN = timedelta(hours=1)
 
 
 class NotSettled(Exception):
-    """What became of an earlier try to renew is not known yet; the worker looks again."""
+    """The outcome of an earlier renewal is not known yet; the worker looks again."""
 
 
 def take_own_key(actor: Actor, stored: StoredToken, nonce: str) -> Rotated:
@@ -61,7 +61,7 @@ def renews_at(stored: StoredToken | None) -> datetime | None:
 
 
 def _spec() -> KeySpec:
-    """What the policy allows of it; `create_key` refuses what it does not."""
+    """The key to create, within the policy where possible; `create_key` checks the rest."""
     policy = current_policy()
     lifetime = min(LIFETIME, policy.longest_lifetime or LIFETIME)
     label = LABEL if policy.allows_label(LABEL) else policy.label_example

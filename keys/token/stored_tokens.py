@@ -146,7 +146,7 @@ def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
         forget_list(stored)
         record_action(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
         tell(actor, actor.known_member, "token.connected", fingerprint_of(token_hash))
-        # What waits for a token of this member can be tried at once.
+        # Jobs that wait for a token of this member can run at once.
         waiting = Rotation.objects.exclude(need=Rotation.Need.NONE)
         waiting.filter(member=actor.member, state=Rotation.State.OVERLAP).update(due_at=Now())
     return stored
@@ -167,7 +167,8 @@ def prove_candidate(actor: Actor, member: User, sealed: str, timeout: float | No
 def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
     """Make another token of the same account the stored one, inside the caller's transaction.
 
-    Compare and swap: a token that the member has connected meanwhile stays; False then.
+    Compare and swap: when the member has just connected another token, that one stays and
+    the result is False.
     """
     rows = StoredToken.objects.filter(member=actor.member, token_hash=old_hash)
     stored = rows.first()
@@ -182,7 +183,7 @@ def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
 def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
     """Delete a stored token here; at Estuary it stays valid.
 
-    False when it is not the member's any more: one that was connected meanwhile stays.
+    False when the member has replaced or disconnected it since; a newer token stays.
     """
     with transaction.atomic():
         count, _ = StoredToken.objects.filter(pk=stored.pk, token_hash=stored.token_hash).delete()
@@ -208,7 +209,7 @@ def connected_members(but: User) -> list[ConnectedMember]:
 def forget_list(stored: StoredToken) -> None:
     """Make every process ask Estuary again for this account's keys.
 
-    Does nothing when the member has disconnected meanwhile: there is no list to forget then.
+    Does nothing when the member has disconnected: then there is no list to forget.
     """
     rows = StoredToken.objects.filter(pk=stored.pk)
     rows.update(list_version=F("list_version") + 1)

@@ -46,11 +46,11 @@ class Deadline:
         self.is_sent = False
 
     def left(self) -> float:
-        """Seconds that the next read may wait; raises TimeoutError when there are none."""
+        """Seconds that the next read may wait; raises TimeoutError when no time is left."""
         return _left(self._until) if self.idle is None else self.idle
 
     def left_to_connect(self) -> float:
-        """Seconds left to connect; raises TimeoutError when there are none."""
+        """Seconds left to connect; raises TimeoutError when no time is left."""
         return _left(self._connect_until)
 
 
@@ -204,7 +204,7 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 
 def look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
-    """`getaddrinfo` within the time. It knows no timeout, so it runs in a thread of its own."""
+    """`getaddrinfo` within the deadline: it has no timeout, so it runs in a thread of its own."""
     answer: SimpleQueue[list[Any] | OSError] = SimpleQueue()
 
     def look_up() -> None:

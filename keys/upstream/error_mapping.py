@@ -50,7 +50,7 @@ _UNKNOWN_TOKEN = {
     "ERR_INVALID_AUTH",
     "ERR_INVALID_TOKEN",
 }
-# What PostgreSQL's driver says, and sqlite; seen on nodes of 2022-05 to 2023-05.
+# In the errors of PostgreSQL's driver and of SQLite, seen on nodes of 2022-05 to 2023-05.
 _TOO_MANY = ("limited to 65535 parameters", "too many SQL variables")
 
 
@@ -129,7 +129,7 @@ def _statement(reply: Reply) -> _Statement:
     error = data.get("error")
     if isinstance(error, dict):
         return _Statement(_text(error.get("reason")), _text(error.get("details")))
-    # Until June 2022 an error that Estuary did not foresee stood in `error` as bare text.
+    # Until June 2022 `error` was bare text for errors that Estuary did not foresee.
     return _Statement(_text(error), _text(data.get("details", error)), is_vintage=True)
 
 

@@ -44,7 +44,7 @@ class TokenRejected(UpstreamError):
 
 
 class TokenExpired(UpstreamError):
-    """The token was good until its expiry."""
+    """The token has expired."""
 
     code = "token-expired"
     is_about_token = True

@@ -61,7 +61,7 @@ def _shown(request: AppRequest) -> Shown[Snapshot]:
 
 
 def _new_hash(request: AppRequest) -> str:
-    """The hash of a key that this member has just created; an address alone makes none new."""
+    """The hash in the address, if this member has just created its key; "" otherwise."""
     asked = new_hash_in(request.GET)
     return asked if asked and is_new(request.user, asked, timezone.now()) else ""
 

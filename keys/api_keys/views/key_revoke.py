@@ -85,7 +85,7 @@ def _revoked(request: AppRequest, token_hash: str, incident: str) -> HttpRespons
 
 
 def sentence_of(result: Revocation, name: str, *, had_ended: bool = False) -> str:
-    """The outcome in words; a key that had ended before works nowhere any more."""
+    """The outcome in words; no node accepts a key that had ended before."""
     if result.outcome is Outcome.GONE and not result.is_held:
         return NOT_LISTED.format(name=name)
     text = SENTENCES[result.outcome].format(name=name, sentence=result.sentence).strip()

@@ -62,7 +62,7 @@ def key_rotate(request: AppRequest, token_hash: str) -> HttpResponse:
 
 @sensitive_variables()
 def _rotate(request: AppRequest, row: KeyRow, form: KeyRotateForm, nonce: str) -> Rotated | None:
-    """None when no key was made: the form says why."""
+    """Rotate the key; None when no key was made: the form says why."""
     if not nonce:
         form.add_error(None, FORM_TOO_OLD)
         return None
@@ -100,7 +100,7 @@ def _form(request: AppRequest, row: KeyRow) -> KeyRotateForm:
 
 
 def _lifetime_of(row: KeyRow) -> timedelta | Literal["unknown"] | None:
-    """Estuary does not say when a key was made: only our record tells its lifetime."""
+    """The key's lifetime by our record: Estuary does not say when a key was made."""
     record = KeyCreation.objects.filter(token_hash=row.token_hash).first()
     if record:
         return record.lifetime

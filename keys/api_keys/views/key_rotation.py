@@ -48,7 +48,7 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
 
 
 def _changed(request: AppRequest, rotation: Rotation, form: RotationForm) -> HttpResponse | None:
-    """None when nothing was changed: the form says why."""
+    """Change the overlap; None when nothing was changed: the form says why."""
     try:
         if form.ends_now:
             return _ended(request, rotation)
