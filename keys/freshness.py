@@ -1,7 +1,7 @@
 """Pages that are shown at once from what is kept, and the check that the browser makes afterwards.
 
 The page names what it shows by a digest. The check asks Estuary: when the digest is the same, it
-answers with the new time alone, else with the whole page, from which `keys.js` takes over what
+answers with the new time alone, else with the whole page, from which `console.js` takes over what
 differs. So a page has one template, whether it is checked or not.
 """
 

@@ -24,7 +24,7 @@ from estuary_admin.web.redirects import can_visit, go_to, page_before, page_of
 
 View = Callable[..., HttpResponseBase]
 
-DIALOG = "dialog="  # keys.js has the same word
+DIALOG = "dialog="  # console.js has the same word
 CLOCK_LEEWAY_SECONDS = 30  # the clock of a proxy or provider may be ahead of ours
 
 
@@ -103,7 +103,7 @@ def _ask(request: HttpRequest, form_page: str) -> HttpResponseBase:
     if request.method != "POST" and can_visit(request.get_full_path()):
         next_page = request.get_full_path()
         if before and getattr(request, "htmx", False):
-            # keys.js opens the dialog again, over the list as it was searched and filtered.
+            # console.js opens the dialog again, over the list as it was searched and filtered.
             next_page = f"{before}#{DIALOG}{next_page}"
     query = {"next": next_page} | ({"back": before} if before else {})
     return go_to(request, f"{reverse('account_reauthenticate')}?{urlencode(query)}")

@@ -17,14 +17,12 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
-from whitenoise.storage import (  # type: ignore[import-untyped]
-    CompressedManifestStaticFilesStorage,
-)
 
 from estuary_admin import environment as env
 from estuary_admin.observability import doctor, doctor_checks
 from estuary_admin.observability.doctor import Check
 from estuary_admin.storage import backups, databases
+from estuary_admin.storage.static_files import MinifiedStaticFilesStorage
 from estuary_admin.web import unreadable_headers
 from tests.backing import Backing
 
@@ -141,14 +139,14 @@ def test_a_script_that_was_not_collected_is_broken(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.STATIC_ROOT = tmp_path / "static"
-    collected = CompressedManifestStaticFilesStorage(location=str(settings.STATIC_ROOT))
+    collected = MinifiedStaticFilesStorage(location=str(settings.STATIC_ROOT))
     monkeypatch.setattr(doctor_checks, "staticfiles_storage", collected)
     [missing] = doctor_checks.static_files()
     settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+        "staticfiles": {"BACKEND": "estuary_admin.storage.static_files.MinifiedStaticFilesStorage"}
     }
     call_command("collectstatic", "--noinput", "--verbosity=0")
-    fresh = CompressedManifestStaticFilesStorage(location=str(settings.STATIC_ROOT))
+    fresh = MinifiedStaticFilesStorage(location=str(settings.STATIC_ROOT))
     monkeypatch.setattr(doctor_checks, "staticfiles_storage", fresh)
     [complete] = doctor_checks.static_files()
     script = next(name for name in fresh.hashed_files if name.endswith(".js"))

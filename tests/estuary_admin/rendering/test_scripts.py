@@ -52,7 +52,7 @@ def test_every_script_tag_has_the_hash_of_the_served_file(browser: Client) -> No
 def test_the_hash_is_that_of_the_collected_file(settings: Any, tmp_path: Path) -> None:
     settings.STATIC_ROOT = tmp_path
     settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+        "staticfiles": {"BACKEND": "estuary_admin.storage.static_files.MinifiedStaticFilesStorage"}
     }
     call_command("collectstatic", interactive=False, verbosity=0)
     name = staticfiles_storage.url("js/console.js").removeprefix("/static/")
