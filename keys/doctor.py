@@ -22,6 +22,7 @@ UNKNOWN_TOKEN = "EST00000000-0000-4000-8000-000000000000ARY"  # noqa: S105
 
 
 def node() -> Iterator[Check]:
+    """Check that the node is reachable and speaks Estuary's protocol."""
     address = settings.ESTUARY_API_URL.geturl()
     client = EstuaryClient(
         address,
@@ -48,6 +49,7 @@ def node() -> Iterator[Check]:
 
 
 def stored_tokens() -> Iterator[Check]:
+    """Check that every stored token can be unsealed."""
     known = set(sealing_keys())
     sealed = StoredToken.objects.values_list("sealed", flat=True)
     closed = sum(text.split(".")[1:2] != [] and text.split(".")[1] not in known for text in sealed)
@@ -61,6 +63,7 @@ def stored_tokens() -> Iterator[Check]:
 
 
 def workers() -> Iterator[Check]:
+    """Check that a background worker is running."""
     sentence = worker_status().sentence
     yield Check(
         sentence or "A background worker is running.",
@@ -70,6 +73,7 @@ def workers() -> Iterator[Check]:
 
 
 def export_storage() -> Iterator[Check]:
+    """Check that a file can be written, read and deleted."""
     place, store = settings.EXPORT_STORAGE, file_store()
     name = f"{uuid4().hex}-doctor"
     try:

@@ -87,6 +87,7 @@ def digest_of(*facts: object) -> str:
 
 
 def ahead_of(clock: NodeClock | None) -> timedelta:
+    """How far the node's clock was ahead of ours; zero when the answer had no date."""
     return clock.ahead if clock else timedelta()
 
 

@@ -36,6 +36,7 @@ EXPORT_BYTES = Counter(
 
 
 def upstream_called(endpoint: Endpoint, outcome: str, seconds: float) -> None:
+    """Count one call to Estuary, with its outcome and its time in seconds."""
     UPSTREAM_CALLS.labels(endpoint.value, outcome).inc()
     UPSTREAM_SECONDS.labels(endpoint.value).observe(seconds)
     upstream_time.add(seconds)

@@ -42,6 +42,7 @@ def detected_time_zone(request: HttpRequest) -> str:
 
 
 def preferences_of(member: User) -> Preferences:
+    """The member's preferences; the defaults, not saved, when nothing was chosen."""
     return Preferences.objects.filter(member=member).first() or Preferences(member=member)
 
 

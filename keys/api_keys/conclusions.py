@@ -33,6 +33,8 @@ AUDIT_OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
+    """The outcome of one creation: the key's hash if it is known, and the error's code."""
+
     outcome: Outcome
     token_hash: str = ""
     reason: str = ""

@@ -26,6 +26,8 @@ _expiry_of = attrgetter("expiry")
 
 @dataclass(frozen=True, slots=True)
 class StripWeek:
+    """One week of the strip: its first day, the number of keys that end, and its link."""
+
     start: date
     count: int
     url: str

@@ -41,6 +41,8 @@ SEAL_BROKEN = "Your stored token cannot be opened, so your own list could not be
 
 
 class Kind(StrEnum):
+    """The relation of a found key to the member who asks."""
+
     MINE = "mine"
     FORMER = "former"  # recorded for this member only, and not in the member's list
     TEAM = "team"
@@ -99,11 +101,14 @@ class Finding:
 
     @property
     def owners(self) -> list[str]:
+        """The names of all members that the clues mention, each once."""
         return list(dict.fromkeys(clue.member for clue in self.clues if clue.member))
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
+    """The findings about pasted keys, and how far the member's own list can be trusted."""
+
     findings: list[Finding]
     doubt: str = ""  # why the member's own list may be wrong
     clock_ahead: timedelta = timedelta()

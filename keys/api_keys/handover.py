@@ -58,6 +58,7 @@ def lifetime_text(lifetime: timedelta | None) -> str:
 
 @sensitive_variables()
 def qr_code_of(text: str) -> QrCode:
+    """Encode a text as a QR code with medium error correction."""
     # A fixed mask: trying all eight for the best one takes six times as long.
     code = QRCode(border=QUIET_ZONE, error_correction=ERROR_CORRECT_M, mask_pattern=0)
     code.add_data(text, optimize=0)

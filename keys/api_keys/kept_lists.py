@@ -69,6 +69,7 @@ def write(
 
 
 def read_head(stored: StoredToken) -> Head | None:
+    """The kept list without its keys; None when none is kept or it cannot be read."""
     try:
         packed = caches["key_lists"].get(_head_name(stored))
         return _heads.decode(packed) if packed else None
@@ -95,6 +96,7 @@ def read_keys(stored: StoredToken, head: Head) -> KeyIndex | None:
 
 
 def forget(stored: StoredToken) -> None:
+    """Delete the head of the kept list, without which its keys are not used."""
     caches["key_lists"].delete(_head_name(stored))
 
 
@@ -105,6 +107,7 @@ def holds(stored: StoredToken, text: str) -> bool:
 
 
 def keys_name(stored: StoredToken) -> str:
+    """The cache key of the keys of a kept list."""
     # The number changes with the structs. The hash keeps the lists of two accounts apart, also
     # after a backup was restored.
     return f"key-list-keys:1:{stored.pk}:{stored.token_hash}"

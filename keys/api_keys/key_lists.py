@@ -48,6 +48,7 @@ class Snapshot(Fetched, frozen=True):
         return digest_of(self.keys_digest, self.unreadable, self.clock_warning)
 
     def find(self, token_hash: str) -> ApiKey | None:
+        """The key with this hash, or None."""
         return self.index.by_hash.get(token_hash)
 
     def only(self, token_hashes: set[str]) -> Snapshot:

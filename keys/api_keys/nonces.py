@@ -11,6 +11,7 @@ MAX_NONCE_SECONDS = 12 * 3600  # as long as a session lives
 
 
 def new_nonce(session: SessionBase) -> str:
+    """A signed nonce for one form of this session."""
     return _signer(session).sign(secrets.token_urlsafe(16))
 
 

@@ -17,6 +17,8 @@ HASH = r"[0-9A-Za-z_-]{43}"  # in addresses
 
 
 class Status(StrEnum):
+    """The values of `status` in addresses; also a key's own status."""
+
     ALL = "all"
     ACTIVE = "active"
     EXPIRING = "expiring"
@@ -30,6 +32,8 @@ class Status(StrEnum):
 
 
 class Sort(StrEnum):
+    """The values of `sort` in addresses."""
+
     NEXT = ""  # what ends next, in groups
     LABEL = "label"
     LABEL_DOWN = "-label"

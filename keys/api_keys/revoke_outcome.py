@@ -10,6 +10,8 @@ from keys.upstream import TokenRejected, UpstreamError
 
 
 class Outcome(StrEnum):
+    """The judgement about one revocation."""
+
     REVOKED = "revoked"
     GONE = "gone"  # Estuary did not list it any more
     STILL_LISTED = "still-listed"

@@ -165,6 +165,7 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
 
 
 def is_rotation(record: KeyCreation) -> bool:
+    """Whether this creation is the new key of a rotation."""
     return _of_creation.first(record.pk) is not None
 
 

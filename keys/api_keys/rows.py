@@ -48,6 +48,8 @@ def permission_text(permission: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
+    """A key with the facts that this console recorded, for one row of a page."""
+
     key: ApiKey
     status: Status
     label: str

@@ -58,6 +58,8 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class SortLink:
+    """The head of a column that sorts, as a link."""
+
     url: str
     direction: str  # as aria-sort says it
 
@@ -74,6 +76,8 @@ class RowGroup:
 
 @dataclass(frozen=True, slots=True)
 class KeyTable:
+    """One page of the key list with everything around the rows."""
+
     page: Page[KeyRow]
     groups: list[RowGroup]
     chips: list[Chip]

@@ -35,6 +35,7 @@ class AuditQuery:
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> AuditQuery:
+        """Read the parameters of an address; wrong values become `mistakes`."""
         filters = {name: params.get(name, "").strip()[:MAX_FILTER_LENGTH] for name in FILTERS}
         filters = {name: text.replace("\0", "") for name, text in filters.items() if text}
         for name in filters.keys() & {"actor", "member"}:

@@ -73,6 +73,7 @@ def of_exports(member: User) -> list[AuditRow]:
 
 
 def as_rows(entries: Iterable[AuditEntry]) -> list[AuditRow]:
+    """Turn entries into rows for a page, in the given order."""
     return [
         AuditRow(
             at=entry.moment,

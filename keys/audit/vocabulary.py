@@ -14,6 +14,8 @@ from estuary_admin.sso.events import Event
 
 
 class Severity(StrEnum):
+    """How much attention an action deserves."""
+
     INFO = "info"
     NOTICE = "notice"  # worth a look in a review: a change of keys, roles or sign-in methods
     WARNING = "warning"  # a refusal or a failure
@@ -299,6 +301,7 @@ def outcome_words(code: str) -> str:
 
 
 def known_action(code: str) -> Action | None:
+    """The action with this code; None when this version does not know it."""
     return KNOWN_ACTIONS.get(code)
 
 

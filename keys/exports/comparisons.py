@@ -30,6 +30,7 @@ def find_pair(member: User, old: UUID, new: UUID) -> tuple[PreparedExport, Prepa
 
 
 def find(old: PreparedExport, new: PreparedExport) -> ExportComparison | None:
+    """The comparison of these two exports, or None when nobody has asked for it."""
     return ExportComparison.objects.filter(old=old, new=new).first()
 
 

@@ -53,10 +53,12 @@ def release(lease: ExportLease) -> None:
 
 
 def release_number(number: int) -> None:
+    """Give back the lease with this primary key; does nothing when it is gone."""
     ExportLease.objects.filter(pk=number).delete()
 
 
 def is_taken(token_hash: str) -> bool:
+    """Whether an export of the account of this token is running on any machine."""
     return ExportLease.objects.filter(token_hash=token_hash, until__gt=timezone.now()).exists()
 
 

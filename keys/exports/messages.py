@@ -14,10 +14,12 @@ from keys.notices.digest import Content, content_of
 
 
 def ready_message(row: PreparedExport) -> Content:
+    """The message to a member whose export can be downloaded."""
     return _content(row, "export.ready", "Your export is ready")
 
 
 def failed_message(row: PreparedExport) -> Content:
+    """The message to a member whose export could not be prepared."""
     return _content(row, "export.failed", "Your export could not be prepared")
 
 

@@ -44,6 +44,7 @@ def of_member(member: User) -> QuerySet[PreparedExport]:
 
 
 def find(member: User, number: UUID) -> PreparedExport | None:
+    """The member's own export with this number, or None."""
     return of_member(member).filter(number=number).first()
 
 

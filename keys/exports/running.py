@@ -52,6 +52,7 @@ class RunningExport:
         return given_at is not None and time.monotonic() - given_at > settings.EXPORT_IDLE
 
     def interrupt(self, reason: str) -> None:
+        """Tell the export to end for this reason; only the first call counts."""
         if not self.reason:
             self.reason = reason
             self.interrupted(reason)
@@ -66,6 +67,7 @@ class Watch:
         self._thread: threading.Thread | None = None
 
     def add(self, export: RunningExport) -> None:
+        """Watch an export, and start the thread if it is the first."""
         with self._changed:
             self._running[export.lease.pk] = export
             if self._thread is None:
@@ -73,6 +75,7 @@ class Watch:
                 self._thread.start()
 
     def remove(self, export: RunningExport) -> None:
+        """Stop watching an export that has ended."""
         with self._changed:
             self._running.pop(export.lease.pk, None)
             self._changed.notify()

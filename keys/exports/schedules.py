@@ -26,6 +26,7 @@ LONGEST_MONTH = timedelta(days=31)
 
 
 def schedule_of(member: User) -> ExportSchedule | None:
+    """The member's schedule; None when no export is scheduled."""
     return ExportSchedule.objects.filter(member=member).first()
 
 

@@ -35,14 +35,17 @@ class StillRunning(Exception):
 
 
 def newest() -> QuerySet[TeamExport]:
+    """All team exports, newest first."""
     return TeamExport.objects.order_by("-created_at")
 
 
 def find(number: UUID) -> TeamExport | None:
+    """The team export with this number, or None."""
     return TeamExport.objects.filter(number=number).first()
 
 
 def running() -> TeamExport | None:
+    """The team export that is running now, or None; there is one at most."""
     return TeamExport.objects.filter(state=State.RUNNING).first()
 
 

@@ -34,6 +34,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
+    """The workers that run, and the rows of work that wait for one."""
+
     count: int  # of workers that run now
     last_seen: datetime | None  # None: no worker within a day, or never
     is_asleep: bool  # no worker was seen for five minutes

@@ -46,6 +46,7 @@ def register() -> Worker:
 
 
 def current() -> Worker:
+    """The worker of this process; raises NoWorker."""
     if _current is None:
         raise NoWorker
     return _current

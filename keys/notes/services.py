@@ -66,6 +66,7 @@ def facts_of(note: KeyNote) -> list[tuple[str, str]]:
 
 
 def note_of(token_hash: str) -> KeyNote | None:
+    """The note about a key, or None."""
     return KeyNote.objects.filter(token_hash=token_hash).first()
 
 

@@ -11,6 +11,7 @@ from keys.notices.digest import Content, content_of
 
 
 def key_revoked(member: User, admin: str, name: str, reason: str, outcome: Outcome) -> Content:
+    """The message about a key that an admin revoked, or tried to, with the reason."""
     if outcome is Outcome.REVOKED:
         subject, act = f"{name} was revoked by an admin", f"revoked {name} for you"
         result = "Programs that used it need another key."
@@ -26,6 +27,7 @@ def key_revoked(member: User, admin: str, name: str, reason: str, outcome: Outco
 
 
 def asked_to_connect(member: User, admin: str) -> Content:
+    """The reminder to connect an Estuary account."""
     sentence = (
         f"The admin {admin} asks you to connect your Estuary account to this console: create a key "
         "with full access at Estuary, then connect it here."
@@ -35,6 +37,7 @@ def asked_to_connect(member: User, admin: str) -> Content:
 
 
 def link_made(member: User, admin: str) -> Content:
+    """The message about a link to set a password; the link itself is not in it."""
     sentence = (
         f"The admin {admin} made a link by which you can set a new password for this console. The "
         "admin gives it to you. If you did not ask for one, tell another admin."

@@ -17,6 +17,7 @@ def verified(admin: User, verdict: Verdict) -> Content:
 
 
 def broken(admin: User, verdict: Verdict) -> Content:
+    """The message to an admin about a chain that does not hold."""
     first = verdict.breaks[0].sentence
     sentence = (
         f"The audit's chain does not hold: {first} Run manage.py verify_audit to see all that it "

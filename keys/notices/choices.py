@@ -71,6 +71,7 @@ def create_feed(actor: Actor) -> None:
 
 
 def end_feed(actor: Actor) -> None:
+    """End the member's calendar feed; does nothing and records nothing without one."""
     with transaction.atomic():
         row = Reminders.objects.filter(member=actor.known_member).exclude(feed_hash=None)
         if row.update(feed_hash=None, feed_secret=""):
@@ -86,6 +87,7 @@ def feed_secret_of(row: Reminders) -> str:
 
 
 def webhook_secret_of(row: Reminders) -> str:
+    """The secret that signs webhooks; "" without one, or when it cannot be unsealed."""
     try:
         return (
             secrets.webhook_secret(row.member_id, row.webhook_secret) if row.webhook_secret else ""

@@ -89,6 +89,7 @@ def _fact(key: ApiKey) -> dict[str, object]:
 def content_of(
     kind: str, subject: str, template: str, context: dict[str, object], data: dict[str, object]
 ) -> Content:
+    """Render a message as text and HTML, with every token redacted."""
     # A label may hold anything, a token too.
     text = redact(render_to_string(f"notices/_{template}.txt", context))
     html = redact(render_to_string(f"notices/_{template}.html", context))

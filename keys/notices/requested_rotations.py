@@ -14,6 +14,7 @@ from keys.templatetags.formats import exact_moment
 
 
 def asked(row: RotationRequest, name: str) -> Content:
+    """The request to rotate a key by a deadline; the notice leads to the form."""
     then = " If it is not rotated by then, this console revokes it." if row.revokes else ""
     sentence = (
         f"The admin {row.asked_by_name} asks you to rotate {name} by {_deadline(row)}.{then} "
@@ -25,6 +26,7 @@ def asked(row: RotationRequest, name: str) -> Content:
 
 
 def withdrawn(row: RotationRequest, name: str, admin: User) -> Content:
+    """The message that a rotation is no longer asked for."""
     sentence = (
         f"The admin {admin.get_username()} no longer asks you to rotate {name}. You need to do "
         "nothing."
@@ -34,6 +36,7 @@ def withdrawn(row: RotationRequest, name: str, admin: User) -> Content:
 
 
 def overdue(row: RotationRequest, name: str) -> Content:
+    """The message that the deadline has passed and the key is not rotated."""
     sentence = (
         f"The admin {row.asked_by_name} asked you to rotate {name} by {_deadline(row)}. It is not "
         f"rotated yet. Reason: {row.reason}"
@@ -44,6 +47,7 @@ def overdue(row: RotationRequest, name: str) -> Content:
 
 
 def ended(row: RotationRequest, name: str) -> Content:
+    """The message that the worker revoked the key after the deadline."""
     sentence = (
         f"The admin {row.asked_by_name} asked you to rotate {name} by {_deadline(row)}, or it "
         "would be revoked. Estuary no longer lists it: programs that used it need another key. It "

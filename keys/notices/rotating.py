@@ -12,6 +12,7 @@ from keys.upstream import ApiKey, fingerprint_of
 
 
 def ended(row: Rotation) -> Content:
+    """The message that the old key has ended after its overlap."""
     name = _name(row)
     return _content(
         row,
@@ -24,6 +25,7 @@ def ended(row: Rotation) -> Content:
 
 
 def waits(row: Rotation) -> Content:
+    """The message that the old key could not be ended, with what is missing."""
     name = _name(row)
     return _content(
         row,
@@ -35,6 +37,7 @@ def waits(row: Rotation) -> Content:
 
 
 def kept(row: Rotation) -> Content:
+    """The message that the old key is kept, with the reason."""
     name = _name(row)
     return _content(
         row, "rotation.kept", f"{name} was not ended", f"{name} is kept. {row.kept_sentence}"

@@ -40,6 +40,7 @@ def feed_secret(member_id: int, sealed: str) -> str:
 
 
 def feed_hash(secret: str) -> str:
+    """The hash by which the feed with this secret is found."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -38,14 +38,17 @@ class Policy:
     max_keys: int | None = None
 
     def allows_no_end(self, *, is_admin: bool) -> bool:
+        """Whether a key of this member may have no expiry."""
         return self.no_end is NoEnd.ALLOW or (is_admin and self.no_end is NoEnd.ADMINS)
 
     def allows_lifetime(self, lifetime: timedelta | None, *, is_admin: bool) -> bool:
+        """Whether a key may live this long; None means without expiry."""
         if lifetime is None or lifetime > PERMANENT_FROM:  # pages call both “No expiry”
             return self.allows_no_end(is_admin=is_admin)
         return self.longest_lifetime is None or lifetime <= self.longest_lifetime
 
     def allows_label(self, label: str) -> bool:
+        """Whether the label matches the pattern; without one, every label does."""
         if self.label_pattern is None:
             return True
         return len(label) <= MAX_LABEL_LENGTH and self.label_pattern.fullmatch(label)
@@ -112,6 +115,7 @@ def rules_in_words(policy: Policy, *, is_admin: bool) -> list[str]:
 
 
 def lifetime_sentence(policy: Policy, *, is_admin: bool) -> str:
+    """The rule for lifetimes; "" when any is allowed."""
     can_be_endless = policy.allows_no_end(is_admin=is_admin)
     if policy.longest_lifetime is None:
         return "" if can_be_endless else "Every key must expire."
@@ -120,6 +124,7 @@ def lifetime_sentence(policy: Policy, *, is_admin: bool) -> str:
 
 
 def permission_sentence(policy: Policy) -> str:
+    """The rule for permissions; "" when both are allowed."""
     if set(policy.permissions) >= set(Permission):
         return ""
     [only] = policy.permissions
@@ -127,10 +132,12 @@ def permission_sentence(policy: Policy) -> str:
 
 
 def label_sentence(policy: Policy) -> str:
+    """The rule for labels; "" without a pattern."""
     return f"A label must look like “{policy.label_example}”." if policy.label_pattern else ""
 
 
 def count_sentence(policy: Policy, key_count: int) -> str:
+    """Why the account may have no further key."""
     return (
         f"The account has {_keys(key_count)}, and may have {policy.max_keys}. "
         "Revoke one that is no longer needed."

@@ -98,6 +98,7 @@ def of_member(member: User, span: int) -> History:
 
 
 def of_team(span: int) -> History:
+    """The sums of the team for the last `span` days."""
     rows = TeamSample.objects.filter(day__gt=_start(span)).order_by("day")
     found = rows.values_list("day", "total_size", "pin_count", "missing_accounts")
     return History(span, [Point(*facts) for facts in found])
@@ -119,6 +120,7 @@ def chart_of(values: Sequence[tuple[date, int]]) -> Chart:
 
 
 def csv_lines(points: Iterable[Point]) -> Iterator[str]:
+    """The samples as CSV (RFC 4180): day, stored bytes, number of pins."""
     writer = csv.writer(Line(), lineterminator="\r\n")
     yield writer.writerow(("day", "bytes", "pins"))
     for point in points:
@@ -126,6 +128,7 @@ def csv_lines(points: Iterable[Point]) -> Iterator[str]:
 
 
 def today() -> date:
+    """The current day in TIME_ZONE, to which samples belong."""
     return timezone.localdate(timezone=timezone.get_default_timezone())
 
 

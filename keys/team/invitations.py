@@ -31,6 +31,8 @@ class NameTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
+    """The account to make for an invited member."""
+
     username: str
     email: str
     is_admin: bool

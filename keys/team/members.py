@@ -166,6 +166,7 @@ def accounts_read_and_unread() -> tuple[int, int]:
 
 
 def admins() -> QuerySet[User, int]:
+    """The primary keys of all admins, active or not."""
     return User.objects.filter(groups__name=ADMINS).values_list("pk", flat=True)
 
 
@@ -245,10 +246,12 @@ def address_of(member: User) -> str:
 
 
 def address_for(pk: int, name: str) -> str:
+    """The text for a member in an address; see `address_of`."""
     return f"{NUMBER_PREFIX}{pk}" if name in RESERVED or "/" in name else name
 
 
 def member_at(text: str) -> User | None:
+    """The member whom a text in an address names, or None."""
     if text.startswith(NUMBER_PREFIX):
         return User.objects.filter(pk=number(text.removeprefix(NUMBER_PREFIX)) or 0).first()
     if "\0" in text:  # PostgreSQL refuses the query

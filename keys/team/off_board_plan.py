@@ -64,6 +64,7 @@ class DryRun:
 
 
 def plan_of(member: User) -> Plan:
+    """Collect what an off-boarding would end, from the database alone."""
     stored = StoredToken.objects.filter(member=member).first()
     seen = SeenKey.objects.filter(account__member=member, is_session=False)
     keys = list(seen.filter(expiry__gt=timezone.now()).order_by("expiry", "pk"))
@@ -110,6 +111,7 @@ def dry_run(actor: Actor, member: User, keep: list[str]) -> DryRun:
 
 
 def latest_of(member: User) -> OffBoarding | None:
+    """The member's newest off-boarding, open or ended; None without one."""
     return OffBoarding.objects.filter(member=member).order_by("-pk").first()
 
 

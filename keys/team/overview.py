@@ -50,6 +50,7 @@ class Card:
 
 
 def cards() -> list[Card]:
+    """All cards of the overview, in the order of the page."""
     return [*_key_cards(), *_member_cards(), *_work_cards(), _chain_card()]
 
 

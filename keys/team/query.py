@@ -144,10 +144,12 @@ def _status(status: str, now: datetime) -> Q:
 
 
 def over_policy(now: datetime) -> Q:
+    """The condition for keys that break the policy at the moment `now`."""
     return Q(breaks_policy=True) | Q(too_long_until__gt=now)
 
 
 def has_purpose() -> Exists:
+    """The condition for keys whose note names a purpose."""
     return Exists(KeyNote.objects.filter(token_hash=OuterRef("token_hash")).exclude(purpose=""))
 
 
@@ -235,4 +237,5 @@ def clean(text: str) -> str:
 
 
 def number(text: str) -> int | None:
+    """A primary key from an address; None for any other text."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

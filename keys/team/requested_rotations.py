@@ -70,6 +70,7 @@ def reason_against(seen: SeenKey) -> str:
 
 
 def requested_rotation_of(member: User, token_hash: str) -> RotationRequest | None:
+    """The open request to this member for this key, or None."""
     return RotationRequest.objects.filter(
         member=member, token_hash=token_hash, state=State.OPEN
     ).first()

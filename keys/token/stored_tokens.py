@@ -194,6 +194,8 @@ def disconnect_token(actor: Actor, stored: StoredToken) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ConnectedMember:
+    """A member with a stored token, for a list of choices."""
+
     id: int
     username: str
     connected_at: datetime

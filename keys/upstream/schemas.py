@@ -57,6 +57,8 @@ class NewKey(msgspec.Struct, rename="camel"):
 
 
 class Figures(msgspec.Struct, rename="camel"):
+    """The answer of `/user/stats`; `total_size` is in bytes."""
+
     total_size: _Count
     num_pins: _Count
 
