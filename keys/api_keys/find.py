@@ -27,6 +27,7 @@ from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import AuditEntry, KeyCreation, KeyNote, SeenKey, StoredToken
 from keys.team.members import address_for
 from keys.token.stored_tokens import client_of_pasted
+from keys.token_hashes import begins_with
 from keys.upstream import (
     NotPermitted,
     TokenExpired,
@@ -161,13 +162,12 @@ def _hashes_like(
     """The hashes that begin like this, in the lists and records of everybody."""
     found = {key.token_hash for key in listed.keys} if listed else set()
     for model in (StoredToken, KeyCreation, KeyNote, SeenKey, AuditEntry):
-        rows = model._default_manager.filter(token_hash__startswith=beginning)
+        rows = model._default_manager.filter(begins_with(beginning))
         found.update(
             rows.order_by().values_list("token_hash", flat=True).distinct()[:MAX_KEYS_PER_TEXT]
         )
     for _, kept in key_lists.kept_lists_with(beginning, stored):
         found.update(key.token_hash for key in kept.keys)
-    # SQLite compares without regard to case.
     return sorted(one for one in found if one.startswith(beginning))[:MAX_KEYS_PER_TEXT]
 
 

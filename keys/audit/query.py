@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from keys.audit.vocabulary import Outcome
 from keys.models import AuditEntry
 from keys.pasted_tokens import token_in
+from keys.token_hashes import begins_with
 
 FILTERS = ("actor", "member", "action", "outcome", "key", "from", "to")
 MAX_FILTER_LENGTH = 150  # characters, as long as a user name
@@ -86,7 +87,7 @@ class AuditQuery:
             elif name == "member":
                 wanted &= Q(on_behalf_of_name__iexact=text) | Q(actor_name__iexact=text)
             elif name == "key":
-                wanted &= Q(token_hash__startswith=text)
+                wanted &= begins_with(text)
             elif name in {"action", "outcome"}:
                 wanted &= Q(**{name: text})
         if self.since:

@@ -17,6 +17,7 @@ from keys.api_keys.query import Status
 from keys.models import KeyNote, RotationRequest, SeenKey
 from keys.pasted_tokens import token_in
 from keys.policy.rules import Finding
+from keys.token_hashes import begins_with
 from keys.upstream import PERMANENT_FROM
 
 MAX_FILTER_LENGTH = 200
@@ -182,9 +183,7 @@ def with_findings(rows: QuerySet[SeenKey], finding: str, now: datetime) -> Query
 def _matches(text: str) -> Q:
     wanted = comparable(text)
     noted = KeyNote.objects.filter(search_text__contains=wanted).values("token_hash")
-    return (
-        Q(search_text__contains=wanted) | Q(token_hash__startswith=text) | Q(token_hash__in=noted)
-    )
+    return Q(search_text__contains=wanted) | begins_with(text) | Q(token_hash__in=noted)
 
 
 MEMBER_CHOICES: dict[str, dict[str, str]] = {

@@ -95,6 +95,8 @@ def test_a_job_is_named(alice: User) -> None:
         ("action=key:revoked", 2),
         ("outcome=failed", 1),
         ("key=abcdefgh", 1),
+        ("key=ABCDEFGH", 0),
+        ("key=abcd_fgh", 0),
         (f"key={HASH}", 1),
         ("from=2026-03-02", 2),
         ("to=2026-03-01", 2),

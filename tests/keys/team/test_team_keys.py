@@ -93,6 +93,7 @@ def labels(client: Client, query: str = "") -> list[str]:
         ("?q=BACK", ["backup"]),
         ("?q=wiki", ["backup"]),
         ("?q=plain000", ["plain"]),
+        ("?q=PLAIN000", []),
         ("?q=100%25", []),
         ("?q=%00x", []),
     ],
