@@ -37,7 +37,7 @@ Outcome = BulkItem.Outcome
 MAX_KEYS_PER_CHANGE = 10_000
 MAX_RESULTS_SHOWN = 1000
 MAX_NAMES_SHOWN = 50  # while the change is a preview, or running
-ABSENT = "Estuary does not list this key to you: it was revoked, or it is not yours."
+ABSENT_SENTENCE = "Estuary does not list this key to you: it was revoked, or it is not yours."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _absent(change: BulkChange, hashes: Iterable[str], first: int) -> Iterator[B
             position=position,
             token_hash=token_hash,
             outcome=Outcome.LEFT,
-            sentence=ABSENT,
+            sentence=ABSENT_SENTENCE,
         )
 
 

@@ -34,7 +34,7 @@ from keys.http import AppRequest
 from keys.models import PreparedExport
 
 State = PreparedExport.State
-PROVED = "proved_exports"  # in the session
+PROVED_EXPORTS = "proved_exports"  # session key
 RETRY_SECONDS = 30
 NO_CONTENT = "sandbox; default-src 'none'"  # a file must not act as a page of ours
 
@@ -44,7 +44,7 @@ def is_not_a_continuation(request: HttpRequest) -> bool:
     number = str(request.resolver_match.kwargs["number"]) if request.resolver_match else ""
     is_range = is_one_range(request.headers.get("Range", ""))
     goes_on = is_range and request.GET.get("form", "json") == "json"
-    return not goes_on or number not in request.session.get(PROVED, [])
+    return not goes_on or number not in request.session.get(PROVED_EXPORTS, [])
 
 
 @require_safe
@@ -152,9 +152,9 @@ def streamed(request: AppRequest, delivery: Delivery) -> StreamingHttpResponse:
 
 
 def remember_proof(request: AppRequest, number: UUID) -> None:
-    proved = request.session.get(PROVED, [])
+    proved = request.session.get(PROVED_EXPORTS, [])
     if str(number) not in proved:
-        request.session[PROVED] = [*proved[-9:], str(number)]
+        request.session[PROVED_EXPORTS] = [*proved[-9:], str(number)]
 
 
 def storage_away(request: AppRequest, page: str) -> HttpResponseBase:

@@ -23,7 +23,7 @@ from keys.jobs.tasks import prepare_exports
 from keys.models import ExportComparison, PreparedExport, StoredToken
 
 State = PreparedExport.State
-SHOWN = 20  # on the exports page
+EXPORTS_SHOWN = 20  # on the exports page
 
 
 class StillRunning(Exception):

@@ -32,7 +32,7 @@ class ExportRow:
 
 def rows_of(member: User) -> list[PreparedExport]:
     """The member's prepared exports, newest first."""
-    return list(prepared.of_member(member)[: prepared.SHOWN])
+    return list(prepared.of_member(member)[: prepared.EXPORTS_SHOWN])
 
 
 def row_of(export: PreparedExport) -> ExportRow:

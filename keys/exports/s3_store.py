@@ -24,7 +24,7 @@ READ_SECONDS = 20
 MAX_ATTEMPTS = 2
 #: One is busy for each download that is running.
 MAX_IDLE_CONNECTIONS = 32
-FULL = {"QuotaExceeded", "StorageFull", "InsufficientStorage", "XMinioStorageFull"}
+STORAGE_FULL_CODES = {"QuotaExceeded", "StorageFull", "InsufficientStorage", "XMinioStorageFull"}
 MISSING = {"404", "NoSuchKey", "NotFound"}
 INSUFFICIENT_STORAGE = 507
 
@@ -185,7 +185,7 @@ def store_errors() -> Iterator[None]:
         number = errno.EIO
         if code in MISSING:
             number = errno.ENOENT
-        elif code in FULL or status == INSUFFICIENT_STORAGE:
+        elif code in STORAGE_FULL_CODES or status == INSUFFICIENT_STORAGE:
             number = errno.ENOSPC
         raise OSError(number, f"the store answered {code}") from None
     except BotoCoreError as error:

@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 from estuary_admin.secrets.sealing import seal_for, unseal_for
 
 PIECE_BYTES = 1024 * 1024
-LEVEL = 1  # of zstd: faster than any disk, and JSON shrinks to a tenth or less
+ZSTD_LEVEL = 1  # faster than any disk, and JSON shrinks to a tenth or less
 KEY_BYTES = 32
 _INDEX_LENGTH = struct.Struct(">Q")
 _PIECE, _LAST_PIECE, _INDEX = b"piece", b"last piece", b"index"
@@ -97,7 +97,7 @@ class SealedWriter:
         self._sink = sink
         self._box = _Box(key)
         # What is sealed is authenticated already.
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=key is None)
+        self._compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=key is None)
         # One for all pieces: new memory of this size costs more than what is done with it.
         self._piece = memoryview(bytearray(PIECE_BYTES))
         self._filled = 0

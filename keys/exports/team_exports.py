@@ -23,7 +23,7 @@ from keys.jobs.tasks import prepare_exports
 from keys.models import PreparedExport, StoredToken, TeamExport, TeamExportPart
 
 State, PartState = TeamExport.State, TeamExportPart.State
-SHOWN = 10  # on the exports page
+EXPORTS_SHOWN = 10  # on the exports page
 
 
 class NobodyConnected(Exception):

@@ -139,7 +139,7 @@ def _exports_page(
         "schedule": schedule,
         "comparable": [row for row in prepared if row.has_file],
         "is_admin": is_admin(request.user),
-        "team_exports": team_exports.newest()[: team_exports.SHOWN],  # asked when it is shown
+        "team_exports": team_exports.newest()[: team_exports.EXPORTS_SHOWN],  # read when shown
         "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

@@ -22,7 +22,7 @@ from keys.http import AppRequest, render_page
 from keys.notices import choices, outbox
 from keys.notices.forms import RemindersForm
 
-SHOWN = 50  # messages that failed, on an admin's page
+MESSAGES_SHOWN = 50
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -88,7 +88,7 @@ def _page(request: AppRequest, form: RemindersForm) -> HttpResponse:
         "webhook_secret": choices.webhook_secret_of(row),
         "has_feed": row.feed_hash is not None,
         "feed_url": absolute_address(reverse("keys:feed", args=[secret])) if secret else "",
-        "notices": outbox.notices_of(request.user)[:SHOWN],
-        "undelivered": outbox.undelivered()[:SHOWN] if is_admin(request.user) else None,
+        "notices": outbox.notices_of(request.user)[:MESSAGES_SHOWN],
+        "undelivered": outbox.undelivered()[:MESSAGES_SHOWN] if is_admin(request.user) else None,
     }
     return render_page(request, "keys/reminders.html", context)

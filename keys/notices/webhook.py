@@ -32,7 +32,7 @@ TIMEOUT_SECONDS = 10.0  # for one delivery, however slowly the bytes arrive
 MAX_REPLY_BYTES = 16 * 1024  # read and dropped
 #: Errors for answers that are not HTTP.
 TROUBLE = (urllib3.exceptions.HTTPError, HTTPException, OSError)
-GONE = 410
+HTTP_GONE = 410
 OK_CODES = range(200, 300)
 
 #: IPv6 networks whose addresses hold an IPv4 address, which may be a private one.
@@ -104,7 +104,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> None:
     except TROUBLE as error:
         raise DeliveryFailed(f"The address did not answer: {type(error).__name__}.") from None
     if reply.status not in OK_CODES:
-        is_final = reply.status == GONE
+        is_final = reply.status == HTTP_GONE
         raise DeliveryFailed(f"The address answered {reply.status}.", is_final=is_final)
 
 

@@ -33,7 +33,7 @@ from keys.team.members import accounts_read_and_unread, admins, to_off_board, to
 from keys.team.query import TeamKeysQuery
 from keys.templatetags.formats import exact_moment
 
-RECENT = timedelta(days=7)
+FAILURES_COUNTED_FOR = timedelta(days=7)
 LATEST_EVENTS = 8
 CHAIN_IS_OLD = timedelta(days=2)
 
@@ -123,7 +123,7 @@ def _work_cards() -> list[Card]:
 
 def _failures(words: str, action: Action) -> Card:
     """The recent entries of an action; the audit has the same ones below the card's link."""
-    since = (timezone.localtime() - RECENT).replace(second=0, microsecond=0)
+    since = (timezone.localtime() - FAILURES_COUNTED_FOR).replace(second=0, microsecond=0)
     count = AuditEntry.objects.filter(action=action, at__gte=since).count()
     query = urlencode({"action": action, "from": f"{since:%Y-%m-%dT%H:%M}"})
     return _card(words, count, f"{reverse('keys:audit')}?{query}", "warning", "within 7 days")

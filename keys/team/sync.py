@@ -35,11 +35,11 @@ from keys.upstream import ApiKey, UpstreamError
 JOB = "sync"
 JITTER = 0.1  # of the interval, so that accounts do not come due together again
 #: When a change of ours is under way: it explains what the list shows in a moment.
-LOOK_AGAIN = timedelta(seconds=20)
+LOOK_AGAIN_AFTER = timedelta(seconds=20)
 THREADS = 6
-FEW = 20  # accounts that one thread looks at alone
+MAX_ACCOUNTS_FOR_ONE_THREAD = 20
 #: Of one worker: pages on the same machine must not get slower by its first look at a large team.
-MOST_ACCOUNTS_PER_SECOND = 22
+MAX_ACCOUNTS_PER_SECOND = 22
 UNREADABLE = "The stored token cannot be opened with this server's sealing keys."
 
 
@@ -52,7 +52,8 @@ def sync_due() -> int:
     wake_reconnected()
     rows = SyncedAccount.objects.select_related("member")
     claims.bring_forward(rows, 2 * timedelta(minutes=settings.SYNC_MINUTES))
-    if claims.free_rows(rows)[: FEW + 1].count() <= FEW:
+    free_count = claims.free_rows(rows)[: MAX_ACCOUNTS_FOR_ONE_THREAD + 1].count()
+    if free_count <= MAX_ACCOUNTS_FOR_ONE_THREAD:
         return claims.work_off(rows, _sync)
     with ThreadPoolExecutor(THREADS, "sync") as pool:
         threads = [pool.submit(_work_off_in_thread, rows) for _ in range(THREADS)]
@@ -69,7 +70,7 @@ def _work_off_in_thread(rows: QuerySet[SyncedAccount]) -> int:
 def _sync_at_most_so_often(account: SyncedAccount) -> None:
     began = monotonic()
     _sync(account)
-    workers.stop_requested.wait(max(0, THREADS / MOST_ACCOUNTS_PER_SECOND + began - monotonic()))
+    workers.stop_requested.wait(max(0, THREADS / MAX_ACCOUNTS_PER_SECOND + began - monotonic()))
 
 
 def add_missing() -> None:
@@ -166,7 +167,7 @@ def _keep(
         return
     found = drift.between(account, stored, listed)
     if found.must_wait or not _is_current(stored, listed):
-        claims.conclude(account, again_at=timezone.now() + LOOK_AGAIN)
+        claims.conclude(account, again_at=timezone.now() + LOOK_AGAIN_AFTER)
         return
     with transaction.atomic():
         if found.is_other_account:

@@ -25,7 +25,7 @@ logger = logging.getLogger("estuary_admin.keys")
 LABEL = "Estuary Admin"
 PURPOSE = "This console works with it"
 LIFETIME = timedelta(days=90)
-LOOK_AGAIN = timedelta(hours=1)
+LOOK_AGAIN_AFTER = timedelta(hours=1)
 
 
 class NotSettled(Exception):
@@ -79,7 +79,7 @@ def _renew(row: ConsoleKey) -> None:
         claims.conclude(row)  # the member has connected another one
         return
     if not row.member.is_active:  # perhaps being off-boarded, which a new key would survive
-        claims.conclude(row, again_at=timezone.now() + LOOK_AGAIN)
+        claims.conclude(row, again_at=timezone.now() + LOOK_AGAIN_AFTER)
         return
     actor = Actor.for_job("renew", row.member)
     # The hash of the key in the nonce: two workers cannot make two keys for one try.
@@ -94,7 +94,7 @@ def _renew(row: ConsoleKey) -> None:
             logger.warning("console_key_not_renewed", extra={"reason": error.sentence})
     fresh = ConsoleKey.objects.get(pk=row.pk)
     is_renewed = fresh.token_hash != row.token_hash
-    claims.conclude(row, again_at=fresh.due_at if is_renewed else timezone.now() + LOOK_AGAIN)
+    claims.conclude(row, again_at=fresh.due_at if is_renewed else timezone.now() + LOOK_AGAIN_AFTER)
 
 
 def _nonce(row: ConsoleKey, number: str) -> str:

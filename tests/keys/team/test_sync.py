@@ -272,8 +272,8 @@ def test_a_replaced_token_of_the_same_account_is_no_drift(
 def test_a_look_at_many_accounts_runs_in_several_threads(
     transactional_db: None, worker: Worker, node: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "FEW", 2)
-    monkeypatch.setattr(sync, "MOST_ACCOUNTS_PER_SECOND", 1000)
+    monkeypatch.setattr(sync, "MAX_ACCOUNTS_FOR_ONE_THREAD", 2)
+    monkeypatch.setattr(sync, "MAX_ACCOUNTS_PER_SECOND", 1000)
     accounts = [node.add_user(f"m{number}") for number in range(12)]
     for account in accounts:
         member = User.objects.create_user(account.name, password="correct horse")
