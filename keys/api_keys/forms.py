@@ -41,8 +41,9 @@ LIFETIMES = [
 ]
 #: Choices that another field completes, with the name of that field.
 COMPLETED_BY = {"custom": "custom_lifetime", "date": "ends_on"}
-#: A key that ends on a day works until the last minute of it.
-END_OF_DAY = time(23, 59)
+#: A key that ends on a day works until the last minute of it: the second one where clocks are set
+#: back at midnight.
+END_OF_DAY = time(23, 59, fold=1)
 
 #: When the old key ends, counted from the rotation.
 OVERLAPS = [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 from estuary_admin.web.addresses import absolute_address
 from keys.api_keys.rows import name_of
@@ -19,6 +19,14 @@ WHAT_TO_DO = (
     "Rotate this key, and put the new token where the old one is used. "
     "A key that is no longer needed can simply end."
 )
+
+
+class PlainText(vText):
+    """A text whose backslashes stay: icalendar would turn one before an N into a line break."""
+
+    def to_ical(self) -> bytes:
+        escaped = self.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+        return escaped.replace("\n", "\\n").encode()
 
 
 def calendar_of(keys: Iterable[ApiKey], as_of: datetime, node_now: datetime) -> bytes:
@@ -42,7 +50,7 @@ def _event(key: ApiKey, as_of: datetime) -> Event:
     event.add("uid", f"{key.token_hash}@{settings.PUBLIC_URL.hostname}")
     event.add("dtstamp", as_of.astimezone(UTC).replace(microsecond=0))
     event.add("dtstart", key.expiry.astimezone(UTC).replace(microsecond=0))
-    event.add("summary", redact(f"{name_of(key, key.token_hash)} ends"))
+    event.add("summary", PlainText(redact(f"{name_of(key, key.token_hash)} ends")))
     event.add("description", f"{WHAT_TO_DO}\n{url}")
     event.add("url", url)
     event.add("transp", "TRANSPARENT")

@@ -74,6 +74,8 @@ def _fixed_now(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Europe/Berlin", "2027-01-31", datetime(2027, 1, 31, 22, 59, tzinfo=UTC)),
         # Summer time begins in between.
         ("Europe/Berlin", "2027-07-01", datetime(2027, 7, 1, 21, 59, tzinfo=UTC)),
+        # Clocks are set back at midnight: this minute comes twice.
+        ("Asia/Beirut", "2027-10-30", datetime(2027, 10, 30, 21, 59, tzinfo=UTC)),
         ("Pacific/Kiritimati", "2026-11-29", datetime(2026, 11, 29, 9, 59, tzinfo=UTC)),
     ],
 )

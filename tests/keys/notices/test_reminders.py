@@ -346,6 +346,18 @@ def test_no_label_breaks_the_feed(
     assert body.count(b"\r\nEND:VEVENT\r\n") == 2
 
 
+def test_backslashes_of_a_label_stay_in_the_feed(
+    browser: Client, node: Sandbox, account: Account
+) -> None:
+    node.add_key(account, label=r"acme\Nightly; a,b\n", lifetime=timedelta(days=9))
+    browser.post(URL, {"create_feed": "1"})
+    [url] = re.findall(r"http://localhost:8000(/feeds/[^<]+)", browser.get(URL).content.decode())
+
+    body = Client().get(url).content.replace(b"\r\n ", b"").decode()
+
+    assert r"SUMMARY:“acme\\Nightly\; a\,b\\n” ends" in body
+
+
 def test_a_token_among_the_thresholds_is_not_sent_back(browser: Client, token: str) -> None:
     for days in ([token], [token, "7"]):
         response = browser.post(URL, {"days": days})
