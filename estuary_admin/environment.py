@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import idna
 from django.core.exceptions import ImproperlyConfigured
-from redis.connection import parse_url as parse_redis_url
+from redis import ConnectionPool, RedisError
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -31,6 +31,8 @@ DATABASE_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:(?P<port>\d
 #: Django would take these from DATABASE_URL, and fail at the first page.
 DATABASE_POOL_OPTIONS = {"pool", "assume_role", "isolation_level", "server_side_binding"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
+#: Python refuses to convert much longer numbers, with a traceback.
+MAX_COUNT_DIGITS = 20
 
 #: Kinds of mail servers, with their usual ports.
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
@@ -95,7 +97,8 @@ def seconds(name: str, default: float) -> float:
 
 def count(name: str, default: int, *, least: int = 1, most: int = 100_000) -> int:
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+    is_number = value.isascii() and value.isdigit() and len(value) <= MAX_COUNT_DIGITS
+    if not (is_number and least <= int(value) <= most):
         raise _wrong(name, value, f"a whole number from {least} to {most}, such as {default}")
     return int(value)
 
@@ -216,10 +219,7 @@ def http_proxy(name: str, *, node: SplitResult) -> str:
 
 def folder(name: str, default: Path) -> Path:
     """Read a directory that this process writes to, and create it for this user alone."""
-    value = text(name, str(default))
-    if value.startswith(("~", "$")):  # only a shell replaces them
-        raise _wrong(name, value, "the whole path of a folder, such as /var/lib/estuary-admin")
-    path = Path(value).absolute()
+    path = _path(name, default)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = path.stat().st_uid
@@ -237,6 +237,33 @@ def folder(name: str, default: Path) -> Path:
     )
 
 
+def public_folder(name: str, default: Path, *, private: list[Path]) -> Path:
+    """Read a directory whose files everybody may download, so that it must not hold private ones.
+
+    It may be missing, or belong to another user: only `collectstatic` writes to it.
+    """
+    path = _path(name, default)
+    for one in private:
+        if one.resolve().is_relative_to(path.resolve()):
+            raise ImproperlyConfigured(
+                f"{name} {path} holds {one}, and everybody can download what is in {name}. "
+                f"Give it a folder of its own, such as {default}."
+            )
+    return path
+
+
+def _path(name: str, default: Path) -> Path:
+    value = text(name, str(default))
+    if _is_for_a_shell(value):
+        raise _wrong(name, value, "the whole path of a folder, such as /var/lib/estuary-admin")
+    return Path(value).absolute()
+
+
+def _is_for_a_shell(path: str) -> bool:
+    """Whether only a shell would replace the beginning of the path."""
+    return path.startswith(("~", "$"))
+
+
 def database(name: str) -> dict[str, Any] | None:
     """Read a database's address; the error leaves it out, because it may hold a password."""
     value = text(name, "")
@@ -252,7 +279,7 @@ def database(name: str) -> dict[str, Any] | None:
 
 def _database(parts: SplitResult) -> dict[str, Any]:
     host, port = _hosts_and_ports(parts.netloc.rpartition("@")[2])
-    path = unquote(parts.path[1:])
+    path = _unquoted(parts.path[1:])
     if parts.fragment or "@" in parts.path:
         raise ValueError("an unquoted # or /, perhaps of a password")
     if path.endswith("/"):
@@ -260,7 +287,7 @@ def _database(parts: SplitResult) -> dict[str, Any]:
     if parts.scheme == "sqlite":
         # SQLite reads these two otherwise: as no file, and as an address with options.
         is_special = path == ":memory:" or path.startswith("file:")
-        if not path or host or parts.query or is_special:
+        if not path or host or parts.query or is_special or _is_for_a_shell(path):
             raise ValueError("no path, or more than a path")
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
     if path.startswith("/"):  # postgres:////directory/of/the/socket/name
@@ -270,11 +297,12 @@ def _database(parts: SplitResult) -> dict[str, Any]:
     options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     if options.keys() & DATABASE_POOL_OPTIONS:
         raise ValueError("an option of Django's, which is no text")
+    _check_options(options)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": path,
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
+        "USER": _unquoted(parts.username or ""),
+        "PASSWORD": _unquoted(parts.password or ""),
         "HOST": host,
         "PORT": port,
         "OPTIONS": options,
@@ -288,9 +316,21 @@ def _hosts_and_ports(netloc: str) -> tuple[str, str]:
         match = DATABASE_HOST.fullmatch(one)
         if not match or int(match["port"] or 1) not in range(1, 65_536):
             raise ValueError("a wrong host or port")
-        hosts.append(unquote(match["host"].strip("[]")))
+        hosts.append(_unquoted(match["host"].strip("[]")))
         ports.append(match["port"] or "")
     return ",".join(hosts), ",".join(ports) if any(ports) else ""
+
+
+def _check_options(options: dict[str, str]) -> None:
+    """Refuse what libpq does not know: it would fail at the first page."""
+    if not options:
+        return
+    from psycopg import ProgrammingError, conninfo  # only for PostgreSQL: importing takes time
+
+    try:
+        conninfo.make_conninfo(**options)
+    except ProgrammingError:
+        raise ValueError("an option that libpq does not know") from None
 
 
 def redis(name: str) -> str:
@@ -305,9 +345,10 @@ def redis(name: str) -> str:
         is_number = re.fullmatch(r"(/[0-9]*)?", parts.path)
         if is_redis and is_number and not parts.fragment:
             address = parts.scheme + value[len(parts.scheme) :]  # redis-py wants lower case
-            parse_redis_url(address)  # type: ignore[no-untyped-call] # raises ValueError
+            # Connects to nothing; raises ValueError, or TypeError for an unknown option.
+            ConnectionPool.from_url(address).make_connection()
             return address
-    except ValueError:
+    except (ValueError, TypeError, RedisError):
         pass
     raise ImproperlyConfigured(
         f"{name} must look like redis://:password@host:6379/0; write special characters in it "
@@ -330,8 +371,8 @@ def mail_server(name: str) -> dict[str, Any]:
             return {
                 "EMAIL_HOST": parts.hostname,
                 "EMAIL_PORT": parts.port or MAIL_PORTS[parts.scheme],
-                "EMAIL_HOST_USER": unquote(parts.username or ""),
-                "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+                "EMAIL_HOST_USER": _unquoted(parts.username or ""),
+                "EMAIL_HOST_PASSWORD": _unquoted(parts.password or ""),
                 "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
                 "EMAIL_USE_SSL": parts.scheme == "smtps",
             }
@@ -340,6 +381,15 @@ def mail_server(name: str) -> dict[str, Any]:
     raise ImproperlyConfigured(
         f"{name} must look like smtp+tls://user:password@mail.example.com:587."
     )
+
+
+def mail_domain(hostname: str) -> str:
+    """The host as the part of a mail address after the @, which writes numbers in brackets."""
+    try:
+        address = ipaddress.ip_address(hostname)
+    except ValueError:
+        return hostname
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
 def is_loopback(hostname: str) -> bool:
@@ -356,6 +406,14 @@ def _split(value: str) -> SplitResult:
     if parts.port == 0:
         raise ValueError("nothing listens on port 0")
     return parts
+
+
+def _unquoted(value: str) -> str:
+    """Decode percent signs; raises ValueError for what is no UTF-8 text."""
+    decoded = unquote(value, errors="strict")
+    if CONTROL_CHARACTERS.search(decoded):
+        raise ValueError("an encoded control character")
+    return decoded
 
 
 def _without_control_characters(value: str) -> SplitResult:

@@ -159,7 +159,7 @@ EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 globals().update(env.mail_server("EMAIL_URL"))
 EMAIL_TIMEOUT = 20
 HAS_MAIL_SERVER = EMAIL_BACKEND.endswith("smtp.EmailBackend")
-EMAIL_FROM = env.text("EMAIL_FROM", f"estuary-admin@{PUBLIC_URL.hostname}")
+EMAIL_FROM = env.text("EMAIL_FROM", f"estuary-admin@{env.mail_domain(str(PUBLIC_URL.hostname))}")
 EXPIRY_FALLBACK_EMAILS = env.words("EXPIRY_FALLBACK_EMAILS")
 WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
 
@@ -244,7 +244,11 @@ FILE_UPLOAD_HANDLERS = ["estuary_admin.web.request_checks.RefuseUploads"]
 
 # Static files
 STATIC_URL = f"{BASE_PATH}/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
+STATIC_ROOT = env.public_folder(
+    "STATIC_ROOT",
+    DATA_DIR / "static",
+    private=[DATA_DIR, *databases.files(DATABASES)],
+)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -172,9 +172,14 @@ class Reader:
         value = self.text("SSO_LOGOUT_URL")
         if not value:
             return ""
-        parts = urlsplit(value)
-        is_path = value.startswith("/") and not parts.netloc and "\\" not in value
-        if not is_path and not (parts.scheme in {"http", "https"} and parts.hostname):
+        try:
+            parts = urlsplit(value)
+            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            is_path = value.startswith("/") and not parts.netloc
+        except ValueError:  # such as https://[::1
+            is_address = is_path = False
+        is_one_word = value.isprintable() and not set(value) & set(" \\")
+        if not is_one_word or not (is_path or is_address):
             raise ImproperlyConfigured(
                 f"SSO_LOGOUT_URL is {value!r}; give a path such as /oauth2/sign_out or an address."
             )

@@ -30,6 +30,11 @@ def databases(data_dir: Path) -> dict[str, dict[str, Any]]:
     return {"default": found | more}
 
 
+def files(databases: dict[str, dict[str, Any]]) -> list[Path]:
+    """The file of an SQLite database; none for PostgreSQL."""
+    return [Path(one["NAME"]).absolute() for one in databases.values() if one["ENGINE"] == SQLITE]
+
+
 def _sqlite() -> dict[str, Any]:
     return {
         "CONN_MAX_AGE": 600,

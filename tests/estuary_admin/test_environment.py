@@ -443,3 +443,59 @@ def test_a_wrong_value_is_named_beside_a_right_one(
 
     with pytest.raises(ImproperlyConfigured, match=f"^WRONG is '{value}'; give .*{right}"):
         read()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:///~/keys.sqlite3",
+        "sqlite:///$HOME/keys.sqlite3",
+        "sqlite:////srv/a%00b",
+        "postgres://u:p%FF@h/db",
+        "postgres://u:p%0A@h/db",
+        "postgres://u@h/db?foo=bar",
+    ],
+)
+def test_a_database_that_no_driver_could_open_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must look like"):
+        env.database("DATABASE_URL")
+
+
+@pytest.mark.parametrize("query", ["foo=bar", "max_connections=x", "ssl_cert_reqs=none"])
+def test_an_option_that_redis_does_not_know_is_refused(
+    monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://cache.example.com/0?{query}")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^REDIS_URL must look like"):
+        env.redis("REDIS_URL")
+
+
+def test_a_certificate_option_of_redis_is_accepted_with_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = "rediss://:secret@cache.example.com:6379/0?ssl_cert_reqs=none"
+    monkeypatch.setenv("REDIS_URL", address)
+
+    assert env.redis("REDIS_URL") == address
+
+
+@pytest.mark.parametrize("password", ["p%FF", "p%0D%0A", "p%00"])
+def test_a_mail_password_that_is_no_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("EMAIL_URL", f"smtp://u:{password}@mail.example.com")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^EMAIL_URL must look like"):
+        env.mail_server("EMAIL_URL")
+
+
+def test_a_number_of_thousands_of_digits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THREADS", "1" * 5000)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^THREADS is"):
+        env.count("THREADS", 4)

@@ -247,3 +247,46 @@ def test_a_wrong_number_of_workers_stops_the_server(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(SystemExit, match="WEB_CONCURRENCY is 'many'"):
         runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+
+@pytest.mark.parametrize("value", ["~/static", "$HOME/static"])
+def test_a_static_folder_that_only_a_shell_understands_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^STATIC_ROOT is"):
+        settings_of(monkeypatch, STATIC_ROOT=value)
+
+
+@pytest.mark.parametrize("inside", ["", "/.."])
+def test_the_folder_of_static_files_must_not_publish_the_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, inside: str
+) -> None:
+    data = tmp_path / "data"
+    with pytest.raises(ImproperlyConfigured, match=r"^STATIC_ROOT .* holds "):
+        settings_of(monkeypatch, DATA_DIR=str(data), STATIC_ROOT=f"{data}{inside}")
+
+
+def test_the_folder_of_static_files_must_not_publish_the_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    static = tmp_path / "static"
+    with pytest.raises(ImproperlyConfigured, match=r"^STATIC_ROOT .* holds "):
+        settings_of(
+            monkeypatch,
+            DATABASE_URL=f"sqlite:///{static}/keys.sqlite3",
+            STATIC_ROOT=str(static),
+        )
+
+
+@pytest.mark.parametrize(
+    ("address", "sender"),
+    [
+        ("https://[2001:db8::5]", "estuary-admin@[IPv6:2001:db8::5]"),
+        ("https://192.0.2.5", "estuary-admin@[192.0.2.5]"),
+        ("https://keys.example.com", "estuary-admin@keys.example.com"),
+    ],
+)
+def test_the_sender_of_mails_is_an_address_that_mail_can_have(
+    monkeypatch: pytest.MonkeyPatch, address: str, sender: str
+) -> None:
+    assert settings_of(monkeypatch, PUBLIC_URL=address)["EMAIL_FROM"] == sender
