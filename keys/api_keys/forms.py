@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets.no_token_fields import MAX_LISTED_CHARACTERS, NoTokenFieldsMixin
+from estuary_admin.text_fields import LinesField
 from estuary_admin.unicode_text import shows_something
 from keys.api_keys.pasted import MAX_TEXT_LENGTH, PastedKeys, keys_in
 from keys.policy.rules import (
@@ -414,7 +415,7 @@ class KeyRevokeForm(NoTokenFieldsMixin):
     Only the fields that this key needs are in the form.
     """
 
-    incident = forms.CharField(
+    incident = LinesField(
         label="Incident note",
         required=False,
         max_length=MAX_INCIDENT_LENGTH,

@@ -35,7 +35,9 @@ def set_schedule(actor: Actor, every: str) -> None:
     member = actor.known_member
     with transaction.atomic():
         if every:
-            defaults = {"every": every, "due_at": next_run(every, member.pk), "claimed_by": None}
+            due_at = next_run(every, member.pk)
+            # With failures left, a moment that is far ahead would count as a lost retry.
+            defaults = {"every": every, "due_at": due_at, "claimed_by": None, "failures": 0}
             ExportSchedule.objects.update_or_create(member=member, defaults=defaults)
         else:
             ExportSchedule.objects.filter(member=member).delete()

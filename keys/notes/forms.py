@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
+from estuary_admin.text_fields import LinesField
 from estuary_admin.unicode_text import shows_something
 from keys.policy.rules import Policy
 
@@ -27,7 +28,7 @@ class KeyNoteForm(NoTokenFieldsMixin):
     contact = forms.CharField(
         label="Contact", required=False, max_length=200, help_text="Whom to ask about it."
     )
-    note = forms.CharField(
+    note = LinesField(
         label="Note", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 4})
     )
 
@@ -36,9 +37,6 @@ class KeyNoteForm(NoTokenFieldsMixin):
         self._policy = policy
         if not self.is_bound:  # after an error, its notice has the focus
             self.fields["display_name"].widget.attrs["autofocus"] = True
-
-    def clean_note(self) -> str:
-        return str(self.cleaned_data["note"]).replace("\r\n", "\n")
 
     def clean_purpose(self) -> str:
         purpose = str(self.cleaned_data["purpose"])

@@ -201,6 +201,13 @@ def test_revoking_the_own_key_needs_confirmation() -> None:
     assert KeyRevokeForm({}, is_own=False, is_incident=False).is_valid()
 
 
+def test_a_line_break_of_an_incident_note_counts_as_one_character() -> None:
+    form = KeyRevokeForm({"incident": "x\r\n" * 249 + "yz"}, is_own=False, is_incident=True)
+
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["incident"] == "x\n" * 249 + "yz"
+
+
 def test_a_field_that_is_wrong_already_says_one_thing_only() -> None:
     form = create_form(Policy(is_purpose_required=True), purpose="\u3164")
 

@@ -73,6 +73,15 @@ def test_the_worker_prepares_it_when_its_time_has_come(owner: Client, worker: Wo
     assert (row.job, row.on_behalf_of_name) == ("export-schedule", "alice")
 
 
+def test_a_schedule_that_is_changed_forgets_failed_tries(owner: Client) -> None:
+    owner.post(SCHEDULE, {"every": "week"})
+    ExportSchedule.objects.update(failures=1)
+
+    owner.post(SCHEDULE, {"every": "month"})
+
+    assert ExportSchedule.objects.get().failures == 0  # else it would be due at once
+
+
 def test_it_is_not_prepared_twice_at_once(owner: Client, worker: Worker) -> None:
     owner.post(SCHEDULE, {"every": "week"})
     owner.post(PREPARE)

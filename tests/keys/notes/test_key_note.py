@@ -97,6 +97,17 @@ def test_line_breaks_are_kept_in_the_free_text(browser: Client, url: str) -> Non
     assert KeyNote.objects.get().note == "one\ntwo"
 
 
+def test_a_line_break_counts_as_one_character(browser: Client, url: str) -> None:
+    longest = "x\r\n" * 999 + "yz"
+
+    browser.post(url, TEXT | {"note": longest})
+
+    assert KeyNote.objects.get().note == longest.replace("\r\n", "\n")
+    assert browser.post(url, TEXT | {"note": f"{longest}!"}).context["form"].errors.keys() == {
+        "note"
+    }
+
+
 def test_the_audit_says_which_fields_changed_and_not_what_they_say(
     browser: Client, url: str, backup: str
 ) -> None:
