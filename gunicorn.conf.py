@@ -8,7 +8,7 @@ from estuary_admin.sso.duplicate_headers import mark_duplicates
 from estuary_admin.sso.environment import read_config as read_sso_config
 
 with env.exit_on_wrong_value():
-    bind = env.text("BIND", "127.0.0.1:8000")
+    bind = env.bind_addresses("BIND", "127.0.0.1:8000")
     workers = env.count("WEB_CONCURRENCY", 2)
     threads = env.count("WEB_THREADS", 64)
     graceful_timeout = env.count("WEB_GRACEFUL_TIMEOUT", 30)

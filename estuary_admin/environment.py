@@ -8,6 +8,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -30,10 +32,14 @@ NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 DATABASE_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:(?P<port>\d+))?")
 #: Django would take these from DATABASE_URL, and fail at the first page.
 DATABASE_POOL_OPTIONS = {"pool", "assume_role", "isolation_level", "server_side_binding"}
+BIND_ADDRESS = re.compile(
+    r"unix:.+|fd://[0-9]{1,9}|(\[[\w:.%]+\]|[\w.-]*):(?P<port>[0-9]{1,5})", re.ASCII
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 #: Python refuses to convert much longer numbers, with a traceback.
 MAX_COUNT_DIGITS = 20
 
+NAMED_MAIL_ADDRESS = re.compile(r"[^<>]*<(?P<address>[^<>]*)>")
 #: Kinds of mail servers, with their usual ports.
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
@@ -105,6 +111,16 @@ def count(name: str, default: int, *, least: int = 1, most: int = 100_000) -> in
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def bind_addresses(name: str, default: str) -> str:
+    """Read where gunicorn listens: `host:port`, `unix:/path` or `fd://3`, or several."""
+    value = text(name, default)
+    for word in words(name, default):
+        match = BIND_ADDRESS.fullmatch(word)
+        if not match or int(match["port"] or 1) not in range(1, 65_536):
+            raise _wrong(name, word, f"an address and a port, such as {default}")
+    return value
 
 
 def one_of(name: str, choices: list[str], default: str) -> str:
@@ -381,6 +397,31 @@ def mail_server(name: str) -> dict[str, Any]:
     raise ImproperlyConfigured(
         f"{name} must look like smtp+tls://user:password@mail.example.com:587."
     )
+
+
+def mail_address(name: str, default: str) -> str:
+    """Read the sender of mails: an address, or `Name <address>`."""
+    value = text(name, default)
+    with_name = NAMED_MAIL_ADDRESS.fullmatch(value)
+    _check_address(name, value, with_name["address"] if with_name else value)
+    return value
+
+
+def mail_addresses(name: str) -> list[str]:
+    """Read plain addresses, separated by commas."""
+    addresses = words(name)
+    for address in addresses:
+        _check_address(name, address, address)
+    return addresses
+
+
+def _check_address(name: str, value: str, address: str) -> None:
+    try:
+        is_whole = bool(Address(addr_spec=address).domain)
+    except (ValueError, IndexError, HeaderParseError):  # what Python's parser raises
+        is_whole = False
+    if not is_whole or CONTROL_CHARACTERS.search(value):
+        raise _wrong(name, value, "a mail address such as ops@example.com")
 
 
 def mail_domain(hostname: str) -> str:

@@ -159,8 +159,10 @@ EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 globals().update(env.mail_server("EMAIL_URL"))
 EMAIL_TIMEOUT = 20
 HAS_MAIL_SERVER = EMAIL_BACKEND.endswith("smtp.EmailBackend")
-EMAIL_FROM = env.text("EMAIL_FROM", f"estuary-admin@{env.mail_domain(str(PUBLIC_URL.hostname))}")
-EXPIRY_FALLBACK_EMAILS = env.words("EXPIRY_FALLBACK_EMAILS")
+EMAIL_FROM = env.mail_address(
+    "EMAIL_FROM", f"estuary-admin@{env.mail_domain(str(PUBLIC_URL.hostname))}"
+)
+EXPIRY_FALLBACK_EMAILS = env.mail_addresses("EXPIRY_FALLBACK_EMAILS")
 WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
 
 # Background work

@@ -499,3 +499,60 @@ def test_a_number_of_thousands_of_digits_is_refused(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(ImproperlyConfigured, match=r"^THREADS is"):
         env.count("THREADS", 4)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["8000", "127.0.0.1", "127.0.0.1:abc", "[::1", "::1:8000", "h:0", "h:70000", ":80,x", "unix:"],
+)
+def test_an_address_to_listen_at_needs_a_port(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("A_BIND", value)
+
+    with pytest.raises(ImproperlyConfigured, match="; give an address and a port, such as"):
+        env.bind_addresses("A_BIND", "127.0.0.1:8000")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[::]:8000",
+        ":8000",
+        "keys-1.example:8000",
+        "unix:/run/x",
+        "fd://3",
+        "h:80,[fe80::1%eth0]:80",
+    ],
+)
+def test_the_server_listens_at_ports_and_sockets(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("A_BIND", value)
+
+    assert env.bind_addresses("A_BIND", "127.0.0.1:8000") == value
+
+
+@pytest.mark.parametrize(
+    "value", ["nobody", "<a@b.c", "a@", "a b@c.d", "a@b@c", "a@b.c\nX: y", "a@b.c;d@e.f"]
+)
+def test_what_is_no_mail_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SOME_MAIL", value)
+
+    with pytest.raises(ImproperlyConfigured, match="; give a mail address such as"):
+        env.mail_addresses("SOME_MAIL")
+    with pytest.raises(ImproperlyConfigured, match="; give a mail address such as"):
+        env.mail_address("SOME_MAIL", "unused")
+
+
+@pytest.mark.parametrize(
+    "value", ["ops@console", "Estuary Admin <keys@example.com>", "keys@[IPv6:2001:db8::5]"]
+)
+def test_the_sender_of_mails_may_have_a_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SOME_MAIL", value)
+
+    assert env.mail_address("SOME_MAIL", "unused") == value
+
+
+def test_several_mail_addresses_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_MAIL", "a@b.c, d@e.f,")
+
+    assert env.mail_addresses("SOME_MAIL") == ["a@b.c", "d@e.f"]
