@@ -51,12 +51,15 @@ function dateWords(moment, zone) {
   return `${Number(day)} ${MONTHS[month - 1]} ${year}, ${clock}`;
 }
 
-/** The last minute of a day in a zone; its offset is found by looking at the zone's clock twice. */
+/** The last minute of a day in a zone; its offset is found by looking at the zone's clock twice. Where clocks are set back at
+    midnight, that minute comes twice. */
 function endOfDay(day, zone) {
   const wanted = Date.parse(`${day}T23:59Z`);
   const shown = (moment) => Date.parse(`${onClock(moment, zone).replace(" ", "T")}Z`);
   const near = wanted + wanted - shown(wanted);
-  return near + wanted - shown(near);
+  const end = near + wanted - shown(near);
+  const anHourLater = end + UNIT_SECONDS.h * 1000;
+  return shown(anHourLater) === wanted ? anHourLater : end;
 }
 
 function chosenSeconds(form, choice) {

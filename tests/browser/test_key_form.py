@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -63,6 +65,27 @@ def test_a_key_is_created_with_its_last_day_in_the_zone_of_the_browser(
     expect(page.get_by_text("31 Jan 2060, 23:59 HST")).to_be_visible()
     expect(page.get_by_text("Lifetime")).to_be_visible()
     assert [key.label for key in member.account.keys.values()] == ["console", "dated"]
+
+
+def test_a_day_whose_last_hour_comes_twice_ends_with_the_second_one(
+    open_page: OpenPage, member: Member
+) -> None:
+    zone = ZoneInfo("America/Santiago")  # clocks are set back at midnight
+    days = (datetime(2060, 3, 1, 23, 59, tzinfo=zone) + timedelta(days=n) for n in range(60))
+    [first] = [day for day in days if day.utcoffset() != day.replace(fold=1).utcoffset()]
+
+    def words() -> str:
+        seconds = int((first.replace(fold=1).astimezone(UTC) - datetime.now(UTC)).total_seconds())
+        return f", valid for {describe(timedelta(seconds=seconds - seconds % 3600))}, until "
+
+    page = open_page(timezone_id=zone.key)
+    sign_in(page, member)
+    page.goto("/keys/new/")
+    page.get_by_text("On a date", exact=True).click()
+    page.get_by_label("Last day").fill(first.date().isoformat())
+    before, said, after = words(), summary(page), words()
+
+    assert before in said or after in said
 
 
 def test_choosing_a_lifetime_moves_nothing(page: Page) -> None:
