@@ -167,6 +167,11 @@ def rows_of(
     return rows
 
 
+def bare_row(key: ApiKey, own_hash: str, node_now: datetime) -> KeyRow:
+    """A key as Estuary lists it, without what our database knows of it."""
+    return _row(key, None, own_hash, "", status_of(key, terms_at(node_now)))
+
+
 def _row(
     key: ApiKey, record: Record | None, own_hash: str, new_hash: str, status: Status
 ) -> KeyRow:

@@ -22,7 +22,7 @@ from keys.api_keys.nonces import checked_nonce, new_nonce
 from keys.api_keys.prefill import FIELDS
 from keys.api_keys.rotate import Rotated, rotate_key, rotated_before
 from keys.api_keys.rotations import CannotReplace, Replacement
-from keys.api_keys.rows import KeyRow, rows_of
+from keys.api_keys.rows import KeyRow, bare_row, rows_of
 from keys.api_keys.views.key_create import key_shown_once, outcome_page
 from keys.api_keys.views.key_revoke import tell_absence
 from keys.http import AppRequest, render_page
@@ -52,21 +52,24 @@ def key_rotate(request: AppRequest, token_hash: str) -> HttpResponse:
     key = listed.find(token_hash)
     if key is None:
         return tell_absence(request, token_hash, listed.doubt_about(token_hash))
-    [row] = rows_of([key], stored.token_hash, listed.node_now(timezone.now()))
-    form = _form(request, row)
-    is_sent = request.method == "POST" and form.is_valid()
-    if is_sent and (rotated := _rotate(request, row, form, nonce)):
-        return _rotated(request, rotated)
-    return _form_page(request, form, row, listed.clock_shift)
+    node_now, form = listed.node_now(timezone.now()), None
+    if request.method == "POST":
+        form = _form(request, bare_row(key, stored.token_hash, node_now))
+        if form.is_valid() and (rotated := _rotate(request, token_hash, form, nonce)):
+            return _rotated(request, rotated)
+    [row] = rows_of([key], stored.token_hash, node_now)
+    return _form_page(request, form or _form(request, row), row, listed.clock_shift)
 
 
 @sensitive_variables()
-def _rotate(request: AppRequest, row: KeyRow, form: KeyRotateForm, nonce: str) -> Rotated | None:
+def _rotate(
+    request: AppRequest, token_hash: str, form: KeyRotateForm, nonce: str
+) -> Rotated | None:
     """Rotate the key; None when no key was made: the form says why."""
     if not nonce:
         form.add_error(None, FORM_TOO_OLD)
         return None
-    replaces = Replacement(row.token_hash, form.overlap_time)
+    replaces = Replacement(token_hash, form.overlap_time)
     try:
         return rotate_key(
             actor_of(request),
