@@ -35,6 +35,7 @@ DATABASE_POOL_OPTIONS = {"pool", "assume_role", "isolation_level", "server_side_
 BIND_ADDRESS = re.compile(
     r"unix:.+|fd://[0-9]{1,9}|(\[[\w:.%]+\]|[\w.-]*):(?P<port>[0-9]{1,5})", re.ASCII
 )
+MAX_PORT = 65_535
 DEFAULT_PORTS = {"http": 80, "https": 443}
 #: Python refuses to convert much longer numbers, with a traceback.
 MAX_COUNT_DIGITS = 20
@@ -118,7 +119,7 @@ def bind_addresses(name: str, default: str) -> str:
     value = text(name, default)
     for word in words(name, default):
         match = BIND_ADDRESS.fullmatch(word)
-        if not match or int(match["port"] or 1) not in range(1, 65_536):
+        if not match or int(match["port"] or 0) > MAX_PORT:
             raise _wrong(name, word, f"an address and a port, such as {default}")
     return value
 
