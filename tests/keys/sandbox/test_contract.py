@@ -11,7 +11,7 @@ import pytest
 
 from keys.sandbox import Sandbox
 from tests.contract import VARIANTS, load_cases
-from tests.keys.sandbox.clock import Clock
+from tests.keys.sandbox.clock import Clock, FrozenClock
 from tests.keys.sandbox.scene import Scene
 from tests.keys.sandbox.wiping import wiped
 from tests.keys.sandbox.wire import Answer, ask, connect, exchange, parse, render
@@ -40,8 +40,9 @@ def nodes() -> Iterator[dict[str, Sandbox]]:
 
 @pytest.fixture
 def limited() -> Iterator[Sandbox]:
-    """Recorded with --rate-limit 5."""
-    with Sandbox(rate_limit=5, clock=_clock.seconds, wall=_clock.nanoseconds) as node:
+    """Recorded with --rate-limit 5. Its clock stands still: on a busy machine it would refill."""
+    clock = FrozenClock()
+    with Sandbox(rate_limit=5, clock=clock.seconds, wall=clock.nanoseconds) as node:
         yield node
 
 
