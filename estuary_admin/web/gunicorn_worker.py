@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import selectors
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from gunicorn.http import errors
@@ -77,11 +81,34 @@ class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
         try:
             super().enqueue_req(conn)
         except RuntimeError as error:  # "can't start new thread"
-            self.nr_conns -= 1
             conn.sock.setblocking(False)  # this is the main loop: it must not wait
             self._send_error(conn.sock, 503, str(error))
-            with contextlib.suppress(OSError):
-                conn.sock.recv(65_536)  # closing with unread data would drop the response
+            self._linger(conn)
+
+    def _linger(self, conn: TConn) -> None:
+        """Close a connection when its client has: closing before that could drop the response.
+
+        A client may send its request, or more of it, only now; the kernel answers data to a
+        closed connection with a reset. Gunicorn closes the connection itself when it times out.
+        """
+        with contextlib.suppress(OSError):
+            conn.sock.shutdown(socket.SHUT_WR)
+        conn.timeout = time.monotonic() + SEND_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+
+    def _discard(self, conn: TConn, sock: socket.socket) -> None:
+        """Read what a client sends after its response; close the connection at its end."""
+        try:
+            is_open = bool(sock.recv(65_536))
+        except BlockingIOError:
+            return
+        except OSError:
+            is_open = False
+        if not is_open:
+            self.poller.unregister(sock)
+            self.pending_conns.remove(conn)
+            self.nr_conns -= 1
             conn.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002

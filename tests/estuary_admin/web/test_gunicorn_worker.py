@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keys.sandbox import Sandbox
-from tests.estuary_admin.web.test_wire import get
+from tests.estuary_admin.web.test_wire import Answer, get
 from tests.support.console import ROOT, Console
 from tests.support.processes import listens, start_server
 
@@ -60,6 +60,23 @@ def test_a_process_without_any_thread_answers_503(tmp_path: Path) -> None:
         assert "too busy" in first.text
         assert first.headers["x-request-id"] in console.log.read_text()
         assert console.workers() == workers
+
+
+def test_a_client_that_sends_after_the_503_reads_it_all(tmp_path: Path) -> None:
+    environment = {"THREAD_LIMIT": "0"}
+    with (
+        Sandbox(rate_limit=None) as node,
+        LimitedConsole(tmp_path, node, [], environment=environment) as console,
+    ):
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", console.port), timeout=20) as wire:
+                raw = wire.recv(1)
+                for _ in range(3):
+                    wire.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" + b"x" * 100_000)
+                while chunk := wire.recv(65_536):
+                    raw += chunk
+            assert Answer(raw).status == 503
+            assert raw.endswith(b"</html>\n")
 
 
 @pytest.mark.parametrize("limit", ["1", "3"])
