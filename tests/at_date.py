@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.backing import missing
 
 LOADED_FIRST = Path(__file__).parent / "support" / "faketime"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where libfaketime has its files
 
 
 def clock_of(date: str) -> dict[str, str]:
@@ -28,9 +29,22 @@ def clock_of(date: str) -> dict[str, str]:
     }
 
 
+def remove_leftovers() -> None:
+    """Remove libfaketime's files of killed processes.
+
+    They are named by process numbers, which come again: PostgreSQL, as another user, does not
+    start when root's file of its number is there.
+    """
+    for file in SHARED_MEMORY.glob("*faketime_*"):
+        number = file.name.rpartition("_")[2]
+        if not Path("/proc", number).exists():
+            file.unlink(missing_ok=True)
+
+
 def main(date: str, *command: str) -> None:
     if missing("faketime"):
         sys.exit("Install Debian's package faketime.")
+    remove_leftovers()
     os.execvpe(command[0], command, os.environ | clock_of(date))  # noqa: S606 - it is the command
 
 

@@ -107,8 +107,9 @@ def visit(
     elsewhere: str = "http://127.0.0.1:9/",
 ) -> Visit:
     """Switch a fault on, make the request, and switch it off again."""
-    settings.ESTUARY_TIMEOUT = settings.ESTUARY_EXPORT_TIMEOUT = TIMEOUT
     there = settings.ESTUARY_API_URL
+    patience = settings.ESTUARY_TIMEOUT, settings.ESTUARY_EXPORT_TIMEOUT
+    settings.ESTUARY_TIMEOUT = settings.ESTUARY_EXPORT_TIMEOUT = TIMEOUT
     if fault == "refused":
         settings.ESTUARY_API_URL = urlsplit(f"http://127.0.0.1:{free_port()}")
     elif fault == "no such host":
@@ -120,6 +121,7 @@ def visit(
     seconds = time.monotonic() - started
     node.clear_faults()
     settings.ESTUARY_API_URL = there
+    settings.ESTUARY_TIMEOUT, settings.ESTUARY_EXPORT_TIMEOUT = patience
     return Visit(response, seconds, list(node.state.keys))
 
 

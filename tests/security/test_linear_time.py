@@ -38,7 +38,8 @@ from tests.keys.upstream.server import ScriptedNode, json_reply
 
 SIZE = 256 * 1024
 LABEL_SIZE = 60 * 1024
-MOST_GROWTH = 2.5  # for twice the text
+#: For twice the text; 2 is linear, 4 is quadratic. Caches that other processes fill count too.
+MOST_GROWTH = 3.0
 ENOUGH = 0.008  # seconds of CPU time that one measurement takes at least
 ROUNDS = 40  # one of them must show that the growth is small
 
@@ -172,7 +173,7 @@ def assert_linear(work: Callable[[str], object], unit: str, size: int = SIZE) ->
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_twice_the_text_costs_at_most_two_and_a_half_times_the_time(place: str) -> None:
+def test_twice_the_text_costs_at_most_three_times_the_time(place: str) -> None:
     for unit in UNITS.values():
         assert_linear(PLACES[place], unit)
 

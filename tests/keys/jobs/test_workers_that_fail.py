@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import sqlite3
@@ -21,6 +22,8 @@ from tests.keys.jobs.conftest import Workers, add_jobs, is_done, until
 pytestmark = pytest.mark.timeout(300)  # workers start slowly on a busy machine
 
 JOB = "short:job"
+#: Of a worker that is to notice the death of another one soon.
+QUICK = {"WORKER_BEAT_SECONDS": "0.2"}
 
 
 def test_a_job_whose_worker_is_killed_is_done_by_the_next_one(workers: Workers) -> None:
@@ -30,7 +33,7 @@ def test_a_job_whose_worker_is_killed_is_done_by_the_next_one(workers: Workers) 
 
     first.kill()
     first.wait()
-    second = workers.start()
+    second = workers.start(**QUICK)
     workers.go()
 
     until(lambda: is_done(JOB))
@@ -98,18 +101,18 @@ def test_a_queue_that_is_lost_loses_no_work(workers: Workers) -> None:
     assert workers.count("end") == {JOB: 1}
 
 
-@pytest.mark.parametrize("jump", ["+10h", "-10h"])
-def test_a_jump_of_the_clock_takes_no_work_away_from_a_worker(workers: Workers, jump: str) -> None:
+@pytest.mark.parametrize("hours", [10, -10])
+def test_a_jump_of_the_clock_takes_no_work_away_from_a_worker(workers: Workers, hours: int) -> None:
     need("faketime")
     clock = workers.folder / "clock"
-    clock.write_text("+0")
+    clock.write_text(f"{ahead():+d}")
     add_jobs(JOB)
     jumping = workers.start(**clock_of(clock))
     until(lambda: workers.by("begin", JOB))
     other = workers.start()
     until(lambda: Worker.objects.filter(beats__gt=3, ended_at=None).count() == 2)
 
-    clock.write_text(jump)
+    clock.write_text(f"{ahead() + hours * 3600:+d}")
     beats = sum(Worker.objects.values_list("beats", flat=True))
     until(lambda: sum(Worker.objects.values_list("beats", flat=True)) > beats + 20)
     workers.go()
@@ -119,11 +122,17 @@ def test_a_jump_of_the_clock_takes_no_work_away_from_a_worker(workers: Workers, 
     assert (jumping.poll(), other.poll()) == (None, None)
 
 
+def ahead() -> int:
+    """Seconds by which `tests.at_date` has moved the clock of all processes."""
+    return int(os.environ.get("FAKETIME", "0"))
+
+
 def clock_of(file: Path) -> dict[str, str]:
     """A wall clock that the file moves; the monotonic clock knows no jumps, here as elsewhere."""
     [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
     return {
         "LD_PRELOAD": str(library),
+        "FAKETIME": "",  # that of `tests.at_date`, which would count more than the file
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -135,7 +144,7 @@ def test_a_worker_that_was_suspended_and_replaced_does_not_go_on(workers: Worker
     suspended = workers.start()
     until(lambda: workers.by("begin", JOB))
     workers.suspend(suspended)
-    other = workers.start()
+    other = workers.start(**QUICK)
     until(lambda: len(workers.by("begin", JOB)) == 2)
 
     suspended.send_signal(signal.SIGCONT)
@@ -191,7 +200,7 @@ def test_a_job_that_outlasts_the_stop_is_free_at_once(workers: Workers) -> None:
 
 
 def test_when_the_scheduling_worker_dies_the_other_one_schedules(workers: Workers) -> None:
-    started = {process.pid: process for process in (workers.start(), workers.start())}
+    started = {process.pid: process for process in (workers.start(**QUICK), workers.start(**QUICK))}
     until(lambda: scheduling_pid() in started)
     dead = scheduling_pid()
     [left] = started.keys() - {dead}
