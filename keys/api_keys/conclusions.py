@@ -65,15 +65,20 @@ def record_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]
 def write_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]) -> None:
     """Close records and the audit, once: an earlier try may have been committed unnoticed."""
     with transaction.atomic():
-        closed = [pair for pair in ended if _close(actor, stored, *pair)]
-        _tell(actor, stored, closed)
+        closed = [pair for pair in ended if _close(*pair)]
+        are_rotations = [_record(actor, stored, *pair) for pair in closed]
+        _tell(actor, stored, closed, replaces=any(are_rotations))
 
 
-def _close(actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion) -> bool:
+def _close(record: KeyCreation, conclusion: Conclusion) -> bool:
     """Close one record; False when it was closed before."""
     open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
-    if not open_still.update(outcome=conclusion.outcome, token_hash=conclusion.token_hash):
-        return False
+    changes = {"outcome": conclusion.outcome, "token_hash": conclusion.token_hash}
+    return bool(open_still.update(**changes))
+
+
+def _record(actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion) -> bool:
+    """Record what follows from one conclusion; returns whether the key was that of a rotation."""
     forget_list(stored)
     record_action(
         actor,
@@ -83,11 +88,10 @@ def _close(actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: C
         detail={"reason": conclusion.reason} if conclusion.reason else None,
     )
     keep_purpose(actor, conclusion.token_hash, record.purpose)
-    rotations.conclude_creation(actor, record, conclusion.outcome)
-    return True
+    return rotations.conclude_creation(actor, record, conclusion.outcome)
 
 
-def _tell(actor: Actor, stored: StoredToken, closed: Sequence[Ended]) -> None:
+def _tell(actor: Actor, stored: StoredToken, closed: Sequence[Ended], *, replaces: bool) -> None:
     """Write one message about all keys of a form."""
     made: list[str] = []
     unlisted: list[str] = []
@@ -95,5 +99,4 @@ def _tell(actor: Actor, stored: StoredToken, closed: Sequence[Ended]) -> None:
         if conclusion.token_hash:
             name = f"“{record.label}” ({fingerprint_of(conclusion.token_hash)})"
             (unlisted if conclusion.outcome == Outcome.UNLISTED else made).append(name)
-    replaces = any(rotations.is_rotation(record) for record, _ in closed[:1])  # one key at a time
     tell_of_new_keys(actor, stored.member, made, unlisted, replaces=replaces)

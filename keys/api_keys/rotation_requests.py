@@ -42,6 +42,8 @@ def open_request_for(token_hash: str) -> RotationRequest | None:
 
 def fulfil(token_hash: str) -> None:
     """A key was rotated; a worker that is about to revoke it finds its claim outdated."""
+    if not deadlines_of([token_hash]):  # most keys have no request, and the member is waiting
+        return
     found = RotationRequest.objects.filter(token_hash=token_hash, state=State.OPEN)
     found.update(
         state=State.FULFILLED, ended_at=timezone.now(), due_at=None, claims=F("claims") + 1

@@ -140,11 +140,14 @@ def state_after(rotation: Rotation, outcome: str) -> Rotation.State:
     return State.RECREATED if has_ended else State.OVERLAP
 
 
-def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
-    """Go on with a rotation, or end it, in the transaction that records what became of its key."""
-    rotation = Rotation.objects.filter(creation=record, state=State.REQUESTED).first()
-    if rotation is None:
-        return
+def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> bool:
+    """Go on with a rotation, or end it, in the transaction that records what became of its key.
+
+    Returns whether the creation was that of a rotation.
+    """
+    rotation = _of_creation.first(record.pk)
+    if rotation is None or rotation.state != State.REQUESTED:
+        return rotation is not None
     state = state_after(rotation, outcome)
     is_open = state is State.OVERLAP
     Rotation.objects.filter(pk=rotation.pk).update(
@@ -162,11 +165,7 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> None:
     if state is not State.KEPT and not rotation.keeps_old:
         copy_note(actor, rotation.old_hash, record.token_hash)
         rotation_requests.fulfil(rotation.old_hash)
-
-
-def is_rotation(record: KeyCreation) -> bool:
-    """Whether this creation is the new key of a rotation."""
-    return _of_creation.first(record.pk) is not None
+    return True
 
 
 def _facts(rotation: Rotation, record: KeyCreation, *, is_open: bool) -> dict[str, str]:

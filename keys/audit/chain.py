@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, AuditHead
 
@@ -30,9 +31,12 @@ DELETE_OLDEST = """
         SELECT id FROM keys_auditentry WHERE sequence <= %s ORDER BY sequence LIMIT %s
     )
 """
+MOVE_HEAD = "UPDATE keys_audithead SET sequence = %s, row_hash = %s WHERE id = %s"
 WRITE_LINK = """
     UPDATE keys_auditentry SET sequence = %s, row_hash = %s WHERE id = %s AND sequence IS NULL
 """
+
+_lock_head = PreparedQuery(AuditHead.objects.select_for_update().filter(pk=AuditHead.SINGLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +172,14 @@ def _write_link(entry: AuditEntry) -> None:
 
 
 def _locked_head() -> AuditHead:
-    locked = AuditHead.objects.select_for_update().filter(pk=AuditHead.SINGLE)
-    head = locked.first()
-    if head is None:  # after a flush of the tables
+    while (head := _lock_head.first(AuditHead.SINGLE)) is None:  # after a flush of the tables
         AuditHead.objects.get_or_create(pk=AuditHead.SINGLE)
-        head = locked.get()
     return head
 
 
 def _move_head(sequence: int, newest_hash: str) -> None:
-    AuditHead.objects.filter(pk=AuditHead.SINGLE).update(sequence=sequence, row_hash=newest_hash)
+    with connection.cursor() as cursor:  # the ORM takes five times as long to build the statement
+        cursor.execute(MOVE_HEAD, [sequence, newest_hash, AuditHead.SINGLE])
 
 
 def _anchor() -> tuple[int, str]:

@@ -65,9 +65,12 @@ def facts_of(note: KeyNote) -> list[tuple[str, str]]:
     return [(words, text[name]) for name, words in NOTE_WORDS.items() if text[name]]
 
 
+_note_query = PreparedQuery(KeyNote.objects.filter(token_hash=""))
+
+
 def note_of(token_hash: str) -> KeyNote | None:
     """The note about a key, or None."""
-    return KeyNote.objects.filter(token_hash=token_hash).first()
+    return _note_query.first(token_hash)
 
 
 def lines_of(token_hashes: Sequence[str]) -> dict[str, NoteText]:

@@ -87,10 +87,14 @@ def routes_of(member: User) -> list[tuple[str, str]]:
         return found
     if settings.HAS_MAIL_SERVER and member.email:
         found.append((Channel.EMAIL, member.email))
-    reminders = Reminders.objects.filter(member=member).exclude(webhook_url="").first()
-    if reminders:
+    if reminders := _with_webhook().first(member.pk, ""):
         found.append((Channel.WEBHOOK, reminders.webhook_url))
     return found
+
+
+@cache
+def _with_webhook() -> PreparedQuery[Reminders]:
+    return PreparedQuery(Reminders.objects.filter(member=0).exclude(webhook_url=""))
 
 
 def deliver_due() -> None:

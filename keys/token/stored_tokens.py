@@ -43,6 +43,7 @@ class NotConnected(Exception):
 
 
 _of_member = PreparedQuery(StoredToken.objects.filter(member=0))
+_list_version = PreparedQuery(StoredToken.objects.filter(pk=0).values_list("list_version"))
 
 
 def of_member(member: User) -> StoredToken:
@@ -213,9 +214,9 @@ def forget_list(stored: StoredToken) -> None:
 
     Does nothing when the member has disconnected: then there is no list to forget.
     """
-    rows = StoredToken.objects.filter(pk=stored.pk)
-    rows.update(list_version=F("list_version") + 1)
-    stored.list_version = rows.values_list("list_version", flat=True).first() or stored.list_version
+    StoredToken.objects.filter(pk=stored.pk).update(list_version=F("list_version") + 1)
+    for (version,) in _list_version.rows(stored.pk):
+        stored.list_version = version
 
 
 def reseal_all() -> tuple[int, int]:
