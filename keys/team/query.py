@@ -23,6 +23,12 @@ from keys.upstream import PERMANENT_FROM
 MAX_FILTER_LENGTH = 200
 MAX_QUERY_LENGTH = 8000  # of an address
 ENDS_SOON = timedelta(days=14)  # as the overview counts
+#: What a table of keys shows, with the accounts and the members.
+SHOWN = (
+    *("token_hash", "owner", "label", "permission", "is_made_here", "expiry", "is_session"),
+    *("is_legacy", "breaks_policy", "too_long_until", "account__as_of", "account__clock_ahead"),
+    *("account__member__username", "account__member__is_active"),
+)
 #: The values of each filter of the table of keys, with their words; the first is “all”.
 KEY_CHOICES: dict[str, dict[str, str]] = {
     "status": {
@@ -101,7 +107,7 @@ class TeamKeysQuery:
         last = SeenKey.objects.filter(pk=self.after).first() if self.after else None
         if last:
             rows = rows.filter(behind(last, column, down=self.sort.startswith("-")))
-        return list(rows.select_related("account__member")[: size + 1])
+        return list(rows.select_related("account__member").only(*SHOWN)[: size + 1])
 
     def text(self, **changes: str | int) -> str:
         """The query of an address with these filters; `after` is left out unless it is named."""

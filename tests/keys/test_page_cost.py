@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from estuary_admin.members import ADMINS
@@ -72,3 +74,6 @@ def test_no_page_of_admins_costs_more_than_three_times_the_key_page(
     key_page = calls_of(browser, f"/keys/{hash_of(token)}/")
 
     assert calls_of(browser, page) <= 3 * key_page
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(page)
+    assert len(queries) < 40  # fewer than the rows: none is asked for by itself
