@@ -8,7 +8,8 @@ import logging
 import selectors
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ STATUS_BY_ERROR = {
     errors.InvalidResponseHeaderName: 500,
 }
 SEND_SECONDS = 5
+LINGER_SECONDS = 2
 
 
 class ThreadPool(ThreadPoolExecutor):
@@ -46,6 +48,10 @@ class ThreadPool(ThreadPoolExecutor):
 
 
 class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._lingering: deque[TConn] = deque()
+        super().__init__(*args, **kwargs)
+
     def load_wsgi(self) -> None:
         """Load the app, and take what it loaded from the garbage collector's full passes.
 
@@ -61,7 +67,7 @@ class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
 
         Without a free thread they are left to the other processes, which may have one.
         """
-        silent = len(self.keepalived_conns) + len(self.pending_conns)
+        silent = sum(map(len, (self.keepalived_conns, self.pending_conns, self._lingering)))
         most: int = min(self.cfg.threads + silent, self.cfg.worker_connections)
         return most
 
@@ -85,17 +91,37 @@ class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
             self._send_error(conn.sock, 503, str(error))
             self._linger(conn)
 
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """Close a connection without waiting: gunicorn's own way would stop all others meanwhile.
+
+        It waits in the main loop, for two seconds, until the client has closed its side.
+        """
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+        else:
+            self._linger(conn)
+
     def _linger(self, conn: TConn) -> None:
-        """Close a connection when its client has: closing before that could drop the response.
+        """Close a connection when its client has, or soon: closing before could drop the response.
 
         A client may send its request, or more of it, only now; the kernel answers data to a
-        closed connection with a reset. Gunicorn closes the connection itself when it times out.
+        closed connection with a reset.
         """
-        with contextlib.suppress(OSError):
+        try:
+            conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
-        conn.timeout = time.monotonic() + SEND_SECONDS
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+        except (OSError, ValueError):  # the client has gone
+            self._close(conn)
+            return
+        conn.timeout = time.monotonic() + LINGER_SECONDS
+        self._lingering.append(conn)
+
+    def murder_pending(self) -> None:
+        """Close what has lingered for too long, as well."""
+        super().murder_pending()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            self._end_lingering(self._lingering[0])
 
     def _discard(self, conn: TConn, sock: socket.socket) -> None:
         """Read what a client sends after its response; close the connection at its end."""
@@ -106,10 +132,16 @@ class ConsoleWorker(ThreadWorker):  # type: ignore[misc] # gunicorn is untyped
         except OSError:
             is_open = False
         if not is_open:
-            self.poller.unregister(sock)
-            self.pending_conns.remove(conn)
-            self.nr_conns -= 1
-            conn.close()
+            self._end_lingering(conn)
+
+    def _end_lingering(self, conn: TConn) -> None:
+        self._lingering.remove(conn)
+        self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002
         """Answer what gunicorn cannot read, without its own page and without logging the text."""

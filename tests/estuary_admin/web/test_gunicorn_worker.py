@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,20 @@ def test_a_client_that_sends_after_the_503_reads_it_all(tmp_path: Path) -> None:
                     raw += chunk
             assert Answer(raw).status == 503
             assert raw.endswith(b"</html>\n")
+
+
+def test_clients_that_do_not_close_their_connection_hold_up_nobody(tmp_path: Path) -> None:
+    with (
+        Sandbox(rate_limit=None) as node,
+        Console(tmp_path, node, []) as console,
+        ExitStack() as held,
+    ):
+        for _ in range(40):
+            wire = held.enter_context(socket.create_connection(("127.0.0.1", console.port), 20))
+            wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+        # Gunicorn itself would wait two seconds for each of them, one after the other.
+        assert get(console.port, "/healthz").status == 200
 
 
 @pytest.mark.parametrize("limit", ["1", "3"])
