@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from keys.sandbox import Sandbox
+from keys.sandbox.estuary import handlers
+from keys.sandbox.estuary.export import export_body
 from keys.sandbox.seeding import seed_keys
 
 
@@ -23,15 +28,39 @@ class Account:
     contents: int = 0
 
 
-def order(accounts: list[Account], latency: float, rate_limit: float | None = None) -> str:
-    """The input of the process; equal accounts get equal tokens in every process."""
+def order(
+    accounts: list[Account],
+    latency: float,
+    rate_limit: float | None = None,
+    export_rate: float | None = None,
+) -> str:
+    """The input of the process; equal accounts get equal tokens in every process.
+
+    `export_rate` is the most bytes of an export that the node sends in a second.
+    """
     found = [asdict(one) for one in accounts]
-    return json.dumps({"latency": latency, "rate_limit": rate_limit, "accounts": found})
+    said = {"latency": latency, "rate_limit": rate_limit, "export_rate": export_rate}
+    return json.dumps(said | {"accounts": found})
+
+
+def paced(body: Callable[..., Iterator[bytes]], rate: float) -> Callable[..., Iterator[bytes]]:
+    """An export that comes no faster than this, in bytes a second."""
+
+    def slowly(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        started, sent = time.monotonic(), 0
+        for piece in body(*arguments, **options):
+            sent += len(piece)
+            time.sleep(max(0.0, started + sent / rate - time.monotonic()))
+            yield piece
+
+    return slowly
 
 
 def main() -> None:
     wanted = json.loads(sys.stdin.readline())
     node = Sandbox(latency=wanted["latency"], rate_limit=wanted["rate_limit"])
+    if rate := wanted["export_rate"]:
+        vars(handlers)["export_body"] = paced(export_body, rate)
     tokens = {}
     for number, one in enumerate(wanted["accounts"]):
         user = node.add_user(one["name"], contents=one["contents"])

@@ -65,7 +65,12 @@ class Stage:
         self.cookies: dict[str, str] = json.loads(made.stdout)
 
     @contextmanager
-    def node(self, latency: float = 0.02, rate_limit: float | None = None) -> Iterator[Node]:
+    def node(
+        self,
+        latency: float = 0.02,
+        rate_limit: float | None = None,
+        export_rate: float | None = None,
+    ) -> Iterator[Node]:
         with subprocess.Popen(
             [sys.executable, "-m", "bench.node"],
             cwd=ROOT,
@@ -76,7 +81,7 @@ class Stage:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                process.stdin.write(order(self.accounts, latency, rate_limit) + "\n")
+                process.stdin.write(order(self.accounts, latency, rate_limit, export_rate) + "\n")
                 process.stdin.flush()
                 said = json.loads(process.stdout.readline())
                 yield Node(said["url"], said["tokens"], process.pid)
