@@ -17,12 +17,14 @@ from keys.actors import Actor
 from keys.api_keys import rotations
 from keys.api_keys.conclusions import Conclusion, record_conclusion
 from keys.api_keys.lost_creations import find_after_lost_answer, find_out_late
-from keys.api_keys.rotations import Plan, Replacement
+from keys.api_keys.rotations import CannotReplace, Plan, Replacement
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, StoredToken
 from keys.policy.enforce import check_new_key
+from keys.policy.rules import PolicyRefused
+from keys.throttles import TooOften
 from keys.token.stored_tokens import client_for
 from keys.upstream import CreatedKey, EstuaryClient, KeyList, KeySpec, UpstreamError
 
@@ -30,6 +32,8 @@ Outcome = KeyCreation.Outcome
 
 #: The member is waiting for the token, so the page stops checking after this time.
 CHECK_SECONDS = 3.0
+#: Reasons for which no key was made.
+REFUSALS = (UpstreamError, TooOften, PolicyRefused, CannotReplace)
 UNREADABLE_LIST = "Estuary's list could not be read whole."
 _of_nonce = PreparedQuery(KeyCreation.objects.filter(nonce="").filter(member=0))
 
@@ -61,12 +65,14 @@ def create_key(
     """
     if before := created_before(actor, stored, nonce):
         return before
-    throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     client = client_for(stored, actor)
-    listed = client.list_keys()
-    plan = rotations.planned(replaces, listed, timezone.now()) if replaces else None
-    is_exchange = plan is not None and plan.is_exchange
-    check_new_key(actor, spec, purpose, listed, replaces_one=is_exchange)
+    try:
+        listed, plan = _checked_wish(actor, client, spec, purpose, replaces)
+    except REFUSALS:
+        # The first of two submits at once may be what this one was refused for.
+        if before := created_before(actor, stored, nonce):
+            return before
+        raise
     try:
         record = _claim(actor, stored, spec, nonce, purpose, plan)
     except IntegrityError:
@@ -75,6 +81,18 @@ def create_key(
             raise rotations.claim_raced() from None
         return _repeated(actor, stored, first)
     return _sent(actor, stored, record, spec, client, listed)
+
+
+def _checked_wish(
+    actor: Actor, client: EstuaryClient, spec: KeySpec, purpose: str, replaces: Replacement | None
+) -> tuple[KeyList, Plan | None]:
+    """Look whether the key may be made; returns Estuary's list, and the plan of a rotation."""
+    throttles.check(actor, Action.KEY_CREATE_REQUESTED)
+    listed = client.list_keys()
+    plan = rotations.planned(replaces, listed, timezone.now()) if replaces else None
+    is_exchange = plan is not None and plan.is_exchange
+    check_new_key(actor, spec, purpose, listed, replaces_one=is_exchange)
+    return listed, plan
 
 
 def _sent(

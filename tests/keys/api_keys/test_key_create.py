@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from keys.api_keys import create
 from keys.api_keys.table import PAGE_SIZE
 from keys.audit.vocabulary import Action
 from keys.models import AuditEntry, KeyCreation
@@ -38,6 +39,33 @@ def token_in(response: Any) -> str:
     tokens: set[str] = set(re.findall(r"EST[0-9a-f-]{36}ARY", response.content.decode()))
     [token] = tokens
     return token
+
+
+def first_look_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next submit looks for an earlier one before that one is recorded."""
+    found = create.created_before
+    looks = iter([lambda *_: None, found])
+    monkeypatch.setattr(create, "created_before", lambda *asked: next(looks)(*asked))
+
+
+@pytest.mark.parametrize("limit", ["policy", "throttle", "list"])
+def test_the_second_of_two_submits_is_not_refused_for_what_the_first_one_did(
+    browser: Client, node: Sandbox, settings: Any, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    if limit == "policy":
+        settings.POLICY = settings.POLICY | {"POLICY_MAX_KEYS": "2"}
+    if limit == "throttle":
+        settings.MEMBER_CHANGES_PER_MINUTE = 1
+    data = form_of(browser)
+    browser.post(URL, data)
+    if limit == "list":
+        node.set_fault("list", Fault("500"))
+    first_look_too_early(monkeypatch)
+
+    response = browser.post(URL, data)
+
+    assert "This key was created already" in words_of(response)
+    assert labels_at(node) == ["backup", "console"]
 
 
 def test_the_form_defaults_to_the_least_permission(browser: Client, node: Sandbox) -> None:

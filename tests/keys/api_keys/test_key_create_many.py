@@ -274,9 +274,15 @@ def test_a_form_of_another_session_creates_nothing_and_keeps_the_input(
     assert 'role="alert"' in response.content.decode()
 
 
+@pytest.mark.parametrize("changes_per_minute", [60, 1])
 def test_two_submits_at_once_make_each_key_once(
-    browser: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
+    browser: Client,
+    node: Sandbox,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    changes_per_minute: int,
 ) -> None:
+    settings.MEMBER_CHANGES_PER_MINUTE = changes_per_minute
     data = fields(browser, "one\ntwo")
     browser.post(URL, data)
     found = create_many._created_before

@@ -23,7 +23,7 @@ from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
-from tests.keys.api_keys.test_key_create import token_in
+from tests.keys.api_keys.test_key_create import first_look_too_early, token_in
 from tests.keys.evidence import asked, audited, labels_at, last_row, words_of
 
 MINUTE = timedelta(minutes=1)
@@ -461,6 +461,20 @@ def test_one_form_that_arrives_twice_at_once_makes_one_key(
 
     assert "This key was created already" in words_of(response)
     assert Rotation.objects.count() == 1
+    assert labels_at(node) == ["backup", "backup", "console"]
+
+
+def test_the_second_of_two_submits_is_not_refused_for_what_the_first_one_did(
+    browser: Client, node: Sandbox, backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = filled_in(browser, backup)
+    browser.post(url_of(backup), data)
+    monkeypatch.setattr("keys.api_keys.views.key_rotate.rotated_before", lambda *_: None)
+    first_look_too_early(monkeypatch)
+
+    response = browser.post(url_of(backup), data)
+
+    assert "This key was created already" in words_of(response)
     assert labels_at(node) == ["backup", "backup", "console"]
 
 
