@@ -74,8 +74,8 @@ def test_two_submits_at_once_make_one_key(
 def test_a_repeated_form_waits_for_the_first_and_then_reports_unknown(
     alice: User, node: Sandbox, token: str, settings: Any
 ) -> None:
-    settings.ESTUARY_TIMEOUT = 0.3
     stored = connect(alice, token)
+    settings.ESTUARY_TIMEOUT = 0.3
     KeyCreation.objects.create(nonce="n", member=alice, label="backup", permission="upload")
     node.forget_requests()
 
@@ -90,8 +90,8 @@ def test_a_repeated_form_waits_for_the_first_and_then_reports_unknown(
 def test_a_repeated_form_does_not_wait_longer_after_the_clock_was_set_back(
     alice: User, node: Sandbox, token: str, settings: Any
 ) -> None:
-    settings.ESTUARY_TIMEOUT = 0.3
     stored = connect(alice, token)
+    settings.ESTUARY_TIMEOUT = 0.3
     KeyCreation.objects.create(
         nonce="n",
         member=alice,
