@@ -26,7 +26,7 @@ worker_class = "estuary_admin.web.gunicorn_worker.ConsoleWorker"
 timeout = 60
 limit_request_fields = 100
 
-# The app reads X-Forwarded-Proto itself (estuary_admin/web/forwarded_scheme.py): gunicorn knows no
+# The app reads X-Forwarded-Proto itself (estuary_admin/web/middleware.py): gunicorn knows no
 # chains of proxies, and refuses requests whose headers disagree.
 secure_scheme_headers: dict[str, str] = {}
 forwarded_allow_ips = ""

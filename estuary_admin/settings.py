@@ -85,14 +85,14 @@ INSTALLED_APPS = [
 # From the outermost to the innermost: each sees the responses of all that follow it.
 MIDDLEWARE = [
     "estuary_admin.observability.request_log.RequestLogMiddleware",
-    "estuary_admin.web.headers.ResponseHeadersMiddleware",
-    "estuary_admin.web.errors.ErrorPagesMiddleware",
-    "estuary_admin.web.health.ProbeMiddleware",
-    "estuary_admin.web.forwarded_scheme.ForwardedSchemeMiddleware",
-    "estuary_admin.web.request_checks.RequestCheckMiddleware",
+    "estuary_admin.web.middleware.ResponseHeadersMiddleware",
+    "estuary_admin.web.middleware.ErrorPagesMiddleware",
+    "estuary_admin.web.middleware.ProbeMiddleware",
+    "estuary_admin.web.middleware.ForwardedSchemeMiddleware",
+    "estuary_admin.web.middleware.RequestCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "estuary_admin.web.compression.CompressionMiddleware",
+    "estuary_admin.web.middleware.CompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -101,7 +101,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "estuary_admin.sso.middleware.ProxyIdentityMiddleware",
     "estuary_admin.security.middleware.MemberSessionMiddleware",
-    "estuary_admin.web.member_required.MemberRequiredMiddleware",
+    "estuary_admin.web.middleware.MemberRequiredMiddleware",
     "estuary_admin.security.middleware.SecondFactorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "keys.account.preferences.PreferencesMiddleware",
@@ -233,8 +233,8 @@ if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured(
         "HSTS_PRELOAD needs HSTS_SUBDOMAINS=true: the browsers' preload lists demand it."
     )
-# W005 and W021 are HSTS choices of the operator; `checks` replaces W009 and W018; `web.headers`
-# sets X-Frame-Options, which W002 looks for in Django's middleware.
+# W005 and W021 are HSTS choices of the operator; `checks` replaces W009 and W018; `web` sets
+# X-Frame-Options, which W002 looks for in Django's middleware.
 SILENCED_SYSTEM_CHECKS = [
     f"security.{number}" for number in ("W002", "W005", "W009", "W018", "W021")
 ]
@@ -242,7 +242,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 DEFAULT_EXCEPTION_REPORTER = "estuary_admin.observability.error_reports.TokenFreeReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "estuary_admin.observability.error_reports.TokenFreeFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # every form here is small
-FILE_UPLOAD_HANDLERS = ["estuary_admin.web.request_checks.RefuseUploads"]
+FILE_UPLOAD_HANDLERS = ["estuary_admin.web.middleware.RefuseUploads"]
 
 # Static files
 STATIC_URL = f"{BASE_PATH}/static/"

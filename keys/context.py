@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from estuary_admin import VERSION
 from estuary_admin.members import is_admin
-from estuary_admin.security.proof_methods import has_password_here
+from estuary_admin.sso.sessions import has_password_here
 from keys.jobs.status import worker_status
 from keys.notices.outbox import notice_count
 

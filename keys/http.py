@@ -1,17 +1,31 @@
-"""Responses: whole pages for browsers, parts of pages for htmx."""
+"""Responses: whole pages for browsers, parts for htmx, and pages shown at once from what is kept.
+
+A page that is shown at once names what it shows by a digest. The check that the browser makes
+afterwards asks Estuary: when the digest is the same, it answers with the new time alone, else with
+the whole page, from which `console.js` takes over what differs. So a page has one template,
+whether it is checked or not.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import reselect, reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
+from keys.fetched import F
 from keys.models import StoredToken
+
+#: Without scripts, what is older is fetched again before it is shown.
+REFRESH_SECONDS = 15
 
 
 class AppRequest(HttpRequest):
@@ -28,7 +42,7 @@ def wants_part(request: HttpRequest) -> bool:
 
 
 def is_check(request: HttpRequest) -> bool:
-    """Whether the browser asks if the page it shows at once is still right (`keys.freshness`)."""
+    """Whether the browser asks if the page it shows at once is still right."""
     return wants_part(request) and "seen" in request.GET
 
 
@@ -62,3 +76,58 @@ def render_trouble(
     if wants_part(request) and not is_check(request):
         return reswap(retarget(response, "#notices"), "innerHTML")
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[F]):
+    """The data of a page, and the addresses of newer data, "" where not needed."""
+
+    fetched: F
+    digest: str
+    check_url: str = ""
+    reload_url: str = ""  # for browsers without scripts
+
+    @property
+    def is_checking(self) -> bool:
+        return bool(self.check_url)
+
+
+def shown_at_once(
+    request: HttpRequest,
+    kept: Callable[[], F | None],
+    fetch: Callable[[], F],
+    *,
+    digest: Callable[[F], str],
+    trusts_recent: bool,
+) -> Shown[F]:
+    """The kept answer, else Estuary's; the browser's check always asks Estuary.
+
+    `trusts_recent`: what was fetched in the last 15 seconds is not checked.
+    """
+    asks = "fresh" in request.GET or is_check(request)
+    known = None if asks else kept()
+    if known is None:
+        fetched = fetch()
+        return Shown(fetched, digest(fetched))
+    is_recent = known.age(timezone.now()) <= timedelta(seconds=REFRESH_SECONDS)
+    seen = digest(known)
+    if is_recent and trusts_recent:
+        return Shown(known, seen)
+    reload_url = "" if is_recent else _address(request, "fresh", "1")
+    return Shown(known, seen, _address(request, "seen", seen), reload_url)
+
+
+def unchanged(request: HttpRequest, shown: Shown[F], refresh_url: str) -> HttpResponse | None:
+    """The answer to a check that found what the page shows already; None when it must change."""
+    is_same = is_check(request) and request.GET["seen"] == shown.digest
+    if not is_same or shown.fetched.is_stale:
+        return None
+    context = {"shown": shown, "refresh_url": refresh_url}
+    return render(request, "keys/_freshness.html", context)
+
+
+def _address(request: HttpRequest, name: str, value: str) -> str:
+    parameters = request.GET.copy()
+    parameters.pop("fresh", None)
+    parameters[name] = value
+    return f"{request.path}?{parameters.urlencode()}"

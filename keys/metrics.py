@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from estuary_admin.observability import upstream_time
 from estuary_admin.observability.metrics import REGISTRY
+from estuary_admin.observability.request_log import add_upstream_time
 from keys.upstream import Endpoint
 
 UPSTREAM_CALLS = Counter(
@@ -39,4 +39,4 @@ def upstream_called(endpoint: Endpoint, outcome: str, seconds: float) -> None:
     """Count one call to Estuary, with its outcome and its time in seconds."""
     UPSTREAM_CALLS.labels(endpoint.value, outcome).inc()
     UPSTREAM_SECONDS.labels(endpoint.value).observe(seconds)
-    upstream_time.add(seconds)
+    add_upstream_time(seconds)

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, values
+from prometheus_client import CollectorRegistry, Counter, Metric, values
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -33,29 +33,7 @@ REGISTRY = CollectorRegistry()
 #: Computed for each answer, from the database; other apps append theirs.
 LIVE_COLLECTORS: list[Collector] = []
 
-REQUESTS = Counter(
-    "estuary_admin_requests",
-    "Requests answered, by route pattern",
-    ["method", "route", "status"],
-    registry=REGISTRY,
-)
-REQUEST_SECONDS = Histogram(
-    "estuary_admin_request_seconds",
-    "Time until an answer begins",
-    ["route"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
-    registry=REGISTRY,
-)
 SIGN_INS = Counter("estuary_admin_sign_ins", "Sign-ins, by outcome", ["outcome"], registry=REGISTRY)
-
-KNOWN_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
-
-
-def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    # A label's values are never freed, so a client must not be able to make up new ones.
-    method = method if method in KNOWN_METHODS else "other"
-    REQUESTS.labels(method, route, str(status)).inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
 
 
 @receiver(user_logged_in)

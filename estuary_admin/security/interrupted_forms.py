@@ -72,8 +72,8 @@ def forget(request: HttpRequest) -> None:
 
 
 def forget_if_over(request: HttpRequest) -> None:
-    """Called with each request of the session, whatever page it asks for."""
-    if (found := request.session.get(INTERRUPTED_FORM)) and _is_over(found):
+    """Forget a kept form in time, whatever page the session asks for."""
+    if _is_over(request.session[INTERRUPTED_FORM]):
         forget(request)
 
 

@@ -42,7 +42,7 @@ def known_source(request: HttpRequest, member: User | None) -> str:
 
 
 def remember(request: HttpRequest, member: User) -> None:
-    """Remember the address, and have `set_cookie` mark the browser in the response."""
+    """Remember the address, and have `mark_browser` mark the browser in the response."""
     request.signed_in_member = member  # type: ignore[attr-defined]
     if address := _network(request):
         now = timezone.now()
@@ -55,10 +55,9 @@ def remember(request: HttpRequest, member: User) -> None:
         own.exclude(pk__in=list(latest)).delete()
 
 
-def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
-    member: User | None = getattr(request, "signed_in_member", None)
-    if member is None:
-        return
+def mark_browser(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Set the cookie that marks the browser in which the member has just signed in."""
+    member: User = request.signed_in_member  # type: ignore[attr-defined]
     device = _device(request)
     members = [member.pk, *(pk for pk in device["members"] if pk != member.pk)]
     response.set_cookie(

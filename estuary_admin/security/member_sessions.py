@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib import import_module
@@ -11,7 +10,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -21,7 +19,6 @@ from estuary_admin.web.client_address import client_address
 
 SESSION_ROW = "member_session"  # session key: pk of the MemberSession
 SEEN_INTERVAL_SECONDS = 300
-MAX_REMEMBERED_SESSIONS = 10_000  # in one process
 
 
 def begin(request: HttpRequest, member: User) -> None:
@@ -77,25 +74,3 @@ def follow_new_key(session: SessionBase) -> None:
     MemberSession.objects.filter(pk=session.get(SESSION_ROW, 0)).update(
         session_key=session.session_key
     )
-
-
-class LastSeen:
-    """Writes `last_seen_at` at most every five minutes for each session and process."""
-
-    def __init__(self) -> None:
-        self._written: dict[int, float] = {}
-
-    def note(self, row: int) -> None:
-        now = time.time()
-        if abs(now - self._written.get(row, -SEEN_INTERVAL_SECONDS)) < SEEN_INTERVAL_SECONDS:
-            return
-        if len(self._written) >= MAX_REMEMBERED_SESSIONS:
-            self._written.clear()
-        self._written[row] = now
-        try:
-            MemberSession.objects.filter(pk=row).update(last_seen_at=timezone.now())
-        except DatabaseError:  # the page matters more than the time
-            return
-
-
-last_seen = LastSeen()

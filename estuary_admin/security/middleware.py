@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 
 from estuary_admin.security import interrupted_forms, known_devices
 from estuary_admin.security.factors import has_factor, must_have_factor
-from estuary_admin.security.member_sessions import SESSION_ROW, begin, last_seen
+from estuary_admin.security.interrupted_forms import INTERRUPTED_FORM
+from estuary_admin.security.member_sessions import SEEN_INTERVAL_SECONDS, SESSION_ROW, begin
+from estuary_admin.security.models import MemberSession
 from estuary_admin.web.redirects import go_to
+
+MAX_REMEMBERED_SESSIONS = 10_000  # in one process
+
+
+class LastSeen:
+    """Writes `last_seen_at` at most every five minutes for each session and process."""
+
+    def __init__(self) -> None:
+        self._written: dict[int, float] = {}
+
+    def note(self, row: int) -> None:
+        now = time.time()
+        if abs(now - self._written.get(row, -SEEN_INTERVAL_SECONDS)) < SEEN_INTERVAL_SECONDS:
+            return
+        if len(self._written) >= MAX_REMEMBERED_SESSIONS:
+            self._written.clear()
+        self._written[row] = now
+        try:
+            MemberSession.objects.filter(pk=row).update(last_seen_at=timezone.now())
+        except DatabaseError:  # the page matters more than the time
+            return
+
+
+last_seen = LastSeen()
 
 
 class MemberSessionMiddleware:
@@ -22,12 +51,14 @@ class MemberSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         # Look at the session first: reading `request.user` would cost a query here.
         if SESSION_ROW in request.session:
-            interrupted_forms.forget_if_over(request)
+            if INTERRUPTED_FORM in request.session:
+                interrupted_forms.forget_if_over(request)
             last_seen.note(request.session[SESSION_ROW])
         elif isinstance(request.user, User):  # a session from before sessions were listed
             begin(request, request.user)
         response = self.get_response(request)
-        known_devices.set_cookie(request, response)
+        if hasattr(request, "signed_in_member"):
+            known_devices.mark_browser(request, response)
         return response
 
 

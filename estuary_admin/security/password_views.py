@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.security.fresh_proof import fresh_proof
-from estuary_admin.security.proof_methods import has_password_here
+from estuary_admin.sso.sessions import has_password_here
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
-from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from estuary_admin.security.factors import Factors, factors_of
 from estuary_admin.sso.config import Provider
 from estuary_admin.sso.models import Identity
-from estuary_admin.sso.sessions import IDENTITY, OIDC, is_local_session
+from estuary_admin.sso.sessions import IDENTITY, OIDC, has_password_here
 
 SIGNED_IN_AT = "signed_in_at"  # session key; seconds
 
@@ -27,12 +26,6 @@ class ProofMethods:
 
     def __bool__(self) -> bool:
         return bool(self.password or self.factors or self.provider or self.proxy)
-
-
-def has_password_here(request: HttpRequest) -> bool:
-    """Whether the member signed in here and has a password of this console."""
-    member = request.user
-    return isinstance(member, User) and is_local_session(request) and member.has_usable_password()
 
 
 def proof_methods_of(request: HttpRequest) -> ProofMethods:

@@ -23,7 +23,7 @@ from estuary_admin.sso.sessions import (
     lacks_identity,
 )
 from estuary_admin.web.errors import csrf_failure
-from estuary_admin.web.health import PROBE_PATHS
+from estuary_admin.web.middleware import PROBE_PATHS
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 SIGNED_OUT_PATH = "/accounts/signed-out/"
@@ -40,6 +40,8 @@ class ProxyIdentityMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         sso = settings.SSO
+        if sso.mode == "local":
+            return self.get_response(request)
         if sso.providers and lacks_identity(request):
             end_session(request, "identity-removed")
         if not sso.is_proxy or request.path_info in PROBE_PATHS or is_local_session(request):

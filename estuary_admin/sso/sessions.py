@@ -36,6 +36,12 @@ def is_local_session(request: HttpRequest) -> bool:
     }
 
 
+def has_password_here(request: HttpRequest) -> bool:
+    """Whether the member signed in here and has a password of this console."""
+    member = request.user
+    return isinstance(member, User) and is_local_session(request) and member.has_usable_password()
+
+
 def is_session_of(request: HttpRequest, identity: Identity) -> bool:
     return (
         request.user.is_authenticated

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 STORAGE_REFUSED_TEXTS = (
@@ -76,21 +76,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     return error_page(request, 403, "403_csrf.html")
 
 
-class ErrorPagesMiddleware:
-    """Give a refused method a page; Django answers it without a body."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        if response.status_code != 405 or not _is_empty(response):
-            return response
-        page = error_page(request, 405)
-        page["Allow"] = response.get("Allow", "")
-        return page
-
-
 def is_storage_refusal(error: BaseException) -> bool:
     """Whether the database or a file takes no writes: it is full, or can only be read."""
     if isinstance(error, OSError) and error.errno in STORAGE_REFUSED_ERRNOS:
@@ -103,10 +88,6 @@ def is_storage_refusal(error: BaseException) -> bool:
 
 def is_out_of_threads(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and NO_THREAD_TEXT in str(error)
-
-
-def _is_empty(response: HttpResponseBase) -> bool:
-    return isinstance(response, HttpResponse) and not response.content
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.urls import resolve
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from estuary_admin.secrets.sealing import sealing_keys
@@ -36,26 +35,6 @@ def register_dependency(
     `is_required=False` what another machine would not do better.
     """
     _dependencies[name] = Dependency(check, is_required)
-
-
-PROBE_PATHS = {"/healthz", "/readyz", "/metrics"}
-
-
-class ProbeMiddleware:
-    """Answer probes here: they carry any Host, speak http, and need no session.
-
-    An orchestrator asks a process by its own address, which ALLOWED_HOSTS does not hold.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info not in PROBE_PATHS:
-            return self.get_response(request)
-        match = request.resolver_match = resolve(request.path_info)
-        response: HttpResponseBase = match.func(request)
-        return response
 
 
 @require_safe

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import set_script_prefix
 
-from estuary_admin.web.headers import RESPONSE_HEADERS
+from estuary_admin.web.middleware import RESPONSE_HEADERS
 
 Headers = list[tuple[str, str]]
 

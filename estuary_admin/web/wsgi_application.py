@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import sys
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from django.core.exceptions import SuspiciousOperation
+from django.utils.http import parse_header_parameters
 
 from estuary_admin.web import static_pages
 from estuary_admin.web.errors import failure_page
-from estuary_admin.web.request_checks import is_readable_type
 
 logger = logging.getLogger("estuary_admin.request")
 
@@ -40,6 +41,21 @@ class ConsoleApplication:
             logger.exception("request_failed", extra=extra)
             start_response(line, headers, sys.exc_info())
             return [body]
+
+
+def is_readable_type(content_type: str) -> bool:
+    """Whether Django can decode form and query: it does by this charset, and some raise."""
+    try:
+        _, parameters = parse_header_parameters(content_type)
+        charset = parameters.get("charset", "utf-8")
+    except (LookupError, ValueError):  # too long, or an unknown charset of RFC 2231
+        return False
+    try:
+        return codecs.lookup(charset).name in {"utf-8", "ascii"}
+    except LookupError:  # Django ignores a name that Python does not know
+        return True
+    except ValueError:
+        return False
 
 
 def _refuse(start_response: StartResponse, reason: str) -> Iterable[bytes]:

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from estuary_admin.secrets.sealing import SealBroken
-from estuary_admin.storage.retried_writes import write_with_retries
+from estuary_admin.storage.connections import write_with_retries
 from keys.actors import Actor
 from keys.api_keys import key_lists, rotations
 from keys.api_keys.key_lists import Snapshot

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from estuary_admin.storage.retried_writes import write_surely
+from estuary_admin.storage.connections import write_surely
 from keys.actors import Actor
 from keys.api_keys import rotations
 from keys.audit.record import record_action

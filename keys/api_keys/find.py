@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets.sealing import SealBroken
-from estuary_admin.storage.retried_writes import write_surely
+from estuary_admin.storage.connections import write_surely
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys import key_lists

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from django.db import transaction
 from django.utils import timezone
 
-from estuary_admin.storage.retried_writes import write_surely
+from estuary_admin.storage.connections import write_surely
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action

@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.api_keys import kept_lists
-from keys.api_keys.kept_lists import Head
-from keys.api_keys.key_index import KeyIndex
+from keys.api_keys.kept_lists import Head, KeyIndex
 from keys.fetched import KEEP_FETCHED, Fetched, ahead_of, digest_of, fetch_or_keep
 from keys.models import StoredToken
 from keys.token.stored_tokens import client_for

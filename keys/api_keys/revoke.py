@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from django.db import transaction
 
-from estuary_admin.storage.retried_writes import write_surely
+from estuary_admin.storage.connections import write_surely
 from keys import throttles
 from keys.actors import Actor
 from keys.api_keys import key_lists, rotations

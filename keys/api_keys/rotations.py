@@ -1,4 +1,7 @@
-"""The records of rotations: which key replaces which, and until when the old one works."""
+"""The records of rotations: which key replaces which, and until when the old one works.
+
+And the requests of admins that a key be rotated: where they are shown, and what fulfils them.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,22 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.actors import Actor
-from keys.api_keys import rotation_requests
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.fetched import ahead_of, clock_shift
 from keys.jobs.workers import nobody_holds
-from keys.models import KeyCreation, Rotation, StoredToken
+from keys.models import KeyCreation, Rotation, RotationRequest, StoredToken
 from keys.notes.services import copy_note
 from keys.upstream import ApiKey, KeyList, fingerprint_of
 
 State = Rotation.State
+RequestState = RotationRequest.State
 
 #: The key exists, and nobody has seen its token: the console makes its own keys without showing it.
 TOKEN_LOST = {
@@ -164,7 +167,7 @@ def conclude_creation(actor: Actor, record: KeyCreation, outcome: str) -> bool:
     )
     if state is not State.KEPT and not rotation.keeps_old:
         copy_note(actor, rotation.old_hash, record.token_hash)
-        rotation_requests.fulfil(rotation.old_hash)
+        fulfil_requests_for(rotation.old_hash)
     return True
 
 
@@ -272,4 +275,45 @@ def old_keys_ended(token_hashes: Sequence[str]) -> None:
     found = Rotation.objects.filter(old_hash__in=token_hashes, state=State.OVERLAP)
     found = found.filter(nobody_holds("claimed_by"))
     found.update(state=State.ENDED, ended_at=timezone.now(), due_at=None, need="")
-    rotation_requests.keys_ended(token_hashes)
+    end_requests_for(token_hashes)
+
+
+def deadlines_of(token_hashes: Sequence[str]) -> dict[str, datetime]:
+    """Until when the keys of one page are to be rotated, with one query; most have no request."""
+    if not token_hashes:
+        return {}
+    found: dict[str, datetime] = {}
+    rows = _deadlines_query(len(token_hashes)).rows(RequestState.OPEN.value, *token_hashes)
+    for token_hash, deadline in rows:
+        found[token_hash] = min(deadline, found.get(token_hash, deadline))
+    return found
+
+
+@lru_cache(maxsize=64)  # a page has at most 40 rows
+def _deadlines_query(count: int) -> PreparedQuery[RotationRequest]:
+    hashes = [str(number) for number in range(count)]
+    found = RotationRequest.objects.filter(state=RequestState.OPEN).filter(token_hash__in=hashes)
+    return PreparedQuery(found.values_list("token_hash", "deadline"))
+
+
+def open_request_for(token_hash: str) -> RotationRequest | None:
+    """The request for this key that is due first: two members may have connected one account."""
+    found = RotationRequest.objects.filter(token_hash=token_hash, state=RequestState.OPEN)
+    return found.order_by("deadline").first()
+
+
+def fulfil_requests_for(token_hash: str) -> None:
+    """A key was rotated; a worker that is about to revoke it finds its claim outdated."""
+    if not deadlines_of([token_hash]):  # most keys have no request, and the member is waiting
+        return
+    found = RotationRequest.objects.filter(token_hash=token_hash, state=RequestState.OPEN)
+    found.update(
+        state=RequestState.FULFILLED, ended_at=timezone.now(), due_at=None, claims=F("claims") + 1
+    )
+
+
+def end_requests_for(token_hashes: Sequence[str]) -> None:
+    """Keys were revoked, or are gone; the worker concludes the request that it works on itself."""
+    found = RotationRequest.objects.filter(token_hash__in=token_hashes, state=RequestState.OPEN)
+    found = found.filter(nobody_holds("claimed_by"))
+    found.update(state=RequestState.ENDED, ended_at=timezone.now(), due_at=None, trouble="")

@@ -15,8 +15,7 @@ from django.contrib.auth.models import User
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from estuary_admin.unicode_text import shows_something
 from keys.api_keys.query import Status, list_url
-from keys.api_keys.rotation_requests import deadlines_of
-from keys.api_keys.rotations import Tie, ties_of
+from keys.api_keys.rotations import Tie, deadlines_of, ties_of
 from keys.models import KeyCreation
 from keys.notes.services import NoteText, lines_of
 from keys.upstream import PERMANENT_FROM, ApiKey, fingerprint_of

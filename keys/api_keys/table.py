@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from itertools import groupby, pairwise
 from operator import attrgetter
 
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
+from django.utils import timezone
 
 from estuary_admin.unicode_text import comparable
-from keys.api_keys.expiry_strip import ExpiryStrip, ending_in_week, strip_of
-from keys.api_keys.findings import FINDINGS, MAX_KEYS_EXAMINED, has_policy, with_findings
-from keys.api_keys.key_index import KeyIndex, expiry_of
+from keys.api_keys.kept_lists import KeyIndex, expiry_of
 from keys.api_keys.plain_text import is_dismissed
 from keys.api_keys.query import KeyQuery, Sort, Status
 from keys.api_keys.rows import TERMS, Facts, KeyRow, facts_of, rows_of, terms_at
 from keys.notes.services import hashes_matching
+from keys.policy.load import current_policy
+from keys.policy.rules import Finding, Policy, findings_of
 from keys.upstream import ApiKey
 
 PAGE_SIZE = 40  # rows; even with random labels they take only 8 KB, compressed
@@ -43,6 +45,20 @@ FILTERS = (
     Status.NO_PURPOSE,
     Status.NOT_MADE_HERE,
 )
+
+WEEK = timedelta(days=7)
+STRIP_WEEKS = 13
+STRIP_DAYS = STRIP_WEEKS * WEEK.days
+#: More keys than this on one day are drawn as a full column; the text says how many they are.
+MARKS_PER_DAY = 5
+#: Above this, a page names the findings without counts: a look at 10,000 keys takes 50 ms.
+MAX_KEYS_EXAMINED = 400
+HASHES_PER_QUERY = 400
+FINDINGS = {
+    Status.OVER_POLICY: Finding.OVER_POLICY,
+    Status.NO_PURPOSE: Finding.NO_PURPOSE,
+    Status.NOT_MADE_HERE: Finding.NOT_MADE_HERE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,3 +277,119 @@ def _end_sort(query: KeyQuery) -> SortLink:
         return SortLink(query.url(sort=Sort.NEXT), "descending")
     direction = "other" if query.sort is Sort.NEXT else "none"
     return SortLink(query.url(sort=Sort.EXPIRY), direction)
+
+
+def with_findings(
+    keys: Sequence[ApiKey], node_now: datetime, facts: Facts | None, *, is_admin: bool
+) -> dict[Status, list[ApiKey]]:
+    """The keys with each finding, in the given order; `facts` are those of all of them."""
+    facts = facts or _facts_of_many(keys)
+    policy = current_policy()
+    found: dict[Status, list[ApiKey]] = {status: [] for status in FINDINGS}
+    for key in keys:
+        record, note = facts.records.get(key.token_hash), facts.notes.get(key.token_hash)
+        of_key = findings_of(
+            policy,
+            key,
+            node_now,
+            purpose=note.purpose if note else "",
+            permission=record.permission if record else "",
+            is_made_here=record is not None,
+            is_admin=is_admin,
+        )
+        for status, finding in FINDINGS.items():
+            if finding in of_key:
+                found[status].append(key)
+    return found
+
+
+def has_policy() -> bool:
+    """Whether there is a rule that a key could be over."""
+    return current_policy() != Policy()
+
+
+def _facts_of_many(keys: Sequence[ApiKey]) -> Facts:
+    """In several queries: databases limit the parameters of one."""
+    facts = Facts({}, {})
+    for start in range(0, len(keys), HASHES_PER_QUERY):
+        part = facts_of([key.token_hash for key in keys[start : start + HASHES_PER_QUERY]])
+        facts = Facts({**facts.records, **part.records}, {**facts.notes, **part.notes})
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class StripWeek:
+    """One week of the strip: its first day, the number of keys that end, and its link."""
+
+    start: date
+    count: int
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryStrip:
+    """`marks` is the `d` of an SVG path in a box of STRIP_DAYS by MARKS_PER_DAY units."""
+
+    weeks: list[StripWeek]
+    marks: str
+
+
+def strip_of(members: Sequence[ApiKey], query: KeyQuery, node_now: datetime) -> ExpiryStrip:
+    """The strip of all keys without sessions, by end: a search leaves it as it is."""
+    today = timezone.localdate(node_now)
+    midnights = _midnights_after(today, timezone.get_current_timezone())
+    ended = bisect_right(members, node_now, key=expiry_of)
+    ends = [bisect_left(members, moment, key=expiry_of) for moment in midnights]
+    return _drawn(tuple(end - start for start, end in pairwise([ended, *ends])), today, query)
+
+
+@lru_cache(maxsize=64)
+def _midnights_after(today: date, zone: tzinfo) -> tuple[datetime, ...]:
+    """The ends of the days of the strip. In UTC: comparing times of a zone with it is slow."""
+    days = (today + timedelta(days=number) for number in range(1, STRIP_DAYS + 1))
+    return tuple(
+        timezone.make_aware(datetime.combine(day, time.min), zone).astimezone(UTC) for day in days
+    )
+
+
+@lru_cache(maxsize=512)
+def _drawn(counts: tuple[int, ...], today: date, query: KeyQuery) -> ExpiryStrip:
+    """The strip for the number of keys that end on each day."""
+    if not any(counts):
+        return ExpiryStrip([], "")
+    weeks = [_week(number, today, counts, query) for number in range(STRIP_WEEKS)]
+    return ExpiryStrip(weeks, _marks(counts))
+
+
+def ending_in_week(by_end: Sequence[ApiKey], week: str, node_now: datetime) -> list[ApiKey]:
+    """The keys that will end in the seven days from this one, in the member's zone."""
+    first = date.fromisoformat(week)
+    start = max(
+        bisect_right(by_end, node_now, key=expiry_of),
+        bisect_left(by_end, _midnight(first), key=expiry_of),
+    )
+    return list(by_end[start : bisect_left(by_end, _midnight(first + WEEK), key=expiry_of)])
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _week(number: int, today: date, counts: Sequence[int], query: KeyQuery) -> StripWeek:
+    start = today + number * WEEK
+    is_current = query.week == start.isoformat()
+    week = "" if is_current else start.isoformat()  # the current one leads back
+    days = counts[number * WEEK.days : (number + 1) * WEEK.days]
+    return StripWeek(start, sum(days), query.url(week=week, status=Status.ALL), is_current)
+
+
+def _marks(counts: Sequence[int]) -> str:
+    """A line for each day, as high as its keys are many; its dashes are the marks."""
+    lines = []
+    for day, count in enumerate(counts):
+        if count:
+            lines.append(f"M{day}.5 {MARKS_PER_DAY}v-{min(count, MARKS_PER_DAY)}")
+        if count > MARKS_PER_DAY:  # a second line fills the gaps
+            lines.append(f"M{day}.5 4.8v-4.8")
+    return "".join(lines)

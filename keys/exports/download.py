@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from estuary_admin.storage.connections import release_connection
-from estuary_admin.storage.retried_writes import write_surely
+from estuary_admin.storage.connections import release_connection, write_surely
 from keys import metrics
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases
-from keys.exports.opening import open_export
-from keys.exports.running import SHUTDOWN, STALLED, STOPPED, RunningExport, watch
+from keys.exports.running import SHUTDOWN, STALLED, STOPPED, RunningExport, open_export, watch
 from keys.models import ExportLease, StoredToken
 from keys.token.stored_tokens import client_for
 from keys.upstream import EstuaryClient, Export, UpstreamError

@@ -34,10 +34,9 @@ from keys.exports.file_store import OWN_NAME, FileStore, delete_or_leave, file_s
 from keys.exports.forms_of_export import count_records
 from keys.exports.leases import LeaseTaken
 from keys.exports.messages import failed_message, ready_message
-from keys.exports.opening import open_export
 from keys.exports.progress import Cancelled, Progress, ShuttingDown
 from keys.exports.room import NoRoom, Room
-from keys.exports.running import RunningExport, watch
+from keys.exports.running import RunningExport, open_export, watch
 from keys.exports.sealed_files import (
     FileBroken,
     SealedReader,

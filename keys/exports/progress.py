@@ -8,8 +8,7 @@ from typing import Any
 
 from django.db import Error
 
-from estuary_admin.storage.connections import release_connection
-from estuary_admin.storage.retried_writes import write_with_retries
+from estuary_admin.storage.connections import release_connection, write_with_retries
 from keys.exports.running import RunningExport
 from keys.jobs import workers
 from keys.jobs.claims import ClaimLost

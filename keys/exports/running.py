@@ -1,4 +1,4 @@
-"""The exports that this process passes on, and the thread that watches over them.
+"""The exports that this process passes on: how they begin, and the thread that watches over them.
 
 Once a second it looks for readers that take nothing and for the end of the process; every few
 seconds it renews the leases, also while Estuary is still building the document.
@@ -6,10 +6,12 @@ seconds it renews the leases, also while Estuary is still building the document.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 
 from django.conf import settings
 from django.db import Error, connection
@@ -17,9 +19,11 @@ from django.db import Error, connection
 from estuary_admin.web import shutdown
 from keys.exports import leases
 from keys.models import ExportLease
+from keys.upstream import EstuaryClient, Export
 
 logger = logging.getLogger("estuary_admin.keys")
 
+FIRST_BYTE_POLL_SECONDS = 0.2
 LOOK_SECONDS = 1.0
 RENEW_SECONDS = 3.0  # and within these an export is stopped whose owner asks for it
 #: Before the process is killed, for the audit row and the page that says what happened.
@@ -56,6 +60,43 @@ class RunningExport:
         if not self.reason:
             self.reason = reason
             self.interrupted(reason)
+
+
+def open_export(client: EstuaryClient, check: Callable[[], None]) -> Export:
+    """Wait for Estuary's first byte, for up to a quarter of an hour.
+
+    Raises UpstreamError, or what `check` raises meanwhile.
+    """
+    opening = _in_thread(lambda: client.open_export(settings.ESTUARY_EXPORT_TIMEOUT))
+    try:
+        check()
+        while not opening.done():
+            wait([opening], FIRST_BYTE_POLL_SECONDS)
+            check()
+    except BaseException:
+        opening.add_done_callback(_close_late)
+        raise
+    return opening.result()
+
+
+def _in_thread(work: Callable[[], Export]) -> Future[Export]:
+    """Run `work` in a thread of its own, which the end of the process does not wait for."""
+    future: Future[Export] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    context = contextvars.copy_context()  # the request's log line counts the calls to Estuary
+    threading.Thread(target=context.run, args=(run,), daemon=True).start()
+    return future
+
+
+def _close_late(opening: Future[Export]) -> None:
+    if not opening.exception():
+        opening.result().close()
 
 
 class Watch:

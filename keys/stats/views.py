@@ -11,8 +11,7 @@ from keys.access import connected, signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.freshness import shown_at_once, unchanged
-from keys.http import AppRequest, render_page
+from keys.http import AppRequest, render_page, shown_at_once, unchanged
 from keys.stats import history
 from keys.stats.services import current_stats, last_known
 

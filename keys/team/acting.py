@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from estuary_admin.storage.retried_writes import write_surely
+from estuary_admin.storage.connections import write_surely
 from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.incidents import note_incident

@@ -15,8 +15,7 @@ from keys.actors import Actor
 from keys.api_keys import key_lists, revoke
 from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.revoke_outcome import ENDED
-from keys.api_keys.rotation_requests import keys_ended
-from keys.api_keys.rotations import attempt_time, open_rotation_of
+from keys.api_keys.rotations import attempt_time, end_requests_for, open_rotation_of
 from keys.api_keys.rows import name_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
@@ -226,4 +225,4 @@ def forget_missing(account: SyncedAccount, listed: Snapshot) -> None:
     hashes = found.filter(stored_hash=account.token_hash).values_list("token_hash", flat=True)
     gone = [one for one in hashes if not listed.find(one) and not listed.doubt_about(one)]
     if gone:
-        keys_ended(gone)
+        end_requests_for(gone)

@@ -12,10 +12,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from estuary_admin.rendering.fragments import render_fragment
-from keys.api_keys.expiry_strip import StripWeek
 from keys.api_keys.query import Status
 from keys.api_keys.rows import KeyRow, permission_text
-from keys.api_keys.table import Chip, RowGroup
+from keys.api_keys.table import Chip, RowGroup, StripWeek
 from keys.templatetags.formats import end_from, exact_moment, grouped, moment_from, short_date
 
 register = template.Library()

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from estuary_admin.storage.retried_writes import write_with_retries
+from estuary_admin.storage.connections import write_with_retries
 from keys.actors import Actor
 from keys.models import ConsoleKey, Rotation, StoredToken
 from keys.models.rotations import PASTED

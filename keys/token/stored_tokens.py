@@ -16,9 +16,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.secrets import sealing
-from estuary_admin.storage.connections import release_connection
+from estuary_admin.storage.connections import release_connection, write_surely, write_with_retries
 from estuary_admin.storage.prepared_queries import PreparedQuery
-from estuary_admin.storage.retried_writes import write_surely, write_with_retries
 from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action

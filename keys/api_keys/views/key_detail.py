@@ -12,14 +12,12 @@ from keys.actors import actor_of
 from keys.api_keys import key_lists
 from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.prefill import address_like
-from keys.api_keys.rotation_requests import open_request_for
-from keys.api_keys.rotations import chain_of
+from keys.api_keys.rotations import chain_of, open_request_for
 from keys.api_keys.rows import KeyRow, rows_of
 from keys.api_keys.views.key_revoke import tell_absence
 from keys.audit import rows as audit_rows
 from keys.fetched import digest_of
-from keys.freshness import Shown, shown_at_once, unchanged
-from keys.http import AppRequest, is_check, render_whole
+from keys.http import AppRequest, Shown, is_check, render_whole, shown_at_once, unchanged
 from keys.models import KeyCreation, KeyNote, StoredToken
 from keys.notes.views import note_context
 

@@ -18,8 +18,7 @@ from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.query import KeyQuery, new_hash_in
 from keys.api_keys.rows import expired_among, is_new
 from keys.api_keys.table import KeyTable, table_of
-from keys.freshness import Shown, shown_at_once, unchanged
-from keys.http import AppRequest, render_page
+from keys.http import AppRequest, Shown, render_page, shown_at_once, unchanged
 from keys.pasted_tokens import token_in
 from keys.upstream import fingerprint_of, hash_of
 
@@ -29,7 +28,7 @@ from keys.upstream import fingerprint_of, hash_of
 @upstream_errors_shown
 def key_list(request: AppRequest) -> HttpResponse:
     query = KeyQuery.from_params(request.GET)
-    if token := token_in([query.q]):
+    if query.q and (token := token_in([query.q])):
         return _searched_for_token(request, query, token)
     shown = _shown(request)
     if same := unchanged(request, shown, query.fresh_url()):

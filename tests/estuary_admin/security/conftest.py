@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from estuary_admin.security import middleware
-from estuary_admin.security.member_sessions import LastSeen
+from estuary_admin.security.middleware import LastSeen
 from estuary_admin.security.models import MemberSession
 from tests.conftest import PASSWORD
 

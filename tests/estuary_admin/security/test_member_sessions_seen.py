@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
-from estuary_admin.security import member_sessions
-from estuary_admin.security.member_sessions import LastSeen
+from estuary_admin.security import middleware
+from estuary_admin.security.middleware import LastSeen
 from tests.estuary_admin.security.conftest import row_of, typed_in
 
 pytestmark = pytest.mark.usefixtures("nothing_seen_yet")
@@ -59,7 +59,7 @@ def test_a_locked_database_does_not_break_the_page(
 def test_a_process_remembers_a_bounded_number_of_sessions(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(member_sessions, "MAX_REMEMBERED_SESSIONS", 2)
+    monkeypatch.setattr(middleware, "MAX_REMEMBERED_SESSIONS", 2)
     seen = LastSeen()
 
     for row in range(5):

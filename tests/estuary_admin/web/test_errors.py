@@ -19,8 +19,7 @@ from estuary_admin.urls import handler500  # noqa: F401 - Django looks for it be
 from estuary_admin.urls import urlpatterns as all_routes
 from estuary_admin.web import static_pages
 from estuary_admin.web.errors import server_error
-from estuary_admin.web.request_checks import is_readable_type
-from estuary_admin.web.wsgi_application import ConsoleApplication
+from estuary_admin.web.wsgi_application import ConsoleApplication, is_readable_type
 from tests.conftest import HTMX, PASSWORD
 from tests.keys.evidence import words_of
 

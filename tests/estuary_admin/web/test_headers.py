@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from estuary_admin.web.headers import ResponseHeadersMiddleware
+from estuary_admin.web.middleware import ResponseHeadersMiddleware
 
 
 @pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.test import Client
 
 from keys.actors import Actor
 from keys.api_keys import kept_lists, key_lists
-from keys.api_keys.key_index import IndexMemory, KeyIndex
+from keys.api_keys.kept_lists import IndexMemory, KeyIndex
 from keys.api_keys.key_lists import current_list, last_known
 from keys.models import StoredToken
 from keys.sandbox import Fault, Sandbox

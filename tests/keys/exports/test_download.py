@@ -26,7 +26,7 @@ from keys.exports.download import (
     request_stop,
 )
 from keys.exports.leases import LeaseTaken
-from keys.exports.opening import open_export
+from keys.exports.running import open_export
 from keys.models import ExportLease, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.token.stored_tokens import client_for

@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from django.test import Client
 
 from keys.audit.vocabulary import Action
-from keys.exports import opening, running
+from keys.exports import running
 from keys.exports.download import ExportInterrupted
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
@@ -71,7 +71,7 @@ def test_an_export_begins_with_estuarys_first_byte(
     rich: Client, node: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not when the console looks for the next time: a small export would take twice as long."""
-    monkeypatch.setattr(opening, "POLL_SECONDS", 60)
+    monkeypatch.setattr(running, "FIRST_BYTE_POLL_SECONDS", 60)
     node.set_fault("export", Fault("delay", seconds=0.5))
     began = time.monotonic()
 

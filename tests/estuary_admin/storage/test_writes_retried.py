@@ -8,14 +8,14 @@ from typing import NoReturn
 import pytest
 from django.db import OperationalError
 
-from estuary_admin.storage import retried_writes
+from estuary_admin.storage import connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retried_writes, "LATER_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(connections, "LATER_PAUSES", (0.0, 0.0))
 
 
 def test_a_write_that_works_later_is_logged_as_written(
@@ -29,7 +29,7 @@ def test_a_write_that_works_later_is_logged_as_written(
             raise OperationalError("in a test")
 
     with caplog.at_level(logging.WARNING):
-        retried_writes._write_later(write, "a_row")
+        connections._write_later(write, "a_row")
 
     assert len(tries) == 2
     assert caplog.messages == ["write_retried", "written_late"]
@@ -39,7 +39,7 @@ def test_a_write_that_never_works_is_logged_as_lost(caplog: pytest.LogCaptureFix
     def write() -> NoReturn:
         raise OperationalError("in a test")
 
-    retried_writes._write_later(write, "a_row")
+    connections._write_later(write, "a_row")
 
     lost = caplog.records[-1]
     assert (lost.message, lost.levelname) == ("not_written_at_all", "ERROR")
