@@ -1,17 +1,19 @@
-"""The two roles, member and admin, and the guard of what only admins may do."""
+"""Names of members, the two roles, member and admin, and the guard of what only admins may do."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponseBase
 
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.storage.prepared_queries import PreparedQuery
+from estuary_admin.unicode_text import without_invisible
 
 View = Callable[..., HttpResponseBase]
 
@@ -51,3 +53,32 @@ def admins_only(view: View) -> View:
 
     wrapper.access = "admin"  # type: ignore[attr-defined]
     return cast(View, wrapper)
+
+
+def namesake_of(name: str) -> User | None:
+    """The member whose name reads the same: neither case nor Unicode's variants of letters count.
+
+    Compared here: SQLite knows the case of ASCII letters alone.
+    """
+    wanted = _as_read(name)
+    for number, known in User.objects.values_list("pk", "username").iterator():
+        if _as_read(known) == wanted:
+            return User.objects.get(pk=number)
+    return None
+
+
+def name_problem(username: str, email: str) -> str:
+    """Why no member of this name can be made, as a sentence; "" when one can."""
+    if namesake_of(username):
+        return "There is a member of this name already."
+    if without_invisible(username) != username:
+        return "The name holds characters that nobody can see. Type it again."
+    try:
+        User(username=username, email=email).full_clean(exclude=["password"])
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
+
+
+def _as_read(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -268,7 +268,7 @@ def _providers(reader: Reader) -> tuple[Provider, ...]:
 def _provider_rows(text: str) -> list[Any]:
     try:
         rows = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         rows = None
     if not isinstance(rows, list) or not rows:
         raise ImproperlyConfigured(f"SSO_OIDC_PROVIDERS must be JSON such as {PROVIDERS_EXAMPLE}.")

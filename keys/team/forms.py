@@ -59,6 +59,9 @@ class InviteForm(NoTokenFieldsMixin):
     )
     is_admin = forms.BooleanField(label="Make the member an admin", required=False)
 
+    def clean_username(self) -> str:
+        return _normal(self.cleaned_data["username"])
+
 
 class AskRotationForm(ReasonForm):
     """A reason and the last day; `latest` is the key's own end."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +17,6 @@ from django.utils import timezone
 from estuary_admin.members import ADMINS
 from estuary_admin.sso.models import Identity
 from estuary_admin.storage.prepared_queries import PreparedQuery
-from estuary_admin.unicode_text import without_invisible
 from keys.models import SeenKey, StoredToken, SyncedAccount
 from keys.team.query import (
     ENDS_SOON,
@@ -257,17 +255,3 @@ def member_at(text: str) -> User | None:
     if "\0" in text:  # PostgreSQL refuses the query
         return None
     return User.objects.filter(username=text).first()
-
-
-def name_problem(username: str, email: str) -> str:
-    """Why no member of this name can be made, as a sentence; "" when one can."""
-    # Ignoring case, as at sign-in.
-    if User.objects.filter(username__iexact=username).exists():
-        return "There is a member of this name already."
-    if without_invisible(username) != username:
-        return "The name holds characters that nobody can see. Type it again."
-    try:
-        User(username=username, email=email).full_clean(exclude=["password"])
-    except ValidationError as error:
-        return " ".join(error.messages)
-    return ""

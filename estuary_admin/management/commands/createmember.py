@@ -6,13 +6,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from estuary_admin.management.passwords import set_new_password
-from estuary_admin.members import ADMINS
-from estuary_admin.unicode_text import without_invisible
+from estuary_admin.members import ADMINS, name_problem
 
 
 class Command(BaseCommand):
@@ -27,16 +25,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        # Ignoring case, as at sign-in.
-        if User.objects.filter(username__iexact=options["name"]).exists():
-            raise CommandError(f"There is a member called {options['name']} already.")
-        if without_invisible(options["name"]) != options["name"]:
-            raise CommandError("The name holds characters that nobody can see; type it again.")
-        member = User(username=options["name"], email=options["email"])
-        try:
-            member.full_clean(exclude=["password"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+        name = User.normalize_username(options["name"])
+        if problem := name_problem(name, options["email"]):
+            raise CommandError(problem)
+        member = User(username=name, email=options["email"])
         set_new_password(member, from_stdin=options["password_stdin"])
         with transaction.atomic():
             member.save()

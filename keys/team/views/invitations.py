@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from estuary_admin.members import admins_only
+from estuary_admin.members import admins_only, name_problem
 from estuary_admin.security import interrupted_forms, password_links
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.addresses import public_address
@@ -21,7 +21,7 @@ from keys.http import AppRequest, render_page
 from keys.team import invitations
 from keys.team.forms import InviteForm
 from keys.team.invitations import Invitation, NameTaken, NoLink
-from keys.team.members import address_of, name_problem
+from keys.team.members import address_of
 from keys.team.views.team_member import found_member, page_of_member
 
 FORM_METHODS = ["GET", "HEAD", "POST"]

@@ -82,13 +82,29 @@ def test_a_wrong_name_makes_nobody(monkeypatch: pytest.MonkeyPatch, name: str) -
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["alice", "Alice"])
+@pytest.mark.parametrize("name", ["alice", "Alice", "\uff21lice"])
 def test_an_existing_member_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, alice: User, name: str
 ) -> None:
-    with pytest.raises(CommandError, match=f"There is a member called {name} already"):
+    with pytest.raises(CommandError, match="There is a member of this name already"):
         make(monkeypatch, name, password="quite another password")
 
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Änne", "änne"), ("anne\u0308", "ann\u00eb"), ("straße", "STRASSE")]
+)
+def test_a_name_that_reads_the_same_is_taken(
+    monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    make(monkeypatch, first)
+
+    with pytest.raises(CommandError, match="There is a member of this name already"):
+        make(monkeypatch, second)
+
+
+def test_a_name_is_kept_in_the_form_that_keyboards_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert make(monkeypatch, "\uff22ob") == "Made member Bob.\n"

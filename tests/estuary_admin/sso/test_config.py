@@ -129,6 +129,7 @@ def row(**changed: object) -> str:
 
 
 WRONG_PROVIDERS = [
+    "[" * 100_000,
     "corp",
     "[]",
     "{}",

@@ -262,6 +262,12 @@ def test_a_member_called_invite_has_a_page(admin: Client) -> None:
     assert admin.get(f"/team/id:{member.pk}/").status_code == 200
 
 
+def test_a_name_is_kept_in_the_form_that_keyboards_type(admin: Client) -> None:
+    invited(admin, "\uff24ora")
+
+    assert User.objects.filter(username="Dora").exists()
+
+
 def test_a_name_that_another_admin_has_just_taken_is_refused(
     admin: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
