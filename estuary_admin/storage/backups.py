@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -17,12 +18,15 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from estuary_admin.storage.backup_rows import BackupDoesNotFit, copy_rows
 
+#: The names that `back_up` gives in a folder.
+_is_dated_copy = re.compile(r"estuary-admin-\d{8}-\d{6}\.sqlite3").fullmatch
 #: Locked files, open until the process ends; see `hold_database`.
 _held_locks: list[IO[bytes]] = []
 
@@ -76,8 +80,8 @@ def delete_old_backups(made: Path, days: int) -> list[Path]:
     The new one stays, whatever time a file server with another clock gives it.
     """
     oldest = time.time() - days * 86_400
-    others = (path for path in made.parent.glob("estuary-admin-*.sqlite3") if path != made)
-    old = [path for path in others if _mtime(path) < oldest]
+    dated = (path for path in made.parent.iterdir() if _is_dated_copy(path.name))
+    old = [path for path in dated if path != made and _mtime(path) < oldest]
     for path in old:
         path.unlink(missing_ok=True)
     return old
@@ -114,15 +118,27 @@ def restore(source: Path) -> Path | None:
             raise BackupRefused(f"{source} was not restored: {error}") from None
         except (sqlite3.Error, OSError) as error:
             raise BackupRefused(_failed_write(fresh, error)) from None
-        before = None
-        if database.exists():
-            before = database.with_name(f"{database.name}.before-{_now()}")
-            with _opened(database) as old:
-                old.execute("PRAGMA journal_mode=DELETE")  # includes the -wal in the file
-            database.rename(before)
+        before = _moved_aside(database)
         fresh.rename(database)
     for name in {"key_lists", "files"} & set(settings.CACHES):
         caches[name].clear()
+    return before
+
+
+def _moved_aside(database: Path) -> Path | None:
+    """Give the files of the database another name; returns the new place, if there was one."""
+    before = database.with_name(f"{database.name}.before-{_now()}") if database.exists() else None
+    if before:
+        # A damaged one is kept as it is: that may be why a backup is restored.
+        with contextlib.suppress(sqlite3.Error), _opened(database) as old:
+            old.execute("PRAGMA journal_mode=DELETE")  # includes the -wal in the file
+        database.rename(before)
+    # SQLite would read what is left of another database into the restored file.
+    aside = before or database.with_name(f"{database.name}.left-{_now()}")
+    for end in ("-wal", "-shm", "-journal"):
+        left = Path(f"{database}{end}")
+        if left.exists():
+            left.rename(f"{aside}{end}")
     return before
 
 
@@ -189,7 +205,11 @@ def _mtime(path: Path) -> float:
 
 @contextlib.contextmanager
 def _exclusive_lock() -> Iterator[None]:
-    with _lock_file() as lock:
+    try:
+        opened = _lock_file()
+    except ImproperlyConfigured as error:
+        raise BackupRefused(str(error)) from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -214,8 +234,13 @@ def _database() -> Path:
 
 
 def _lock_file() -> IO[bytes]:
-    path = f"{_database()}.in-use"
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+    path = Path(f"{_database()}.in-use")
+    try:
+        return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: {path.name} cannot be written in {path.parent} ({error.strerror})."
+        ) from None
 
 
 def _record_file() -> Path:

@@ -50,6 +50,19 @@ def test_gunicorn_ends_with_one_sentence_about_a_wrong_setting(tmp_path: Path) -
     assert "Traceback" not in ended.stderr
 
 
+def test_a_folder_without_a_place_for_the_database_is_one_sentence(tmp_path: Path) -> None:
+    given = RIGHT | {
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/no/x.sqlite3",
+    }
+
+    ended = run("-c", "import estuary_admin.wsgi", **given)
+
+    assert ended.returncode == 4
+    assert f"x.sqlite3.in-use cannot be written in {tmp_path}/no" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("command", [["members", "list"], ["prune"], ["verify_audit"]])
 @pytest.mark.parametrize("address", ["", "postgres://u:hunter2@127.0.0.1:9/db"])
 def test_a_command_without_a_database_ends_with_one_sentence(

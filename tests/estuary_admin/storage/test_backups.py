@@ -439,19 +439,58 @@ def test_a_damaged_backup_is_named_as_such(tmp_path: Path) -> None:
         check_backup(damaged)
 
 
+def test_only_dated_copies_are_deleted_when_they_are_old(tmp_path: Path) -> None:
+    dated = tmp_path / "estuary-admin-20261101-030000.sqlite3"
+    others = [tmp_path / f"estuary-admin-{name}.sqlite3" for name in ("prod", "before-2.0")]
+    for path in (dated, *others):
+        path.touch()
+        os.utime(path, (0, 0))
+
+    deleted = delete_old_backups(tmp_path / "estuary-admin-20261129-030000.sqlite3", 14)
+
+    assert deleted == [dated]
+    assert all(path.exists() for path in others)
+
+
+def test_a_damaged_database_is_replaced_and_nothing_of_it_comes_back(
+    installation: Installation,
+) -> None:
+    """A killed server leaves a -wal, which SQLite would read into the restored file."""
+    assert installation.manage("backup", "good.sqlite3").returncode == 0
+    wal = Path(f"{installation.database}-wal")
+    with closing(sqlite3.connect(installation.database)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("UPDATE auth_user SET username = 'mallory'")
+        database.commit()
+        left = wal.read_bytes()
+    installation.database.write_bytes(b"damaged" * 1000)
+    wal.write_bytes(left)
+
+    done = installation.manage("restore", "good.sqlite3")
+
+    assert done.returncode == 0, done.stderr
+    assert members(installation.database) == ["alice"]
+    assert [path.read_bytes() for path in installation.data_dir.glob("*before-*-wal")] == [left]
+    wal.write_bytes(left)
+    installation.database.unlink()
+    assert installation.manage("restore", "good.sqlite3").returncode == 0
+    assert members(installation.database) == ["alice"]
+    assert not wal.exists()
+
+
 def test_a_copy_that_vanishes_while_old_ones_are_deleted_stops_nothing(tmp_path: Path) -> None:
-    vanished = tmp_path / "estuary-admin-1.sqlite3"
+    vanished = tmp_path / "estuary-admin-20261101-030000.sqlite3"
     vanished.symlink_to(tmp_path / "nowhere")
-    old = tmp_path / "estuary-admin-2.sqlite3"
+    old = tmp_path / "estuary-admin-20261102-030000.sqlite3"
     old.touch()
     os.utime(old, (0, 0))
 
-    assert delete_old_backups(tmp_path / "estuary-admin-3.sqlite3", 14) == [old]
+    assert delete_old_backups(tmp_path / "estuary-admin-20261129-030000.sqlite3", 14) == [old]
     assert not old.exists()
 
 
 def test_a_new_copy_stays_on_a_file_server_whose_clock_is_wrong(tmp_path: Path) -> None:
-    made = tmp_path / "estuary-admin-1.sqlite3"
+    made = tmp_path / "estuary-admin-20261101-030000.sqlite3"
     made.touch()
     os.utime(made, (0, 0))
 
