@@ -55,22 +55,21 @@ def admins_only(view: View) -> View:
     return cast(View, wrapper)
 
 
-def namesake_of(name: str) -> User | None:
-    """The member whose name reads the same: neither case nor Unicode's variants of letters count.
+def namesakes_of(name: str) -> list[User]:
+    """The members whose names read the same: neither case nor Unicode's variants of letters count.
 
-    Compared here: SQLite knows the case of ASCII letters alone.
+    Compared here: SQLite knows the case of ASCII letters alone. One of exactly this name is first.
     """
     wanted = _as_read(name)
-    for number, known in User.objects.values_list("pk", "username").iterator():
-        if _as_read(known) == wanted:
-            return User.objects.get(pk=number)
-    return None
+    names = User.objects.values_list("pk", "username").iterator()
+    found = User.objects.filter(pk__in=[pk for pk, known in names if _as_read(known) == wanted])
+    return sorted(found, key=lambda member: (member.username != name, member.pk))
 
 
 def name_problem(username: str, email: str) -> str:
     """Why no member of this name can be made, as a sentence; "" when one can."""
-    if namesake_of(username):
-        return "There is a member of this name already."
+    if found := namesakes_of(username):
+        return f"There is a member called {found[0].username} already."
     if without_invisible(username) != username:
         return "The name holds characters that nobody can see. Type it again."
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from estuary_admin.members import namesakes_of
 from estuary_admin.sso.events import happened
 from keys.account.preferences import take_into_session
 from keys.actors import Actor, actor_of
@@ -35,7 +35,7 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
         return
     # Only a name that exists is kept: people type passwords and tokens into this field too.
     name = str(credentials.get("username", ""))
-    member = get_user_model().objects.filter(username__iexact=name).first()
+    member = next(iter(namesakes_of(name)), None)
     is_signed_in = isinstance(getattr(request, "user", None), User)
     action = Action.PROOF_FAILED if is_signed_in else Action.SIGN_IN_FAILED
     record_action(actor_of(request, member), action)

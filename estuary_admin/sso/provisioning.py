@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from estuary_admin.members import namesake_of
+from estuary_admin.members import namesakes_of
 from estuary_admin.sso.config import Config
 from estuary_admin.sso.events import Event, tell
 from estuary_admin.sso.identity_values import ProvedIdentity
@@ -51,7 +51,7 @@ def find(proved: ProvedIdentity) -> Identity | None:
 
 def make(request: HttpRequest, proved: ProvedIdentity, sso: Config) -> Identity:
     """Create the identity. If its name is taken, an admin must link it: a name proves nothing."""
-    namesake = namesake_of(proved.username)
+    namesake = next(iter(namesakes_of(proved.username)), None)
     if namesake is None and not sso.auto_create:
         raise Refused(NotAdmitted.UNKNOWN_MEMBER)
     try:

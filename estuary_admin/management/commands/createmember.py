@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from estuary_admin.management.passwords import set_new_password
+from estuary_admin.management.passwords import new_password
 from estuary_admin.members import ADMINS, name_problem
 
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if problem := name_problem(name, options["email"]):
             raise CommandError(problem)
         member = User(username=name, email=options["email"])
-        set_new_password(member, from_stdin=options["password_stdin"])
+        member.set_password(new_password(member, from_stdin=options["password_stdin"]))
         with transaction.atomic():
             member.save()
             if options["admin"]:

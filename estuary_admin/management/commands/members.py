@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from estuary_admin.management.passwords import set_new_password
-from estuary_admin.members import ADMINS
+from estuary_admin.management.passwords import new_password
+from estuary_admin.members import ADMINS, namesakes_of
 from estuary_admin.security import password_links
 from estuary_admin.security.factors import remove_all
 from estuary_admin.security.member_sessions import end
@@ -53,10 +53,14 @@ class Command(BaseCommand):
         if options["action"] == "list":
             self.list_members()
             return
+        if options["action"] == "reset" and not options["keep_password"]:
+            member = member_called(options["name"])
+            options["password"] = new_password(member, from_stdin=options["password_stdin"])
         with transaction.atomic():
             # A lock, so that two commands do not each count on the other's admin.
             Group.objects.select_for_update().get_or_create(name=ADMINS)
-            member = member_called(options["name"])
+            named = member_called(options["name"]).pk
+            member = User.objects.select_for_update(no_key=True).get(pk=named)
             done = getattr(self, options["action"])(member, options)
         self.stdout.write(done)
 
@@ -102,7 +106,7 @@ class Command(BaseCommand):
     def reset(self, member: User, options: dict[str, Any]) -> str:
         done = []
         if not options["keep_password"]:
-            set_new_password(member, from_stdin=options["password_stdin"])
+            member.set_password(options["password"])
             member.save(update_fields=["password"])
             tell(None, Event.PASSWORD_RESET, member)
             password_links.end_of(member)
@@ -118,8 +122,8 @@ class Command(BaseCommand):
 
 
 def member_called(name: str) -> User:
-    """Find the member as sign-in does, ignoring case; the exact name wins."""
-    found = list(User.objects.select_for_update(no_key=True).filter(username__iexact=name))
+    """The member of this name, or the only one whose name reads the same."""
+    found = namesakes_of(name)
     exact = [member for member in found if member.username == name]
     if len(exact or found) != 1:
         raise CommandError(f"There is no member called {name}; see `manage.py members list`.")

@@ -86,7 +86,7 @@ def test_a_wrong_name_makes_nobody(monkeypatch: pytest.MonkeyPatch, name: str) -
 def test_an_existing_member_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, alice: User, name: str
 ) -> None:
-    with pytest.raises(CommandError, match="There is a member of this name already"):
+    with pytest.raises(CommandError, match="There is a member called alice already"):
         make(monkeypatch, name, password="quite another password")
 
     alice.refresh_from_db()
@@ -102,9 +102,34 @@ def test_a_name_that_reads_the_same_is_taken(
 ) -> None:
     make(monkeypatch, first)
 
-    with pytest.raises(CommandError, match="There is a member of this name already"):
+    with pytest.raises(
+        CommandError, match=f"There is a member called {User.normalize_username(first)} already"
+    ):
         make(monkeypatch, second)
 
 
 def test_a_name_is_kept_in_the_form_that_keyboards_type(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make(monkeypatch, "\uff22ob") == "Made member Bob.\n"
+
+
+def test_without_anybody_who_types_a_sentence_says_what_to_use(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(getpass, "getpass", nobody)
+
+    with pytest.raises(CommandError, match="use --password-stdin"):
+        call_command("createmember", "bob")
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_password_in_another_encoding_is_refused(
+    db: None, monkeypatch: pytest.MonkeyPatch, errors: str
+) -> None:
+    given = io.BytesIO("Paßwort mit Länge 123\n".encode("latin-1"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given, "utf-8", errors))
+
+    with pytest.raises(CommandError, match="is not UTF-8"):
+        call_command("createmember", "bob", "--password-stdin")

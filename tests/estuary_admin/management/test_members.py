@@ -14,6 +14,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from estuary_admin.members import is_admin
@@ -193,3 +194,30 @@ def test_the_exact_name_wins_over_another_case(alice: User) -> None:
     assert (other.is_active, alice.is_active) == (False, True)
     with pytest.raises(CommandError, match="no member called Alice"):
         members("disable", "Alice")
+
+
+@pytest.mark.parametrize("name", ["änne", "A\u0308NNE"])
+def test_a_member_is_found_by_a_name_that_reads_the_same(db: None, name: str) -> None:
+    anne = User.objects.create_user("Änne")
+
+    members("disable", name)
+
+    anne.refresh_from_db()
+    assert not anne.is_active
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_an_admin_who_types_a_password(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds_a_lock: list[bool] = []
+
+    def typed(_prompt: str) -> str:
+        holds_a_lock.append(connection.in_atomic_block)
+        return NEW
+
+    monkeypatch.setattr(getpass, "getpass", typed)
+
+    members("reset", "alice")
+
+    assert holds_a_lock == [False, False]

@@ -25,7 +25,7 @@ def test_two_first_requests_at_once_make_one_identity(
     proxied: Config, rf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Browser("alice").get("/account/")
-    monkeypatch.setattr(provisioning, "namesake_of", lambda _: None)
+    monkeypatch.setattr(provisioning, "namesakes_of", lambda _: [])
 
     assert provisioning.make(rf.get("/"), PROVED, proxied) == Identity.objects.get()
 
@@ -33,7 +33,7 @@ def test_two_first_requests_at_once_make_one_identity(
 def test_a_name_taken_meanwhile_waits_for_an_admin(
     proxied: Config, rf: Any, monkeypatch: pytest.MonkeyPatch, alice: User
 ) -> None:
-    monkeypatch.setattr(provisioning, "namesake_of", lambda _: None)
+    monkeypatch.setattr(provisioning, "namesakes_of", lambda _: [])
 
     with pytest.raises(Refused) as refusal:
         provisioning.make(rf.get("/"), PROVED, proxied)
