@@ -24,6 +24,8 @@ SSO_MODES = {*PROXY_MODES, "oidc"}
 ALGORITHMS = {f"{family}{size}" for family in ("RS", "ES", "PS") for size in (256, 384, 512)}
 ALGORITHMS |= {"EdDSA"}
 HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+#: The beginning of a part of an LDAP name, such as `ou=groups`.
+DISTINGUISHED_NAME = re.compile(r"(cn|ou|dc|uid|o)=", re.IGNORECASE)
 PROVIDER_ID = re.compile(r"[a-z0-9-]{1,40}")
 PROVIDERS_EXAMPLE = '[{"id": "corp", "name": "Corp", "issuer": "https://…", "client_id": "…"}]'
 PROVIDER_FIELDS = {"id", "name", "issuer", "client_id", "client_secret", "scopes"}
@@ -165,6 +167,12 @@ class Reader:
             raise ImproperlyConfigured(
                 f"{name} is set, but nothing names the groups: set SSO_GROUPS_HEADER "
                 "(proxy-header) or SSO_GROUPS_CLAIM (proxy-jwt, oidc)."
+            )
+        if parts := [word for word in found if DISTINGUISHED_NAME.match(word)]:
+            # Its parts would be groups of their own, which members of other groups share.
+            raise ImproperlyConfigured(
+                f"{name} contains {parts[0]!r}: names of groups are separated by commas, so a "
+                "distinguished name of LDAP cannot be given. Let the provider send short names."
             )
         return found
 

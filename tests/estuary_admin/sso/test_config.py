@@ -203,6 +203,8 @@ WRONG = [
     (CLOUDFLARE, "SSO_JWT_AUDIENCE", ""),
     (CLOUDFLARE, "SSO_JWT_ISSUER", ""),
     (CLOUDFLARE, "SSO_ADMIN_GROUPS", "admins"),  # its assertion names no groups
+    (PROXY_HEADER, "SSO_ADMIN_GROUPS", "cn=admins,ou=groups,dc=example,dc=org"),
+    (PROXY_HEADER, "SSO_MEMBER_GROUPS", "staff, CN=team,OU=groups"),
     (OIDC, "SSO_OIDC_CLIENT_ID", ""),
     (OIDC, "SSO_OIDC_PROVIDERS", row()),
     (OIDC, "SSO_TRUSTED_PROXIES", "10.0.0.5"),
