@@ -55,7 +55,7 @@ def write_with_retries(write: Callable[[], T], name: str, pauses: tuple[float, .
             return write()
         except Error as error:
             last = error
-            logger.warning("write_retried", extra={"write": name, "reason": type(error).__name__})
+            logger.warning("write_retried", extra={"reason": f"{name}: {type(error).__name__}"})
             release_connection()  # discards a broken one, so that the next try gets a fresh one
     raise last
 
@@ -63,8 +63,8 @@ def write_with_retries(write: Callable[[], T], name: str, pauses: tuple[float, .
 def _write_later(write: Callable[[], object], name: str) -> None:
     try:
         write_with_retries(write, name, LATER_PAUSES)
-        logger.warning("written_late", extra={"write": name})
+        logger.warning("written_late", extra={"reason": name})
     except Error:
-        logger.exception("not_written_at_all", extra={"write": name})
+        logger.exception("not_written_at_all", extra={"reason": name})
     finally:
         connection.close()
