@@ -249,7 +249,12 @@ STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = env.public_folder(
     "STATIC_ROOT",
     DATA_DIR / "static",
-    private=[DATA_DIR, *databases.files(DATABASES)],
+    private=[
+        BASE_DIR,
+        DATA_DIR,
+        *([EXPORT_STORAGE] if isinstance(EXPORT_STORAGE, Path) else []),
+        *databases.files(DATABASES),
+    ],
 )
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

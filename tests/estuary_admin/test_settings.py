@@ -278,6 +278,18 @@ def test_the_folder_of_static_files_must_not_publish_the_database(
         )
 
 
+def test_the_folder_of_static_files_must_not_publish_exports_or_the_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    static = tmp_path / "static"
+    for folders in (
+        {"EXPORT_STORAGE": f"{static}/exports", "STATIC_ROOT": str(static)},
+        {"DATA_DIR": str(tmp_path / "data"), "STATIC_ROOT": str(ROOT)},
+    ):
+        with pytest.raises(ImproperlyConfigured, match=r"^STATIC_ROOT .* holds "):
+            settings_of(monkeypatch, **folders)
+
+
 @pytest.mark.parametrize(
     ("address", "sender"),
     [
