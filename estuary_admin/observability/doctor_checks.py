@@ -18,6 +18,7 @@ from django.core.mail import get_connection
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from redis.exceptions import ResponseError
 
 from estuary_admin import environment as env
 from estuary_admin.observability.doctor import Check, register
@@ -138,10 +139,14 @@ def redis() -> Iterator[Check]:
         return
     started = time.monotonic()
     try:
-        caches["default"]._cache.get_client(write=True).ping()  # type: ignore[attr-defined] # noqa: SLF001
+        client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined] # noqa: SLF001
+        # A replica, or a Redis that is full, answers a ping too.
+        client.set("estuary-admin-doctor", "1", ex=60)
+        client.delete("estuary-admin-doctor")
     except Exception as error:
+        does = "refuses to store" if isinstance(error, ResponseError) else "does not answer"
         yield Check(
-            f"Redis does not answer ({type(error).__name__}).",
+            f"Redis {does} ({type(error).__name__}).",
             ok=False,
             fix="Start it, or correct REDIS_URL. Until then the database and files cache.",
         )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.cache import caches
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -172,6 +173,18 @@ def test_redis_is_asked(redis: Backing) -> None:
 
     assert check.line == "Redis does not answer (ConnectionError)."
     assert not check.is_warning
+
+
+def test_a_redis_that_takes_no_writes_is_broken(redis: Backing) -> None:
+    client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined]
+    client.config_set("min-replicas-to-write", 1)
+    try:
+        [check] = doctor_checks.redis()
+    finally:
+        client.config_set("min-replicas-to-write", 0)
+
+    assert check.line.startswith("Redis refuses to store (")
+    assert not check.ok
 
 
 def test_without_redis_there_is_nothing_to_ask(settings: Any) -> None:
