@@ -1,4 +1,8 @@
-"""The key list as a table: searched, counted, filtered, grouped or sorted, and cut into pages."""
+"""The key list as a table: searched, counted, filtered, grouped or sorted, and cut into pages.
+
+Over it are the filters, some of them for keys that the policy, a missing purpose or their origin
+makes worth a look, and the strip: the next 13 weeks, with a mark for each key that ends in them.
+"""
 
 from __future__ import annotations
 

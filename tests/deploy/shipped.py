@@ -109,6 +109,8 @@ def nginx_below_a_path(folder: Path, port: int, *consoles: int) -> Running:
         + f"""
 server {{
     listen 127.0.0.1:{port};
+    client_max_body_size 50m;
+    access_log {folder}/site.log combined;
     include estuary-admin/below-a-path.conf;
     location / {{ return 200 "Another site"; }}
 }}

@@ -76,3 +76,13 @@ def test_the_rest_of_the_site_is_as_before(site: str) -> None:
 def test_what_is_for_monitors_is_closed(site: str, path: str) -> None:
     assert status_of(f"{site}/estuary/{path}") == 404
     assert status_of(f"{site}/estuary/healthz") == 200
+
+
+def test_no_log_of_the_site_holds_what_is_searched_for(site: str, tmp_path: Path) -> None:
+    status_of(f"{site}/estuary/keys/?q=searched-for")
+    status_of(f"{site}/estuary/feeds/secret-of-a-feed/keys.ics")
+    status_of(f"{site}/other?q=of-the-site")
+
+    logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
+    assert "searched-for" not in logs
+    assert "secret-of-a-feed" not in logs
