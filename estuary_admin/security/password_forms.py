@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 
+from estuary_admin.members import namesakes_of
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.sso.events import Event, tell
 
@@ -22,6 +23,12 @@ class SignInForm(NoTokenFieldsMixin, LoginForm):
         self.fields.pop("remember", None)
         drop_placeholders(self)
         focus_first(self)
+
+    def clean_login(self) -> str:
+        """The name of the member who is meant: keyboards type an Ä in several ways and cases."""
+        typed: str = super().clean_login()
+        found = namesakes_of(typed)
+        return found[0].username if len(found) == 1 else typed
 
 
 class PasswordChangeForm(ChangePasswordForm):

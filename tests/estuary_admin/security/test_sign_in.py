@@ -63,6 +63,15 @@ def test_sign_in_leads_to_the_page_asked_for(alice: User) -> None:
     assert Client().post(LOGIN, data)["Location"] == "/stats/"
 
 
+@pytest.mark.parametrize("name", ["änne", "A\u0308NNE", "\uff21\u0308nne"])
+def test_a_name_may_be_typed_in_any_way_that_reads_the_same(db: None, name: str) -> None:
+    User.objects.create_user("Änne", password=PASSWORD)
+
+    landed = Client().post("/accounts/login/", {"login": name, "password": PASSWORD})
+
+    assert landed.status_code == 302
+
+
 @pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example/"])
 def test_sign_in_leads_to_no_other_site(alice: User, there: str) -> None:
     data = {"login": "alice", "password": PASSWORD, "next": there}
