@@ -39,7 +39,8 @@ def reason_against(member: User) -> str:
         return "Members of this console sign in by single sign-on: it keeps no passwords."
     if not member.is_active:
         return "The member is disabled. Enable them first."
-    is_from_outside = Identity.objects.filter(member=member).exists()
+    linked = Identity.objects.filter(member=member, state=Identity.State.LINKED)
+    is_from_outside = linked.exists()  # one that waits for an admin may be a stranger's
     if is_from_outside and not member.has_usable_password():
         return "The member signs in by single sign-on and has no password here."
     return ""

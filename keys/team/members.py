@@ -30,7 +30,7 @@ from keys.upstream import PERMANENT_FROM
 
 #: Routes below `/team/` that a member's name would hide, and what browsers take out of an address.
 RESERVED = {"invite", "keys", "refresh", ".", ".."}
-NUMBER_PREFIX = "id:"  # no name of a member can hold a colon
+NUMBER_PREFIX = "id:"  # a name from single sign-on may begin so too
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
 
@@ -139,8 +139,9 @@ def to_off_board() -> Q:
     """Members who are disabled, or whom their groups no longer let in, and who still have access
     to an account at Estuary.
     """
-    left = Exists(Identity.objects.filter(member=OuterRef("pk"), is_admitted=False))
-    admitted = Exists(Identity.objects.filter(member=OuterRef("pk"), is_admitted=True))
+    # One that waits for an admin may be a stranger's.
+    linked = Identity.objects.filter(member=OuterRef("pk"), state=Identity.State.LINKED)
+    left, admitted = (Exists(linked.filter(is_admitted=is_in)) for is_in in (False, True))
     connected = Exists(StoredToken.objects.filter(member=OuterRef("pk")))
     gone = Q(is_active=False) | (Q(left) & ~Q(admitted))
     return gone & Q(connected)
@@ -245,7 +246,8 @@ def address_of(member: User) -> str:
 
 def address_for(pk: int, name: str) -> str:
     """The text for a member in an address; see `address_of`."""
-    return f"{NUMBER_PREFIX}{pk}" if name in RESERVED or "/" in name else name
+    leads_elsewhere = name in RESERVED or "/" in name or name.startswith(NUMBER_PREFIX)
+    return f"{NUMBER_PREFIX}{pk}" if leads_elsewhere else name
 
 
 def member_at(text: str) -> User | None:

@@ -230,6 +230,19 @@ def test_a_member_of_single_sign_on_gets_no_password(admin: Client) -> None:
     assert not PasswordLink.objects.exists()
 
 
+def test_a_stranger_with_the_name_of_an_invited_member_ends_no_invitation(admin: Client) -> None:
+    path = invited(admin)
+    dora = User.objects.get(username="dora")
+    pending = Identity.State.PENDING
+    Identity.objects.create(
+        member=dora, source="https://id.example.com", stable_id="1", state=pending
+    )
+
+    send(path)
+
+    assert can_sign_in("dora", NEW)
+
+
 def test_nobody_makes_a_link_for_themselves(admin: Client) -> None:
     assert "on your account page" in words_of(admin.post("/team/carol/link/", follow=True))
     assert not PasswordLink.objects.exists()

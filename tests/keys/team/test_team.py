@@ -91,6 +91,29 @@ def test_disabled_and_refused_members_are_to_off_board(
     assert "alice Disabled To off-board" in words_of(admin.get("/team/?state=to-off-board"))
 
 
+def test_an_identity_that_waits_for_an_admin_says_nothing_about_the_member(
+    admin: Client, synced: str, alice: User
+) -> None:
+    of = {"source": "s", "member": alice}
+    pending = Identity.State.PENDING
+    stranger = Identity.objects.create(stable_id="1", state=pending, is_admitted=False, **of)
+    assert "Nobody found" in words_of(admin.get("/team/?state=to-off-board"))
+
+    Identity.objects.filter(pk=stranger.pk).update(is_admitted=True)
+    Identity.objects.create(stable_id="2", is_admitted=False, **of)
+
+    assert "alice To off-board" in words_of(admin.get("/team/?state=to-off-board"))
+
+
+def test_a_member_whose_name_looks_like_a_number_has_a_page(admin: Client, alice: User) -> None:
+    other = User.objects.create_user(f"id:{alice.pk}")
+
+    address = f"/team/{address_of(other)}/"
+
+    assert f"id:{alice.pk}" in words_of(admin.get(address))
+    assert member_at(address_of(other)) == other
+
+
 def test_a_name_is_searched(admin: Client, synced: str) -> None:
     words = words_of(admin.get("/team/?q=ALI"))
 
