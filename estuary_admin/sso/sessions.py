@@ -51,12 +51,13 @@ def is_session_of(request: HttpRequest, identity: Identity) -> bool:
 
 
 def lacks_identity(request: HttpRequest) -> bool:
-    """Whether an admin has removed the session's identity, or its provider is not configured."""
+    """Whether an admin has removed the session's identity, its groups no longer let it in, or its
+    provider is not configured."""
     if not request.user.is_authenticated or is_local_session(request):
         return False
     kept = Identity.objects.filter(pk=request.session.get(IDENTITY, 0), member_id=request.user.pk)
     linked = kept.filter(state=Identity.State.LINKED, source__in=settings.SSO.sources)
-    return not linked.exists()
+    return not linked.filter(is_admitted=True).exists()
 
 
 def begin_session(request: HttpRequest, identity: Identity, backend: str) -> None:

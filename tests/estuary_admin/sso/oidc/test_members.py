@@ -77,6 +77,18 @@ def test_removing_the_identity_ends_access_at_once(provider: ScriptedProvider) -
     assert last_row(Action.SSO_SESSION_ENDED).detail == {"reason": "identity-removed"}
 
 
+def test_who_has_left_the_groups_is_out_in_every_browser(
+    provider: ScriptedProvider, settings: Any
+) -> None:
+    change(settings, member_groups=frozenset({"staff"}))
+    client = sign_in(provider, groups=["staff"]).client
+    assert client.get(PAGE).status_code == 200
+
+    assert refused_as(sign_in(provider, groups=["others"])) == "not-in-groups"
+
+    assert client.get(PAGE)["Location"].startswith("/accounts/login/")
+
+
 def test_signing_in_changes_the_session_key(provider: ScriptedProvider) -> None:
     client = Client()
     asked = begin(client)
