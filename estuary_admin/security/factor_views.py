@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods, require_safe
+from django.views.generic import FormView
 
 from estuary_admin.secrets.sealing import SealBroken
 from estuary_admin.security.factor_forms import PENDING_SECRET
@@ -142,6 +143,13 @@ class PasskeyRename(webauthn.EditWebAuthnView):
 
 
 class NewCodes(codes.GenerateRecoveryCodesView):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        try:
+            context: dict[str, Any] = super().get_context_data(**kwargs)
+        except SealBroken:  # the codes cannot be counted: that may be why new ones are made
+            context = FormView.get_context_data(self, **kwargs) | {"unused_code_count": 0}
+        return context
+
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         messages.success(self.request, "These are new codes. The previous ones no longer work.")

@@ -223,6 +223,18 @@ def test_a_lost_sealing_key_is_reported_and_breaks_no_page(
     assert "2 second factors cannot be opened" in err.getvalue()
 
 
+def test_codes_that_cannot_be_read_are_replaced(
+    alice: User, app: Authenticator, settings: Any
+) -> None:
+    settings.TOKEN_SEALING_KEYS = [OTHER]
+    client = signed_in(alice)
+
+    assert client.get(NEW_CODES).status_code == 200
+    client.post(NEW_CODES)
+
+    assert "can no longer be read" not in words_of(client.get(CODES, follow=True))
+
+
 def test_secrets_under_the_newest_key_are_not_sealed_again(alice: User, app: Authenticator) -> None:
     before = app.data["secret"]
 
