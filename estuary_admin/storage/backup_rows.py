@@ -18,7 +18,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 #: Left empty: they would bring back what ended after the backup.
-TABLES_NOT_RESTORED = {"django_session", "cache", "keys_exportlease"}
+TABLES_NOT_RESTORED = {
+    *("django_session", "security_membersession", "security_passwordlink"),
+    *("cache", "keys_exportlease"),
+}
 
 
 class BackupDoesNotFit(Exception):

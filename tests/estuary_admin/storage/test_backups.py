@@ -194,6 +194,11 @@ def test_a_restored_database_has_the_rows_and_no_sessions(installation: Installa
     changed(
         installation.database,
         "INSERT INTO django_session VALUES ('a', 'b', '2030-01-01')",
+        "INSERT INTO security_membersession"
+        " (member_id, session_key, device, address, signed_in_at, last_seen_at)"
+        " SELECT id, 'a', '', '', '2026-01-01', '2026-01-01' FROM auth_user",
+        "INSERT INTO security_passwordlink (member_id, secret_hash, made_at, expires_at)"
+        " SELECT id, 'a', '2026-01-01', '2030-01-01' FROM auth_user",
         "INSERT INTO auth_group (name) VALUES ('gone')",
         "DELETE FROM auth_group WHERE name = 'gone'",
     )
@@ -206,7 +211,8 @@ def test_a_restored_database_has_the_rows_and_no_sessions(installation: Installa
     assert "everybody has to sign in again" in done.stdout
     assert members(installation.database) == ["alice"]
     with closing(sqlite3.connect(installation.database)) as database:
-        assert database.execute("SELECT COUNT(*) FROM django_session").fetchone() == (0,)
+        for table in ("django_session", "security_membersession", "security_passwordlink"):
+            assert database.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)  # noqa: S608
         [highest] = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'auth_group'")
         [used] = database.execute("SELECT COALESCE(MAX(id), 0) FROM auth_group")
         assert highest[0] == used[0] + 1  # the number of a deleted row is not given again
