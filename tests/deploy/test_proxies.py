@@ -169,4 +169,4 @@ def test_traefik_takes_each_identity_header_out_on_each_router() -> None:
 
     assert {name for name, value in emptied.items() if value == ""} >= set(IDENTITY)
     for router in http["routers"].values():
-        assert "no-identity-headers" in router["middlewares"]
+        assert {"no-identity-headers", "own-request-ids"} <= set(router["middlewares"])
