@@ -43,9 +43,14 @@ def on_failed_sign_in(request: HttpRequest | None, credentials: dict[str, Any], 
 
 @receiver(happened)
 def on_event(
-    request: HttpRequest | None, event: str, member: User | None, detail: dict[str, str], **_: Any
+    request: HttpRequest | None,
+    event: str,
+    member: User | None,
+    served: User | None,
+    detail: dict[str, str],
+    **_: Any,
 ) -> None:
     if request is None:
         record_action(Actor(None, "", "manage.py"), event, on_behalf_of=member, detail=detail)
     else:
-        record_action(actor_of(request, member), event, detail=detail)
+        record_action(actor_of(request, member), event, on_behalf_of=served, detail=detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -34,8 +35,9 @@ def identity_link(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Let this identity sign in as the member, with everything the member has connected."""
     identity = get_object_or_404(Identity, pk=pk, state=Identity.State.PENDING)
     identity.state = Identity.State.LINKED
-    identity.save(update_fields=["state"])
-    tell(request, Event.IDENTITY_LINKED, None, **_detail_of(identity))
+    with transaction.atomic():
+        identity.save(update_fields=["state"])
+        tell(request, Event.IDENTITY_LINKED, None, identity.member, **_detail_of(identity))
     messages.success(request, f"Linked to {identity.member.get_username()}.")
     return redirect("sso_identities")
 
@@ -49,8 +51,9 @@ def identity_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     if identity.member == request.user and not identity.is_pending:
         messages.error(request, "This is your own identity: another admin must remove it.")
         return redirect("sso_identities")
-    tell(request, Event.IDENTITY_REMOVED, None, **_detail_of(identity))
-    identity.delete()
+    with transaction.atomic():
+        tell(request, Event.IDENTITY_REMOVED, None, identity.member, **_detail_of(identity))
+        identity.delete()
     messages.success(request, "Identity removed.")
     return redirect("sso_identities")
 

@@ -50,7 +50,7 @@ def tell_once(
     about = member or request.user
     name = [event, about.pk, client_address(request), *detail.values()]
     if cache.add(":".join(str(part) for part in name).replace(" ", "-"), 1, WINDOW_SECONDS):
-        tell(request, event, member, **detail)
+        tell(request, event, member, None, **detail)
 
 
 def require_storage() -> None:

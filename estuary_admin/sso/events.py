@@ -42,6 +42,7 @@ class Event(StrEnum):
     PASSWORD_SET = "member:password-set"  # noqa: S105
     LINK_REFUSED = "link:refused"
     THROTTLED = "member:throttled"
+    MEMBER_CREATED = "member:created"
     SWITCHED_OFF = "member:switched-off"
     SWITCHED_ON = "member:switched-on"
     MADE_ADMIN = "member:made-admin"
@@ -49,9 +50,14 @@ class Event(StrEnum):
 
 
 def tell(
-    request: HttpRequest | None, event: Event, member: User | None = None, **detail: str
+    request: HttpRequest | None,
+    event: Event,
+    member: User | None = None,
+    served: User | None = None,
+    **detail: str,
 ) -> None:
-    """Report an event; without `member` it concerns the member that the request is signed in as.
+    """Report an event; without `member` it is the act of the member that the request is signed in
+    as, for `served` if that is somebody else.
 
     Without a request, the operator acts on `member` by a command.
     """
@@ -60,5 +66,6 @@ def tell(
         request=request,
         event=event,
         member=member,
+        served=served,
         detail=detail,
     )

@@ -123,6 +123,7 @@ class Action(StrEnum):
     )
     OFF_BOARDING_FINISHED = "offboard:finished", "Off-boarding finished", NOTICE, "user_updated"
     CONNECTION_ASKED_FOR = "member:connection-asked-for", "Member reminded to connect", INFO
+    MEMBER_CREATED = Event.MEMBER_CREATED, "Member made by the operator", NOTICE, "user_created"
     SWITCHED_OFF = Event.SWITCHED_OFF, "Member switched off", NOTICE, "user_updated"
     SWITCHED_ON = Event.SWITCHED_ON, "Member switched on", NOTICE, "user_updated"
     MADE_ADMIN = (

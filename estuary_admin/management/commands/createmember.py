@@ -11,6 +11,7 @@ from django.db import transaction
 
 from estuary_admin.management.passwords import new_password
 from estuary_admin.members import ADMINS, name_problem
+from estuary_admin.sso.events import Event, tell
 
 
 class Command(BaseCommand):
@@ -34,5 +35,6 @@ class Command(BaseCommand):
             member.save()
             if options["admin"]:
                 member.groups.add(Group.objects.get_or_create(name=ADMINS)[0])
-        role = "admin" if options["admin"] else "member"
+            role = "admin" if options["admin"] else "member"
+            tell(None, Event.MEMBER_CREATED, member, role=role)
         self.stdout.write(f"Made {role} {member.username}.")

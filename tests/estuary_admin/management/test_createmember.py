@@ -12,7 +12,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from estuary_admin.members import is_admin
+from keys.audit.vocabulary import Action
 from tests.conftest import PASSWORD
+from tests.keys.evidence import last_row
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,8 @@ def test_an_admin_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     said = make(monkeypatch, "carol", "--admin")
 
     assert said == "Made admin carol.\n"
+    row = last_row(Action.MEMBER_CREATED)
+    assert (row.on_behalf_of_name, row.detail) == ("carol", {"role": "admin"})
     assert is_admin(User.objects.get(username="carol"))
 
 

@@ -149,6 +149,7 @@ def test_a_known_name_waits_for_an_admin(alice: User, admin: Browser) -> None:
     row = last_row(Action.SSO_IDENTITY_LINKED)
     assert row.actor_name == "root"
     assert row.detail["name"] == "alice"
+    assert row.on_behalf_of == alice
 
 
 def test_a_new_id_with_a_known_name_waits_for_an_admin(proxied: Config, settings: Any) -> None:
