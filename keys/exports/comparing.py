@@ -43,7 +43,8 @@ def _compare(row: ExportComparison) -> None:
     if row.tries >= MAX_TRIES:
         _end(row, State.FAILED, Outcome.FAILED)
         return
-    name = f"{row.number.hex}-list-{row.tries + 1}"
+    # Not by the tries, which begin anew after a failure: a name is used once.
+    name = f"{row.number.hex}-list-{row.claims}"
     key, sealed = new_file_key(str(row.number)) if settings.EXPORT_SEALED else (None, "")
     _save(row, state=State.RUNNING, tries=row.tries + 1, file_name=name, file_key=sealed)
     old, new = _opener(row.old), _opener(row.new)
@@ -93,7 +94,6 @@ def _check() -> None:
 
 def _write_list(name: str, key: bytes | None, found: Differences, old: Open, new: Open) -> None:
     store = file_store()
-    delete_or_leave(store, name)
     file = store.create(name)
     try:
         writer = SealedWriter(file, key)

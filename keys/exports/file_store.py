@@ -126,9 +126,11 @@ def _bucket_store(bucket: Bucket) -> FileStore:
     return S3Store(bucket)
 
 
-def delete_or_leave(store: FileStore, name: str) -> None:
-    """Delete a file; what cannot be deleted now is found by `delete_strays`."""
+def delete_or_leave(store: FileStore, name: str) -> bool:
+    """Delete a file; what cannot be deleted now (False) is found by `delete_strays`."""
     try:
         store.delete(name)
     except OSError as error:
         logger.warning("export_file_not_deleted", extra={"reason": error.strerror})
+        return False
+    return True

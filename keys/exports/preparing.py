@@ -90,20 +90,31 @@ def expire_due() -> None:
 
 
 def delete_strays() -> int:
-    """Delete files of rows that are gone, and of tries that were cut short; returns how many."""
+    """Delete files that no row needs: of rows that are gone or have ended, and of tries that were
+    cut short; returns how many."""
     store, count = file_store(), 0
-    known: set[str] = set()
-    for model in (PreparedExport, ExportComparison):
-        known.update(model._default_manager.values_list("file_name", flat=True))
     try:
-        for name, written_at in list(store.names()):
-            is_ours = OWN_NAME.fullmatch(name) and name not in known
-            if is_ours and time.time() - written_at > STRAY_SECONDS:
-                store.delete(name)
-                count += 1
+        # The names first: a file that is begun meanwhile must not look as if it had no row.
+        names = list(store.names())
     except OSError as error:  # tomorrow is early enough
         logger.warning("export_strays_not_deleted", extra={"reason": error.strerror})
+        return 0
+    needed = _needed_files()
+    for name, written_at in names:
+        is_ours = OWN_NAME.fullmatch(name) and name not in needed
+        if is_ours and time.time() - written_at > STRAY_SECONDS:
+            count += delete_or_leave(store, name)
     return count
+
+
+def _needed_files() -> set[str]:
+    """The names of the files that are being written, or may be downloaded."""
+    exports = PreparedExport.objects.filter(state__in=[*PreparedExport.UNFINISHED, State.READY])
+    lists = ExportComparison.objects.exclude(state=ExportComparison.State.FAILED)
+    return {
+        *exports.values_list("file_name", flat=True),
+        *lists.values_list("file_name", flat=True),
+    }
 
 
 def _prepare_and_go_on(row: PreparedExport) -> None:

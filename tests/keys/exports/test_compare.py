@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -289,6 +290,29 @@ def test_a_comparison_that_failed_is_made_again_when_its_member_asks(
     assert 'data-state="done"' in owner.get(page).content.decode()
     outcomes = [outcome for action, outcome in audited() if action == "export:compared"]
     assert outcomes == ["started", "failed", "started", "done"]
+
+
+def test_the_list_of_a_comparison_that_failed_is_deleted_although_that_failed_once(
+    pair: dict[str, str], owner: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    owner.post(COMPARE, pair)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "keep", failing)
+        patch.setattr(FolderStore, "delete", failing)
+        compare_due()
+    assert ExportComparison.objects.get().state == "failed"
+    assert len(list(folder.iterdir())) == 3
+    owner.post(COMPARE, pair)
+    compare_due()  # into a file of its own: the failed one may be deleted at any time
+
+    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+        assert delete_strays() == 1
+
+    assert (folder / ExportComparison.objects.get().file_name).exists()
+    assert len(list(folder.iterdir())) == 3
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.test import Client
@@ -244,6 +246,88 @@ def test_a_second_click_on_delete_is_not_recorded(
 def test_a_console_without_exports_has_no_files_to_delete(folder: Path, db: None) -> None:
     assert delete_strays() == 0
     assert not folder.exists()
+
+
+@pytest.fixture
+def later() -> Iterator[None]:
+    """The files of the test are older than any that could be one that is being begun."""
+    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+        yield
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "expired"])
+def test_a_file_that_could_not_be_deleted_at_its_end_is_deleted_later(
+    prepared: PreparedExport, later: None, folder: Path, state: str
+) -> None:
+    PreparedExport.objects.update(state=state, due_at=None)
+
+    assert delete_strays() == 1
+
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "verifying", "ready"])
+def test_a_file_that_is_needed_is_not_deleted(
+    prepared: PreparedExport, later: None, folder: Path, state: str
+) -> None:
+    PreparedExport.objects.update(state=state)
+
+    assert delete_strays() == 0
+
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_storage_that_fails_once_keeps_nothing_for_ever(
+    prepared: PreparedExport, owner: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the file, nor those that come after it."""
+    files, delete = ["f" * 32 + "-1", "0" * 32 + "-1"], FolderStore.delete
+    for name in files:
+        (folder / name).write_bytes(b"x")
+    faults = iter([OSError(errno.EIO, "Input/output error")])
+
+    def failing_once(self: FolderStore, name: str) -> None:
+        for fault in faults:
+            raise fault
+        delete(self, name)
+
+    monkeypatch.setattr(FolderStore, "delete", failing_once)
+
+    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+        assert delete_strays() == 1
+        assert delete_strays() == 1
+
+    assert [path.name for path in folder.iterdir()] == [only().file_name]
+
+
+def test_a_file_that_is_begun_while_strays_are_looked_for_stays(
+    prepared: PreparedExport, later: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine whose clock is behind, it even looks old."""
+    names = FolderStore.names
+    PreparedExport.objects.update(file_name="")
+
+    def begun_meanwhile(self: FolderStore) -> Any:
+        found = list(names(self))
+        PreparedExport.objects.update(file_name=prepared.file_name)
+        return found
+
+    monkeypatch.setattr(FolderStore, "names", begun_meanwhile)
+
+    assert delete_strays() == 0
+
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_storage_that_lists_nothing_is_asked_again_tomorrow(
+    prepared: PreparedExport, later: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: FolderStore) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(FolderStore, "names", away)
+
+    assert delete_strays() == 0
 
 
 def test_keys_of_files_that_are_moved_already_stay(
