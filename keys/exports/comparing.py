@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from estuary_admin.secrets.sealing import SealBroken
@@ -39,6 +40,17 @@ def compare_due() -> None:
     claims.work_off(rows.select_related("old", "new__member"), _compare)
 
 
+def end_comparisons(export: PreparedExport) -> list[str]:
+    """Delete the comparisons with an export, in the caller's transaction.
+
+    Returns the names of their files, for `delete_or_leave` after it.
+    """
+    rows = ExportComparison.objects.filter(Q(old=export) | Q(new=export))
+    names = list(rows.exclude(file_name="").values_list("file_name", flat=True))
+    rows.delete()
+    return names
+
+
 def _compare(row: ExportComparison) -> None:
     if row.tries >= MAX_TRIES:
         _end(row, State.FAILED, Outcome.FAILED)
@@ -59,7 +71,15 @@ def _compare(row: ExportComparison) -> None:
         delete_or_leave(file_store(), name)
         _end(row, State.FAILED, Outcome.FAILED, file_key="")
     else:
-        _end(row, State.DONE, Outcome.DONE, counts=found.counts)
+        _end_with_list(row, name, found.counts)
+
+
+def _end_with_list(row: ExportComparison, name: str, counts: dict[str, dict[str, int]]) -> None:
+    try:
+        _end(row, State.DONE, Outcome.DONE, counts=counts)
+    except claims.ClaimLost:  # such as by the deletion of an export: nobody may have the list
+        delete_or_leave(file_store(), name)
+        raise
 
 
 def _end(row: ExportComparison, state: str, outcome: Outcome, **changes: Any) -> None:

@@ -14,6 +14,7 @@ from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
+from keys.exports.comparing import end_comparisons
 from keys.exports.file_store import delete_or_leave, file_store
 from keys.exports.queueing import queue_export
 from keys.exports.sealed_files import reseal_file_key
@@ -84,15 +85,19 @@ def cancel(actor: Actor, row: PreparedExport) -> bool:
 
 
 def delete(actor: Actor, row: PreparedExport) -> None:
-    """Delete the file, then the row; raises StillRunning or OSError."""
+    """Delete the file, then the row and what compares it; raises StillRunning or OSError."""
     if not row.is_final:
         raise StillRunning
+    store = file_store()
     if row.file_name:
-        file_store().delete(row.file_name)
+        store.delete(row.file_name)
     with transaction.atomic():
+        lists = end_comparisons(row)
         deleted, _ = PreparedExport.objects.filter(pk=row.pk).delete()
         if deleted:
             record_action(actor, Action.EXPORT_DELETED, detail={"export": str(row.number)})
+    for name in lists:
+        delete_or_leave(store, name)
 
 
 def reseal_file_keys() -> tuple[int, int]:

@@ -19,7 +19,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from estuary_admin import VERSION
@@ -29,6 +28,7 @@ from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports import leases, team_parts
+from keys.exports.comparing import end_comparisons
 from keys.exports.document import Document, Malformed
 from keys.exports.file_store import OWN_NAME, FileStore, delete_or_leave, file_store
 from keys.exports.forms_of_export import count_records
@@ -336,11 +336,13 @@ def _end(row: PreparedExport, actor: Actor, state: str, reason: str, sentence: s
 
 
 def _expire(row: PreparedExport) -> None:
-    file_store().delete(row.file_name)
+    store = file_store()
+    store.delete(row.file_name)
     with transaction.atomic():
         claims.conclude(row, state=State.EXPIRED, file_key="")
-        # Without its row a list cannot be opened; `delete_strays` deletes the file.
-        ExportComparison.objects.filter(Q(old=row) | Q(new=row)).delete()
+        lists = end_comparisons(row)
         detail = {"export": str(row.number)}
         actor = Actor.for_job("export", row.member)
         record_action(actor, Action.EXPORT_EXPIRED, detail=detail)
+    for name in lists:
+        delete_or_leave(store, name)

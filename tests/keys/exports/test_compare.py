@@ -223,7 +223,48 @@ def test_deleting_an_export_ends_its_comparisons(
     owner.post(f"/exports/{pair['old']}/delete/")
 
     assert not ExportComparison.objects.exists()
-    assert owner.get(COMPARE, pair).status_code == 404
+    assert [path.name for path in folder.iterdir()] == [PreparedExport.objects.get().file_name]
+
+
+def test_an_export_is_deleted_although_the_list_of_its_comparison_stays(
+    pair: dict[str, str], owner: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+    name, delete = ExportComparison.objects.get().file_name, FolderStore.delete
+
+    def failing_for_lists(self: FolderStore, wanted: str) -> None:
+        if wanted == name:
+            raise OSError(errno.EIO, "Input/output error")
+        delete(self, wanted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "delete", failing_for_lists)
+        answer = owner.post(f"/exports/{pair['old']}/delete/", follow=True)
+
+    assert "Export deleted." in words_of(answer)
+    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+        assert delete_strays() == 1
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_an_export_that_is_deleted_while_it_is_compared_leaves_no_list(
+    pair: dict[str, str], owner: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_list = comparing._write_list
+
+    def deleted_first(*arguments: Any) -> None:
+        # The worker has both files open already.
+        PreparedExport.objects.filter(number=pair["old"]).delete()
+        write_list(*arguments)
+
+    owner.post(COMPARE, pair)
+    monkeypatch.setattr(comparing, "_write_list", deleted_first)
+
+    compare_due()
+
+    assert not ExportComparison.objects.exists()
+    assert not [path for path in folder.iterdir() if "-list-" in path.name]
 
 
 def test_exports_whose_time_is_over_are_not_compared_although_no_worker_runs(
@@ -237,7 +278,9 @@ def test_exports_whose_time_is_over_are_not_compared_although_no_worker_runs(
     assert owner.get(COMPARE, pair).status_code == 404
 
 
-def test_an_expired_export_ends_its_comparisons(pair: dict[str, str], owner: Client) -> None:
+def test_an_expired_export_ends_its_comparisons(
+    pair: dict[str, str], owner: Client, folder: Path
+) -> None:
     owner.post(COMPARE, pair)
     compare_due()
     old = PreparedExport.objects.filter(number=pair["old"])
@@ -246,7 +289,8 @@ def test_an_expired_export_ends_its_comparisons(pair: dict[str, str], owner: Cli
     expire_due()
 
     assert not ExportComparison.objects.exists()
-    assert owner.get(COMPARE, pair).status_code == 404
+    kept = PreparedExport.objects.get(state="ready")
+    assert [path.name for path in folder.iterdir()] == [kept.file_name]
 
 
 @pytest.mark.parametrize(
