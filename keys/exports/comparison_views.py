@@ -15,6 +15,7 @@ from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.exports import comparisons
 from keys.exports.delivery import NoFile, StorageAway
+from keys.exports.file_views import NO_CONTENT, streamed
 from keys.exports.forms import ComparisonForm
 from keys.http import AppRequest, render_page
 from keys.models import ExportComparison, PreparedExport
@@ -51,19 +52,26 @@ def export_compare_list(request: AppRequest) -> HttpResponseBase:
     if pair is None or row is None or row.state != ExportComparison.State.DONE:
         raise Http404("No such comparison.")
     try:
-        delivery = comparisons.list_file(actor_of(request), row)
+        return _list_answer(request, row)
     except StorageAway:
         messages.error(request, "The storage for exports does not answer. Try again later.")
-        return go_to(request, _page_of(pair))
     except (NoFile, SealBroken):
         messages.error(request, "The list of this comparison cannot be read here.")
-        return go_to(request, _page_of(pair))
+    return go_to(request, _page_of(pair))
+
+
+def _list_answer(request: AppRequest, row: ExportComparison) -> HttpResponseBase:
+    """The download; HEAD says what it would be. Raises NoFile, StorageAway or SealBroken."""
+    if request.method == "HEAD":
+        comparisons.list_file(row).close()
+        response = StreamingHttpResponse(())  # Django would give another one a length of 0
+    else:
+        response = streamed(request, comparisons.deliver_list(actor_of(request), row))
     name = f"estuary-export-changes-{row.number.hex[:6]}.csv"
-    headers = {
-        "Content-Disposition": content_disposition_header(True, name) or "",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-    }
-    return StreamingHttpResponse(delivery, content_type="text/csv; charset=utf-8", headers=headers)
+    response["Content-Type"] = "text/csv; charset=utf-8"
+    response["Content-Disposition"] = content_disposition_header(True, name) or ""
+    response["Content-Security-Policy"] = NO_CONTENT
+    return response
 
 
 def _pair_of(request: AppRequest, form: ComparisonForm) -> Pair | None:

@@ -47,14 +47,18 @@ def compare(actor: Actor, old: PreparedExport, new: PreparedExport) -> ExportCom
     return row
 
 
-def list_file(actor: Actor, row: ExportComparison) -> Delivery:
-    """The list of a comparison that is done, and the record that its download begins.
-
-    Raises NoFile, StorageAway or SealBroken.
-    """
+def list_file(row: ExportComparison) -> Delivery:
+    """The open list of a comparison that is done; raises NoFile, StorageAway or SealBroken."""
     file = opened(row.file_name)
     with closed_on_failure(file):
         reader = SealedReader(file, file_key(str(row.number), row.file_key))
+    return Delivery(file, reader.pieces())
+
+
+def deliver_list(actor: Actor, row: ExportComparison) -> Delivery:
+    """The list, and the record that its download begins; raises as `list_file` does."""
+    delivery = list_file(row)
+    with closed_on_failure(delivery):
         detail = row.facts | {"form": "changes.csv"}
         record_action(actor, Action.EXPORT_DOWNLOADED, Outcome.STARTED, detail=detail)
-    return Delivery(file, reader.pieces())
+    return delivery

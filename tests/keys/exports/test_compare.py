@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -440,3 +441,36 @@ def test_taking_the_list_is_audited(pair: dict[str, str], owner: Client) -> None
     row = last_row(Action.EXPORT_DOWNLOADED)
     assert (row.actor_name, row.outcome) == ("alice", "started")
     assert row.detail == {**pair, "form": "changes.csv"}
+
+
+def test_looking_for_the_list_with_head_is_no_download(
+    pair: dict[str, str], owner: Client, folder: Path
+) -> None:
+    owner.post(COMPARE, pair)
+    compare_due()
+
+    head = owner.head(f"{COMPARE}list/", pair)
+
+    assert head.status_code == 200
+    assert head["Content-Type"] == "text/csv; charset=utf-8"
+    assert "Content-Length" not in head
+    assert not AuditEntry.objects.filter(action=Action.EXPORT_DOWNLOADED).exists()
+    (folder / ExportComparison.objects.get().file_name).unlink()
+    assert owner.head(f"{COMPARE}list/", pair).status_code == 302
+
+
+def test_a_reader_of_the_list_who_takes_nothing_is_not_waited_for_without_end(
+    pair: dict[str, str], owner: Client, settings: Any
+) -> None:
+    settings.EXPORT_IDLE = 7
+    owner.post(COMPARE, pair)
+    compare_due()
+    server, reader = socket.socketpair()
+
+    environment: Any = {"gunicorn.socket": server}
+
+    with server, reader:
+        answer: Any = owner.get(f"{COMPARE}list/", pair, **environment)
+
+        assert b"".join(answer.streaming_content).startswith(b"change,kind,id")
+        assert server.gettimeout() == 7
