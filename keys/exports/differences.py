@@ -36,16 +36,19 @@ Open = Callable[[], Iterable[bytes]]
 
 
 class _Record(msgspec.Struct, gc=False):
-    """The fields of a record that the list shows; contents have `id`, deals have `ID`."""
+    """The fields of a record that the list shows; contents have `id`, deals have `ID`.
+
+    What a record does not have is an empty cell, not 0.
+    """
 
     id: int = 0
     deal: int = msgspec.field(default=0, name="ID")
     cid: Any = ""
     prop_cid: Any = msgspec.field(default="", name="propCid")
     name: Any = ""
-    size: Any = 0
+    size: Any = ""
     miner: Any = ""
-    deal_id: Any = msgspec.field(default=0, name="dealId")
+    deal_id: Any = msgspec.field(default="", name="dealId")
 
     @property
     def number(self) -> int:

@@ -312,7 +312,30 @@ def test_fields_of_another_kind_are_listed_as_they_are(tmp_path: Path) -> None:
 
     text = b"".join(list_of(found, old, new)).decode()
     row = list(csv.reader(io.StringIO(text, newline="")))[1]
-    assert row == ["appeared", "content", "1", '{"/":"cid-1"}', "", "1.5", '["=x"]', "0"]
+    assert row == ["appeared", "content", "1", '{"/":"cid-1"}', "", "1.5", '["=x"]', ""]
+
+
+@pytest.mark.parametrize("made", ["appeared", "vanished", "changed"])
+def test_a_value_that_a_record_does_not_have_is_empty_in_the_list(
+    tmp_path: Path, made: str
+) -> None:
+    """Contents have no number of a deal, deals have no size; and 0 bytes are a size."""
+    contents = [{"id": 1, "cid": "c", "name": "x", "size": 0}, {"id": 2, "cid": "d", "name": "y"}]
+    full = opened(contents, [deal(3) | {"dealId": 0}])
+    other = opened([], [])
+    if made == "changed":
+        changed = [record | {"name": "z"} for record in contents]
+        other = opened(changed, [deal(3, "f99") | {"dealId": 0}])
+    old, new = (full, other) if made == "vanished" else (other, full)
+
+    found = find_differences(old, new, tmp_path, lambda: None)
+
+    text = b"".join(list_of(found, old, new)).decode()
+    assert list(csv.reader(io.StringIO(text, newline="")))[1:] == [
+        [made, "content", "1", "c", "x", "0", "", ""],
+        [made, "content", "2", "d", "y", "", "", ""],
+        [made, "deal", "3", "prop-3", "", "", "f01", "0"],
+    ]
 
 
 def test_a_comparison_that_failed_is_made_again_when_its_member_asks(
