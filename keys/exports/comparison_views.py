@@ -35,12 +35,23 @@ def export_compare(request: AppRequest) -> HttpResponse:
             return go_to(request, "keys:exports")
         comparisons.compare(actor_of(request), *pair)
         return go_to(request, _page_of(pair))
-    pair = _pair_of(request, ComparisonForm(request.GET))
+    form = ComparisonForm(request.GET)
+    pair = _pair_of(request, form)
     if pair is None:
-        raise Http404("No such exports.")
+        return _gone(request, form)
     row = comparisons.find(*pair)
     context = {"old": pair[0], "new": pair[1], "row": row, "here": _page_of(pair)}
     return render_page(request, "keys/export_compare.html", context)
+
+
+def _gone(request: AppRequest, form: ComparisonForm) -> HttpResponse:
+    """The page may be open, and ask again, when one of its exports is deleted or expires."""
+    if not form.is_valid() or form.cleaned_data["old"] == form.cleaned_data["new"]:
+        raise Http404("No such exports.")
+    messages.warning(
+        request, "One of these exports is not here any more: it was deleted, or its time is over."
+    )
+    return go_to(request, "keys:exports")
 
 
 @require_safe

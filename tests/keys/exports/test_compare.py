@@ -151,7 +151,7 @@ def test_nobody_else_compares_them(pair: dict[str, str], owner: Client, carol: U
 
     for member in (bob, carol):  # Carol is an admin
         other = signed_in(member)
-        assert other.get(COMPARE, pair).status_code == 404
+        assert other.get(COMPARE, pair)["Location"] == "/exports/"
         assert other.get(f"{COMPARE}list/", pair).status_code == 404
         assert other.post(COMPARE, pair)["Location"] == "/exports/"
     assert Client().get(COMPARE, pair)["Location"].startswith("/accounts/login/")
@@ -227,6 +227,28 @@ def test_deleting_an_export_ends_its_comparisons(
     assert [path.name for path in folder.iterdir()] == [PreparedExport.objects.get().file_name]
 
 
+@pytest.mark.parametrize("end", ["deleted", "expired"])
+def test_a_page_that_waits_for_a_comparison_leaves_when_an_export_is_gone(
+    pair: dict[str, str], owner: Client, end: str
+) -> None:
+    owner.post(COMPARE, pair)
+    assert "every 2s" in owner.get(COMPARE, pair, headers=HTMX).content.decode()
+    if end == "deleted":
+        owner.post(f"/exports/{pair['old']}/delete/")
+        assert "Export deleted." in words_of(owner.get("/exports/"))
+    else:
+        PreparedExport.objects.filter(number=pair["old"]).update(expires_at=timezone.now())
+
+    polled = owner.get(COMPARE, pair, headers=HTMX)
+
+    assert (polled.status_code, polled["HX-Redirect"]) == (200, "/exports/")
+    told = "One of these exports is not here any more: it was deleted, or its time is over."
+    assert told in words_of(owner.get("/exports/"))
+    reloaded = owner.get(COMPARE, pair, follow=True)
+    assert reloaded.redirect_chain == [("/exports/", 302)]
+    assert told in words_of(reloaded)
+
+
 def test_an_export_is_deleted_although_the_list_of_its_comparison_stays(
     pair: dict[str, str], owner: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +298,7 @@ def test_exports_whose_time_is_over_are_not_compared_although_no_worker_runs(
     PreparedExport.objects.filter(number=pair["new"]).update(expires_at=timezone.now())
 
     assert owner.get(f"{COMPARE}list/", pair).status_code == 404
-    assert owner.get(COMPARE, pair).status_code == 404
+    assert "not here any more" in words_of(owner.get(COMPARE, pair, follow=True))
 
 
 def test_an_expired_export_ends_its_comparisons(
