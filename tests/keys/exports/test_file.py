@@ -215,7 +215,27 @@ def test_conditions_of_a_request_are_kept(
     assert status(if_match='"another"') == 412
     assert status(if_none_match=etag) == 304
     assert status(if_none_match='"another"') == 206
-    assert status(if_unmodified_since="Sat, 28 Nov 1990 10:00:00 GMT") == 206
+    assert status(if_none_match=f'"another", W/{etag}') == status(if_none_match="*") == 304
+    assert status(if_match=f'"another", {etag}') == 206
+    assert status(if_match=f"W/{etag}") == 412
+    # The file has no date: conditions about one are none.
+    date = "Sat, 28 Nov 1990 10:00:00 GMT"
+    assert status(if_unmodified_since=date) == status(if_modified_since=date) == 206
+    assert status(if_none_match='"another"', if_unmodified_since=date) == 206
+    assert status(if_none_match=etag, if_unmodified_since=date) == 304
+    assert status(if_match=etag, if_unmodified_since=date) == 206
+
+
+def test_an_answer_without_the_file_names_the_version_that_is_known(
+    prepared: PreparedExport, owner: Client, url: str
+) -> None:
+    etag = f'"{prepared.sha256}"'
+
+    answer = owner.get(url, headers={"If-None-Match": etag})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer["ETag"] == etag
+    assert answer["Cache-Control"] == owner.head(url)["Cache-Control"]
 
 
 def test_a_program_that_resumes_gets_no_page_instead_of_a_file(
