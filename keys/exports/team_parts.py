@@ -113,10 +113,11 @@ def _finish(row: TeamExport) -> None:
     row.state = State.READY if count else State.FAILED
     row.expires_at = now + timedelta(days=settings.EXPORT_DAYS) if count else None
     row.save(update_fields=["state", "ended_at", "expires_at"])
-    # The parts that were first must not end before the archive does.
+    # The parts that were first must not end before the archive does. With failures left, a moment
+    # that is far ahead would count as a lost retry.
     exports = PreparedExport.objects.filter(pk__in=ready.values("export_id"))
     exports.filter(state=PreparedExport.State.READY).update(
-        due_at=row.expires_at, expires_at=row.expires_at
+        due_at=row.expires_at, expires_at=row.expires_at, failures=0
     )
     detail: dict[str, str | int] = {"team_export": str(row.number)}
     detail |= {"members": count, "failed": all_parts - count}

@@ -154,6 +154,30 @@ def test_a_part_that_expired_before_it_was_noted_has_failed(
     assert "expired before the others were ready" in words_of(admin.get(url_of(only())))
 
 
+def test_a_part_whose_deletion_failed_once_is_kept_as_long_as_the_archive(
+    team: None, admin: Client, node: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time was over while another member was tried again."""
+
+    def away(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    node.set_fault("export", Fault("500", times=1))
+    admin.post(START)
+    prepare_due()
+    admin.post(url_of(only(), "retry/"))
+    PreparedExport.objects.filter(state="ready").update(due_at=timezone.now())
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "delete", away)
+        expire_due()
+
+    prepare_due()
+    expire_due()
+
+    assert set(states().values()) == {"ready"}
+    assert len(list(folder.iterdir())) == 2
+
+
 def test_a_part_that_expires_while_another_is_tried_again_is_not_counted(
     team: None, admin: Client, bob: User, carol: User, node: Sandbox
 ) -> None:
