@@ -12,6 +12,8 @@ from estuary_admin.web.addresses import absolute_address
 from keys.models import PreparedExport, TeamExport
 from keys.notices.digest import Content, content_of
 
+EXPORTED_BY_ADMIN = "export.by_admin"
+
 
 def ready_message(row: PreparedExport) -> Content:
     """The message to a member whose export can be downloaded."""
@@ -37,7 +39,7 @@ def exported_by_admin_message(member: User, admin: str) -> Content:
         "settings_url": absolute_address(reverse("keys:reminders")),
     }
     subject = "An admin exported your data"
-    return content_of("export.by_admin", subject, "event", context, {"sentence": sentence})
+    return content_of(EXPORTED_BY_ADMIN, subject, "event", context, {"sentence": sentence})
 
 
 def team_export_message(row: TeamExport, count: int, all_parts: int) -> Content:

@@ -11,15 +11,20 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
-from keys.exports.messages import exported_by_admin_message, team_export_message
+from keys.exports.messages import (
+    EXPORTED_BY_ADMIN,
+    exported_by_admin_message,
+    team_export_message,
+)
 from keys.exports.queueing import AlreadyPreparing, queue_export
 from keys.exports.room import NoRoom
-from keys.models import PreparedExport, StoredToken, TeamExport, TeamExportPart
+from keys.models import Message, PreparedExport, StoredToken, TeamExport, TeamExportPart
 from keys.notices.outbox import enqueue
 
 JOB = "team-export"
@@ -50,22 +55,20 @@ def advance(number: int) -> None:
             return
         # One that was ready may have expired while the others were prepared.
         begun = row.parts.filter(state__in=[PartState.RUNNING, PartState.READY])
-        for part in begun.select_related("export__member"):
-            _take_over(row, part)
+        for part in begun.select_related("export"):
+            _take_over(part)
         _queue_next(row)
         if not row.parts.filter(state__in=OPEN).exists():
             _finish(row)
 
 
-def _take_over(row: TeamExport, part: TeamExportPart) -> None:
+def _take_over(part: TeamExportPart) -> None:
     export = part.export
     if export is None:
         _fail(part, "deleted", "The export of this member was deleted meanwhile.")
     elif export.state == PreparedExport.State.READY:
         running = TeamExportPart.objects.filter(pk=part.pk, state=PartState.RUNNING)
-        if running.update(state=PartState.READY):
-            member = export.member
-            enqueue(member, exported_by_admin_message(member, row.requested_by_name))
+        running.update(state=PartState.READY)
     elif export.state == PreparedExport.State.EXPIRED:
         _fail(part, "expired", "The export of this member expired before the others were ready.")
     elif export.is_final:
@@ -115,13 +118,25 @@ def _finish(row: TeamExport) -> None:
     row.save(update_fields=["state", "ended_at", "expires_at"])
     # The parts that were first must not end before the archive does. With failures left, a moment
     # that is far ahead would count as a lost retry.
-    exports = PreparedExport.objects.filter(pk__in=ready.values("export_id"))
-    exports.filter(state=PreparedExport.State.READY).update(
-        due_at=row.expires_at, expires_at=row.expires_at, failures=0
+    exports = PreparedExport.objects.filter(
+        pk__in=ready.values("export_id"), state=PreparedExport.State.READY
     )
+    exports.update(due_at=row.expires_at, expires_at=row.expires_at, failures=0)
+    _tell_members(row, exports)
     detail: dict[str, str | int] = {"team_export": str(row.number)}
     detail |= {"members": count, "failed": all_parts - count}
     outcome = Outcome.DONE if count else Outcome.FAILED
     record_action(Actor.for_job(JOB), Action.TEAM_EXPORT_ENDED, outcome, detail=detail)
     if row.requested_by is not None:
         enqueue(row.requested_by, team_export_message(row, count, all_parts))
+
+
+def _tell_members(row: TeamExport, exports: QuerySet[PreparedExport]) -> None:
+    """Only now can an admin have their data; those of an earlier try were told at its end."""
+    told = Message.objects.filter(
+        member=OuterRef("member"),
+        kind=EXPORTED_BY_ADMIN,
+        created_at__gte=OuterRef("ended_at"),
+    )
+    for export in exports.exclude(Exists(told)).select_related("member").order_by("pk"):
+        enqueue(export.member, exported_by_admin_message(export.member, row.requested_by_name))

@@ -212,6 +212,49 @@ def test_a_member_is_told_once_that_their_data_was_exported(
     assert Message.objects.filter(member=alice, kind="export.by_admin").count() == 1
 
 
+def test_a_member_is_not_told_of_data_that_no_admin_could_have(
+    team: None, admin: Client, one_at_a_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin.post(START)
+    prepare_without_noting(monkeypatch)
+    advance_all()
+    assert sorted(states().values()) == ["ready", "running"]
+    assert not Message.objects.filter(kind="export.by_admin").exists()
+
+    admin.post(url_of(only(), "cancel/"))
+    prepare_due()
+    advance_all()
+
+    assert not Message.objects.filter(kind="export.by_admin").exists()
+
+
+def test_each_member_is_told_once_when_some_are_tried_again(
+    team: None, admin: Client, node: Sandbox
+) -> None:
+    def told() -> list[str]:
+        messages = Message.objects.filter(kind="export.by_admin").order_by("pk")
+        return [message.member.username for message in messages]
+
+    node.set_fault("export", Fault("500", times=1))
+    admin.post(START)
+    prepare_due()
+    [failed] = [name for name, state in states().items() if state == "failed"]
+    [exported] = [name for name, state in states().items() if state == "ready"]
+    assert told() == [exported]
+
+    admin.post(url_of(only(), "retry/"))
+    prepare_due()
+
+    assert told() == [exported, failed]
+
+
+def test_a_member_is_told_of_each_team_export(ready: TeamExport, admin: Client, bob: User) -> None:
+    admin.post(START)
+    prepare_due()
+
+    assert Message.objects.filter(member=bob, kind="export.by_admin").count() == 2
+
+
 def test_the_archive_is_ready_although_its_admin_is_gone(
     team: None, admin: Client, carol: User
 ) -> None:
