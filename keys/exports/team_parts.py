@@ -47,19 +47,31 @@ def advance_all() -> None:
 
 def advance(number: int) -> None:
     """Note what became of the parts, queue the next ones, and finish after the last."""
+    while _advance_once(number):
+        pass
+
+
+def _advance_once(number: int) -> bool:
+    """One transaction of `advance`; returns whether another one is needed.
+
+    It queues one part at most: with the lock on the audit, which ends with the transaction, it must
+    not wait for a row that a member is queueing, who waits for the audit.
+    """
     with transaction.atomic():
         # The lock keeps two workers from queueing the same part.
         rows = TeamExport.objects.select_for_update()
         row = rows.filter(pk=number, state=State.RUNNING).first()
         if row is None:
-            return
+            return False
         # One that was ready may have expired while the others were prepared.
         begun = row.parts.filter(state__in=[PartState.RUNNING, PartState.READY])
         for part in begun.select_related("export"):
             _take_over(part)
-        _queue_next(row)
+        if _queue_next(row):
+            return True
         if not row.parts.filter(state__in=OPEN).exists():
             _finish(row)
+    return False
 
 
 def _take_over(part: TeamExportPart) -> None:
@@ -81,13 +93,12 @@ def _fail(part: TeamExportPart, reason: str, sentence: str) -> None:
     rows.update(state=PartState.FAILED, reason=reason, sentence=sentence)
 
 
-def _queue_next(row: TeamExport) -> None:
-    free = MAX_PARTS_AT_ONCE - row.parts.filter(state=PartState.RUNNING).count()
+def _queue_next(row: TeamExport) -> bool:
+    """Queue one more part; False when none can be queued now."""
+    if row.parts.filter(state=PartState.RUNNING).count() >= MAX_PARTS_AT_ONCE:
+        return False
     waiting = row.parts.filter(state=PartState.PENDING).select_related("member").order_by("pk")
-    for part in waiting:
-        if free <= 0:
-            return
-        free -= _queue(row, part)
+    return any(_queue(row, part) for part in waiting)
 
 
 def _queue(row: TeamExport, part: TeamExportPart) -> bool:

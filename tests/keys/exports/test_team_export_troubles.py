@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.exports import preparing, progress, room, team_exports, team_parts
@@ -49,6 +50,31 @@ def prepare_without_noting(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("keys.exports.preparing.team_parts.advance", lambda _: None)
         prepare_due()
+
+
+def test_each_part_is_queued_in_a_transaction_of_its_own(
+    team: None, admin: Client, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member who asks for their own export meanwhile waits for the audit's lock: a transaction
+    that has it must not wait for the member's row."""
+    queue_export = team_parts.queue_export
+
+    def killed_at_the_second(actor: Actor, stored: StoredToken, row: TeamExport) -> Any:
+        if stored.member == bob:
+            raise KeyboardInterrupt
+        return queue_export(actor, stored, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(team_parts, "queue_export", killed_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            admin.post(START)
+    assert states() == {"alice": "running", "bob": "pending"}
+
+    advance_all()
+
+    assert states() == {"alice": "running", "bob": "running"}
+    prepare_due()
+    assert only().state == "ready"
 
 
 def test_the_manifest_can_be_taken_alone(ready: TeamExport, admin: Client) -> None:
