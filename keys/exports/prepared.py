@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from estuary_admin.secrets.sealing import SealBroken, is_newest
@@ -24,7 +24,7 @@ from keys.jobs.tasks import prepare_exports
 from keys.models import ExportComparison, PreparedExport, StoredToken
 
 State = PreparedExport.State
-EXPORTS_SHOWN = 20  # on the exports page
+ENDED_EXPORTS_SHOWN = 20  # on the exports page
 
 
 class StillRunning(Exception):
@@ -42,6 +42,14 @@ def prepare(actor: Actor, stored: StoredToken) -> PreparedExport:
 def of_member(member: User) -> QuerySet[PreparedExport]:
     """A member's prepared exports, newest first; those that admins prepared are not among them."""
     return PreparedExport.objects.filter(member=member, team_export=None).order_by("-created_at")
+
+
+def shown_to(member: User) -> QuerySet[PreparedExport]:
+    """Those for the exports page: all that are ready or unfinished, and the newest others."""
+    rows = of_member(member)
+    lasting = Q(state__in=[*PreparedExport.UNFINISHED, State.READY])
+    ended = rows.exclude(lasting)[:ENDED_EXPORTS_SHOWN]
+    return rows.filter(lasting | Q(pk__in=ended.values("pk")))
 
 
 def find(member: User, number: UUID) -> PreparedExport | None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import User
 from django.utils import timezone
 
-from keys.exports import prepared
 from keys.exports.delivery import checksum_line
 from keys.models import PreparedExport
 
@@ -28,11 +26,6 @@ class ExportRow:
     remaining: str  # "" when nobody can tell
     percent: int | None  # of the expected size
     checksum_line: str  # for `sha256sum -c`
-
-
-def rows_of(member: User) -> list[PreparedExport]:
-    """The member's prepared exports, newest first."""
-    return list(prepared.of_member(member)[: prepared.EXPORTS_SHOWN])
 
 
 def row_of(export: PreparedExport) -> ExportRow:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from keys import throttles
@@ -23,7 +23,7 @@ from keys.jobs.tasks import prepare_exports
 from keys.models import PreparedExport, StoredToken, TeamExport, TeamExportPart
 
 State, PartState = TeamExport.State, TeamExportPart.State
-EXPORTS_SHOWN = 10  # on the exports page
+ENDED_EXPORTS_SHOWN = 10  # on the exports page
 
 
 class NobodyConnected(Exception):
@@ -34,9 +34,12 @@ class StillRunning(Exception):
     """It must be cancelled before it can be deleted."""
 
 
-def newest() -> QuerySet[TeamExport]:
-    """All team exports, newest first."""
-    return TeamExport.objects.order_by("-created_at")
+def shown() -> QuerySet[TeamExport]:
+    """Those for the exports page: the ready and the running ones, and the newest others."""
+    rows = TeamExport.objects.order_by("-created_at")
+    lasting = Q(state__in=[State.RUNNING, State.READY])
+    ended = rows.exclude(lasting)[:ENDED_EXPORTS_SHOWN]
+    return rows.filter(lasting | Q(pk__in=ended.values("pk")))
 
 
 def find(number: UUID) -> TeamExport | None:

@@ -20,7 +20,7 @@ from estuary_admin.web.redirects import go_to
 from keys.access import signed_in, upstream_errors_shown
 from keys.actors import actor_of
 from keys.audit import rows as audit_rows
-from keys.exports import leases, team_exports
+from keys.exports import leases, prepared, team_exports
 from keys.exports.download import (
     Download,
     ExportInterrupted,
@@ -30,7 +30,6 @@ from keys.exports.download import (
 )
 from keys.exports.forms import ExportForm, ExportStopForm, ScheduleForm
 from keys.exports.leases import LeaseTaken
-from keys.exports.rows import rows_of
 from keys.exports.schedules import schedule_of
 from keys.http import AppRequest
 from keys.models import StoredToken
@@ -126,7 +125,7 @@ def _exports_page(
     request: AppRequest, status: int = 200, *, busy: bool = False, interrupted: str = ""
 ) -> HttpResponse:
     stored = StoredToken.objects.filter(member=request.user).first()
-    prepared, schedule = rows_of(request.user), schedule_of(request.user)
+    rows, schedule = list(prepared.shown_to(request.user)), schedule_of(request.user)
     context = {
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
@@ -134,12 +133,12 @@ def _exports_page(
         "interrupted": interrupted,
         "wait_seconds": round(settings.ESTUARY_EXPORT_TIMEOUT) + 30,
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
-        "prepared_exports": prepared,
+        "prepared_exports": rows,
         "schedule_form": ScheduleForm(initial={"every": schedule.every if schedule else ""}),
         "schedule": schedule,
-        "comparable": [row for row in prepared if row.has_file],
+        "comparable": [row for row in rows if row.has_file],
         "is_admin": is_admin(request.user),
-        "team_exports": team_exports.newest()[: team_exports.EXPORTS_SHOWN],  # read when shown
+        "team_exports": team_exports.shown(),  # read when shown
         "last_exports": audit_rows.of_exports(request.user),
     }
     return render(request, "keys/exports.html", context, status=status)

@@ -531,6 +531,27 @@ def test_files_that_no_row_names_are_deleted_once_they_are_old(
     assert left == {prepared.file_name, "somebody-elses"}
 
 
+def test_an_export_that_is_ready_is_listed_behind_any_number_that_failed(
+    prepared: PreparedExport, owner: Client, alice: User
+) -> None:
+    old = PreparedExport.objects.create(
+        member=alice, token_hash="o" * 43, state="ready", expires_at=prepared.expires_at
+    )
+    running = PreparedExport.objects.create(member=alice, token_hash="r" * 43)
+    PreparedExport.objects.update(created_at=timezone.now() - timedelta(days=1))
+    failed = [
+        PreparedExport.objects.create(member=alice, token_hash="f" * 43, state="failed")
+        for _ in range(21)
+    ]
+
+    page = owner.get("/exports/").content.decode()
+
+    for row in (prepared, old, running):
+        assert f'href="/exports/{row.number}/"' in page
+    assert page.count(f'<option value="{prepared.number}"') == 2  # it can still be compared
+    assert [row for row in failed if str(row.number) not in page] == failed[:1]
+
+
 def test_a_disconnected_account_is_told(owner: Client, worker: Worker) -> None:
     owner.post(PREPARE)
     StoredToken.objects.all().delete()

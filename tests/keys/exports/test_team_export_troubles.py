@@ -20,6 +20,7 @@ from keys.audit.vocabulary import Action
 from keys.exports import preparing, progress, room, team_exports, team_parts
 from keys.exports.file_store import FolderStore
 from keys.exports.preparing import expire_due, prepare_due
+from keys.exports.queueing import queue_export
 from keys.exports.team_parts import advance_all
 from keys.models import ExportLease, Message, PreparedExport, StoredToken, TeamExport
 from keys.sandbox import Fault, Sandbox
@@ -57,7 +58,6 @@ def test_each_part_is_queued_in_a_transaction_of_its_own(
 ) -> None:
     """A member who asks for their own export meanwhile waits for the audit's lock: a transaction
     that has it must not wait for the member's row."""
-    queue_export = team_parts.queue_export
 
     def killed_at_the_second(actor: Actor, stored: StoredToken, row: TeamExport) -> Any:
         if stored.member == bob:
@@ -75,6 +75,17 @@ def test_each_part_is_queued_in_a_transaction_of_its_own(
     assert states() == {"alice": "running", "bob": "running"}
     prepare_due()
     assert only().state == "ready"
+
+
+def test_an_archive_that_is_ready_is_listed_behind_any_number_that_failed(
+    ready: TeamExport, admin: Client
+) -> None:
+    failed = [TeamExport.objects.create(state="failed") for _ in range(11)]
+
+    page = admin.get("/exports/").content.decode()
+
+    assert url_of(ready) in page
+    assert [row for row in failed if url_of(row) not in page] == failed[:1]
 
 
 def test_the_manifest_can_be_taken_alone(ready: TeamExport, admin: Client) -> None:
