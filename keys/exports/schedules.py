@@ -23,6 +23,7 @@ Every = ExportSchedule.Every
 #: In TIME_ZONE; members follow one another within the hour, so that Estuary is asked evenly.
 EXPORT_HOUR = 3
 LONGEST_MONTH = timedelta(days=31)
+ACCOUNT_IS_BUSY_WAIT = timedelta(minutes=10)
 
 
 def schedule_of(member: User) -> ExportSchedule | None:
@@ -60,10 +61,17 @@ def _run(row: ExportSchedule) -> None:
         actor = Actor.for_job("export-schedule", row.member)
         try:
             queue_export(actor, stored)
-        except AlreadyPreparing:
-            pass  # this one will do
+        except AlreadyPreparing as error:
+            if error.row is None:  # the member's own would do
+                _wait(row, again_at)
         except NoRoom as error:
             _tell_failure(actor, stored, error)
+
+
+def _wait(row: ExportSchedule, again_at: datetime) -> None:
+    """For a part of a team export, or another member's export of the account: try again soon."""
+    soon = min(again_at, timezone.now() + ACCOUNT_IS_BUSY_WAIT)
+    ExportSchedule.objects.filter(pk=row.pk).update(due_at=soon)
 
 
 def _tell_failure(actor: Actor, stored: StoredToken, error: NoRoom) -> None:

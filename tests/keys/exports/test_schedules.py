@@ -11,11 +11,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from keys.actors import Actor
 from keys.audit.vocabulary import Action
+from keys.exports.prepared import of_member
 from keys.exports.preparing import prepare_due
+from keys.exports.queueing import queue_export
 from keys.exports.room import NoRoom
 from keys.exports.schedules import next_run, run_due
-from keys.models import ExportSchedule, Message, PreparedExport, StoredToken, Worker
+from keys.models import ExportSchedule, Message, PreparedExport, StoredToken, TeamExport, Worker
 from tests.conftest import signed_in
 from tests.keys.evidence import audited, last_row, words_of
 from tests.keys.exports.conftest import PREPARE
@@ -93,6 +96,35 @@ def test_it_is_not_prepared_twice_at_once(owner: Client, worker: Worker) -> None
     due_at = ExportSchedule.objects.get().due_at
     assert due_at is not None
     assert due_at > timezone.now()
+
+
+@pytest.mark.parametrize("whose", ["an admin's", "another member's"])
+def test_it_waits_for_an_export_that_is_not_the_members_own(
+    owner: Client, alice: User, worker: Worker, whose: str
+) -> None:
+    """That one is no file of the member's, and the next period may be a month away."""
+    stored = StoredToken.objects.get()
+    if whose == "an admin's":
+        team = TeamExport.objects.create()
+        queue_export(Actor.for_job("team-export", alice), stored, team)
+    else:
+        bob = User.objects.create_user("bob")
+        PreparedExport.objects.create(member=bob, token_hash=stored.token_hash)
+    owner.post(SCHEDULE, {"every": "month"})
+    make_due()
+
+    run_due()
+
+    assert not of_member(alice).exists()
+    due_at = ExportSchedule.objects.get().due_at
+    assert due_at is not None
+    assert timedelta(0) < due_at - timezone.now() <= timedelta(minutes=10)
+    PreparedExport.objects.update(state="ready")
+    make_due()
+    run_due()
+    assert of_member(alice).get().state == "queued"
+    due_at = ExportSchedule.objects.get().due_at
+    assert due_at == next_run("month", alice.pk)
 
 
 @pytest.mark.parametrize("why", ["disconnected", "switched off"])
