@@ -141,7 +141,15 @@ def _prepare(row: PreparedExport) -> None:
     except (PreparationFailed, NoRoom) as error:
         _end(row, actor, State.FAILED, error.reason, error.sentence)
     except UpstreamError as error:
-        _end(row, actor, State.FAILED, error.code, error.sentence)
+        if error.is_about_token and _has_other_token(row):
+            claims.conclude(row, again_at=timezone.now(), state=State.QUEUED)
+        else:
+            _end(row, actor, State.FAILED, error.code, error.sentence)
+
+
+def _has_other_token(row: PreparedExport) -> bool:
+    """Whether the console has changed over to another token of the account during this try."""
+    return not PreparedExport.objects.filter(pk=row.pk, token_hash=row.token_hash).exists()
 
 
 def _confirm_wanted(row: PreparedExport) -> None:
@@ -154,11 +162,13 @@ def _fetch(row: PreparedExport, actor: Actor) -> None:
     if row.tries >= MAX_TRIES:
         sentence = "This console was restarted too often meanwhile. Prepare it again."
         raise PreparationFailed("interrupted", sentence)
-    stored = StoredToken.objects.filter(member=row.member, token_hash=row.token_hash).first()
+    # Not the row's as it was claimed: the console may have changed over to another token since.
+    account = PreparedExport.objects.filter(pk=row.pk).values("token_hash")
+    stored = StoredToken.objects.filter(member=row.member, token_hash__in=account).first()
     if stored is None:
         sentence = "The key of this account is no longer connected. Connect it again."
         raise PreparationFailed("disconnected", sentence)
-    stored.member = row.member
+    stored.member, row.token_hash = row.member, stored.token_hash
     if row.lease_number:  # its worker is dead: nobody else may claim the row
         leases.release_number(row.lease_number)
     running = RunningExport(leases.take(actor, row.token_hash))

@@ -22,6 +22,7 @@ from keys import throttles
 from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
+from keys.exports.accounts import follow_token
 from keys.models import Rotation, StoredToken
 from keys.notices.telling import tell
 from keys.upstream import (
@@ -176,6 +177,7 @@ def swap_token(actor: Actor, old_hash: str, sealed: str, new_hash: str) -> bool:
     if stored is None or not rows.update(**changes):
         return False
     forget_list(stored)
+    follow_token(actor.known_member, old_hash, new_hash)
     record_action(actor, Action.TOKEN_RENEWED, token_hash=new_hash)
     return True
 
