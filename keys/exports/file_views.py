@@ -123,6 +123,11 @@ def answer_to_condition(request: HttpRequest, etag: str) -> HttpResponse | None:
     return None
 
 
+def is_of_version(request: HttpRequest, etag: str) -> bool:
+    """Whether the request names this version, as Firefox does when it resumes."""
+    return etag in parse_etags(request.headers.get("If-Match", ""))
+
+
 def range_headers(request: HttpRequest) -> tuple[str, str]:
     """`Range` and `If-Range`, which have a meaning for GET alone (RFC 9110, 14.2)."""
     if request.method != "GET":

@@ -61,6 +61,11 @@ class Archive:
         """The manifest holds the hash of every file: another archive has another one."""
         return f'"{hashlib.sha256(self.manifest).hexdigest()}"'
 
+    @property
+    def version(self) -> str:
+        """The start of the ETag, for the address of a download: it is resumed by that address."""
+        return self.etag[1:17]
+
     def members(self) -> list[User]:
         return [export.member for _, export in self._ready]
 

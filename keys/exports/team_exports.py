@@ -137,6 +137,14 @@ def archive_of(row: TeamExport) -> Archive:
     return Archive(row, list(parts))
 
 
+def version_of(row: TeamExport) -> str:
+    """Of the archive; "" when there is none."""
+    try:
+        return archive_of(row).version
+    except NoFile:
+        return ""
+
+
 def deliver(actor: Actor, row: TeamExport, archive: Archive, start: int, end: int) -> Delivery:
     """The archive or a part of it, and the record that its download begins.
 

@@ -21,6 +21,7 @@ from keys.exports.delivery import NoFile, StorageAway
 from keys.exports.file_views import (
     answer_to_condition,
     is_not_a_continuation,
+    is_of_version,
     range_headers,
     remember_proof,
     storage_away,
@@ -28,12 +29,16 @@ from keys.exports.file_views import (
     told,
     with_range_headers,
 )
-from keys.exports.ranges import NotSatisfiable, wanted_range
+from keys.exports.ranges import ByteRange, NotSatisfiable, wanted_range
 from keys.exports.team_archive import Archive
 from keys.http import AppRequest, render_page
 from keys.models import TeamExport, TeamExportPart
 
 PartState = TeamExportPart.State
+
+
+class OtherArchive(Exception):
+    """The address is that of an archive with other members or other data."""
 
 
 @require_POST
@@ -58,6 +63,7 @@ def team_export(request: AppRequest, number: UUID) -> HttpResponse:
     counts = {state: sum(part.state == state for part in parts) for state in PartState.values}
     context = {
         "row": row,
+        "version": team_exports.version_of(row),
         "parts": parts,
         "counts": counts,
         "in_archive": sum(part.has_file for part in parts),
@@ -129,7 +135,10 @@ def _delivered(request: AppRequest, row: TeamExport, archive: Archive) -> HttpRe
     if answer := answer_to_condition(request, archive.etag):
         return answer
     try:
-        wanted = wanted_range(*range_headers(request), archive.size, archive.etag)
+        wanted = _wanted_part(request, archive)
+    except OtherArchive:
+        sentence = "The archive has changed since this download began. Download it anew."
+        return told(request, sentence, _page_of(row), status=412)
     except NotSatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{archive.size}"})
     response: HttpResponseBase = HttpResponse()
@@ -143,6 +152,22 @@ def _delivered(request: AppRequest, row: TeamExport, archive: Archive) -> HttpRe
     response["Content-Type"] = "application/zip"
     response["Content-Disposition"] = content_disposition_header(True, archive.file_name) or ""
     return with_range_headers(response, wanted, archive.size, archive.etag)
+
+
+def _wanted_part(request: AppRequest, archive: Archive) -> ByteRange:
+    """The range, if it is certain that it is one of this archive, else the whole.
+
+    A second try and the deletion of a member change the archive, and programs as curl resume by
+    the address alone. Raises OtherArchive or NotSatisfiable.
+    """
+    header, if_range = range_headers(request)
+    version = request.GET.get("v", "")
+    is_certain = version == archive.version or is_of_version(request, archive.etag)
+    if header and not (is_certain or if_range):
+        if version:
+            raise OtherArchive
+        header = ""
+    return wanted_range(header, if_range, archive.size, archive.etag)
 
 
 def _found(number: UUID) -> TeamExport:

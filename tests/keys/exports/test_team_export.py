@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -69,6 +70,12 @@ def archive_of(admin: Client, row: TeamExport) -> bytes:
     return b"".join(response.streaming_content)
 
 
+def link_of(admin: Client, row: TeamExport) -> str:
+    """The address of the archive that the page shows."""
+    [link] = re.findall(r'href="([^"]+/file/[^"]*)"', admin.get(url_of(row)).content.decode())
+    return str(link)
+
+
 def manifest_of(data: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return json.loads(archive.read("manifest.json"))
@@ -121,7 +128,7 @@ def test_a_download_of_the_archive_resumes_at_any_byte(
     whole = archive_of(admin, ready)
     wanted = f"bytes={start}-" if start >= 0 else f"bytes={start}"
 
-    response: Any = admin.get(url_of(ready, "file/"), headers={"Range": wanted})
+    response: Any = admin.get(link_of(admin, ready), headers={"Range": wanted})
 
     assert response.status_code == 206
     assert b"".join(response.streaming_content) == whole[start:]
@@ -144,8 +151,51 @@ def test_the_archive_has_a_length_an_etag_and_ranges(ready: TeamExport, admin: C
     assert b"".join(same.streaming_content) == whole[5:10]
     changed = admin.get(url, headers={"Range": "bytes=5-9", "If-Match": '"another"'})
     assert changed.status_code == 412
-    behind = admin.get(url, headers={"Range": f"bytes={len(whole)}-"})
+    firefox: Any = admin.get(url, headers={"Range": "bytes=5-9", "If-Match": head["ETag"]})
+    assert b"".join(firefox.streaming_content) == whole[5:10]
+    known = admin.get(url, headers={"If-None-Match": head["ETag"]})
+    assert (known.status_code, known["ETag"]) == (304, head["ETag"])
+    behind = admin.get(link_of(admin, ready), headers={"Range": f"bytes={len(whole)}-"})
     assert (behind.status_code, behind["Content-Range"]) == (416, f"bytes */{len(whole)}")
+
+
+@pytest.mark.parametrize("change", ["another try", "a member who is gone"])
+def test_a_download_does_not_join_two_archives(
+    team: None, admin: Client, node: Sandbox, bob: User, change: str
+) -> None:
+    """curl resumes by the address alone."""
+    if change == "another try":
+        node.set_fault("export", Fault("500", times=1))
+    admin.post(START)
+    prepare_due()
+    before, first = link_of(admin, only()), archive_of(admin, only())
+    if change == "another try":
+        admin.post(url_of(only(), "retry/"))
+        prepare_due()
+    else:
+        bob.delete()
+
+    rest = admin.get(before, headers={"Range": "bytes=100-"})
+
+    assert (rest.status_code, rest["Content-Type"]) == (412, "text/plain")
+    assert b"The archive has changed since this download began." in rest.content
+    etag = admin.head(before)["ETag"]
+    assert admin.get(before, headers={"Range": "bytes=1-", "If-Range": etag}).status_code == 206
+    whole: Any = admin.get(before)  # a link that was kept leads to the archive there is
+    assert b"".join(whole.streaming_content) == archive_of(admin, only()) != first
+    now: Any = admin.get(link_of(admin, only()), headers={"Range": "bytes=100-"})
+    assert now.status_code == 206
+    assert b"".join(now.streaming_content) == archive_of(admin, only())[100:]
+
+
+def test_the_bare_address_of_an_archive_gives_the_whole_of_it(
+    ready: TeamExport, admin: Client
+) -> None:
+    """Nothing says of which archive the bytes are that its reader has."""
+    whole: Any = admin.get(url_of(ready, "file/"), headers={"Range": "bytes=100-"})
+
+    assert (whole.status_code, "Content-Range" in whole) == (200, False)
+    assert b"".join(whole.streaming_content) == archive_of(admin, ready)
 
 
 def test_who_failed_and_why_is_in_the_manifest(team: None, admin: Client, bob: User) -> None:
