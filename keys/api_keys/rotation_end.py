@@ -84,7 +84,7 @@ def extend(actor: Actor, rotation: Rotation, overlap: timedelta) -> None:
 
 def _change(rotation: Rotation, **changes: datetime) -> None:
     """Change a rotation that no worker has claimed, and outdate a claim that is being made."""
-    rows = Rotation.objects.filter(pk=rotation.pk, state=State.OVERLAP)
+    rows = Rotation.objects.filter(pk=rotation.pk, state=State.OVERLAP, keeps_old=False)
     rows = rows.filter(nobody_holds("claimed_by"), sealed_candidate="")
     if not rows.update(claims=F("claims") + 1, failures=0, **changes):
         raise BeingEnded

@@ -83,6 +83,11 @@ class Rotation(Claimable):
         return self.state in {self.State.REQUESTED, self.State.OVERLAP}
 
     @property
+    def has_overlap(self) -> bool:
+        """Whether both keys work until the old one is ended."""
+        return self.state == self.State.OVERLAP and not self.keeps_old
+
+    @property
     def need_sentence(self) -> str:
         return NEED_SENTENCES.get(self.need, "")
 

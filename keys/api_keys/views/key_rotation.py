@@ -24,6 +24,11 @@ from keys.templatetags.formats import exact_moment
 from keys.throttles import TooOften
 from keys.upstream import UpstreamError
 
+NOT_MADE_YET = (
+    "It is not known yet whether a new key was made to replace this one, so there is nothing to "
+    "change. Look again in a few minutes."
+)
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
@@ -35,9 +40,8 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
     if key is None:
         return tell_absence(request, token_hash, listed.doubt_about(token_hash))
     rotation = open_rotation_of(token_hash)
-    if rotation is None:
-        messages.info(request, "This key is not being replaced.")
-        return go_to(request, reverse("keys:key_detail", args=[token_hash]))
+    if rotation is None or not rotation.has_overlap:
+        return _without_overlap(request, token_hash, rotation)
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     is_posted = request.method == "POST"
     form = RotationForm(request.POST if is_posted else None, initial={"overlap": "7d"})
@@ -45,6 +49,14 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
         return response
     context = {"form": form, "row": row, "rotation": rotation, "clock_ahead": listed.clock_shift}
     return render_page(request, "keys/key_rotation.html", context)
+
+
+def _without_overlap(
+    request: AppRequest, token_hash: str, rotation: Rotation | None
+) -> HttpResponse:
+    is_begun = rotation is not None and not rotation.keeps_old
+    messages.info(request, NOT_MADE_YET if is_begun else "This key is not being replaced.")
+    return go_to(request, reverse("keys:key_detail", args=[token_hash]))
 
 
 def _changed(request: AppRequest, rotation: Rotation, form: RotationForm) -> HttpResponse | None:
