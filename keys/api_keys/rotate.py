@@ -40,6 +40,7 @@ TROUBLE = (
     NotConnected,
     DatabaseError,
     rotation_end.BeingEnded,
+    rotation_end.UsedByConsole,
     OutOfTime,
 )
 

@@ -38,6 +38,15 @@ class BeingEnded(Exception):
     sentence = "The old key is being ended at this moment. Look again in a minute."
 
 
+class UsedByConsole(Exception):
+    """The console works with the old key: only the revoke page asks whether that one may end."""
+
+    sentence = (
+        "This console works with this key, so the key was not ended. Revoke it here if you want "
+        "to disconnect this console."
+    )
+
+
 class NotLater(Exception):
     """An extension that would end the old key no later than planned."""
 
@@ -52,8 +61,11 @@ def end_now(
 ) -> Revocation:
     """End the old key at once, for its member; what is not confirmed is left to the worker.
 
-    Raises BeingEnded, and UpstreamError or TooOften when nothing was done yet.
+    Raises UsedByConsole and BeingEnded, and UpstreamError or TooOften when nothing was done yet.
     """
+    # A sealed candidate is a change to the new key that is under way: `_change` tells it.
+    if rotation.old_hash == stored.token_hash and not rotation.sealed_candidate:
+        raise UsedByConsole
     now = timezone.now()
     _change(rotation, ends_at=min(rotation.ends_at, now), due_at=now + attempt_time())
     result = revoke.revoke_key(actor, stored, rotation.old_hash, timeout=timeout)

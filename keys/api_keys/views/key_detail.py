@@ -41,6 +41,7 @@ def key_detail(request: AppRequest, token_hash: str) -> HttpResponse:
         **_record_context(row),
         "audit_rows": audit_rows.of_key(token_hash),
         "chain": chain_of(token_hash),
+        "own_hash": request.stored_token.token_hash,
         "rotation_request": open_request_for(token_hash),
         "revoke_url": row.revoke_url,
         "fetched_at": listed.fetched_at,

@@ -14,7 +14,7 @@ from keys.access import connected, upstream_errors_shown
 from keys.actors import actor_of
 from keys.api_keys import key_lists, rotation_end
 from keys.api_keys.forms import RotationForm
-from keys.api_keys.rotation_end import BeingEnded, NotLater
+from keys.api_keys.rotation_end import BeingEnded, NotLater, UsedByConsole
 from keys.api_keys.rotations import open_rotation_of
 from keys.api_keys.rows import rows_of
 from keys.api_keys.views.key_revoke import tell_absence, tell_revocation
@@ -47,7 +47,13 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
     form = RotationForm(request.POST if is_posted else None, initial={"overlap": "7d"})
     if is_posted and form.is_valid() and (response := _changed(request, rotation, form)):
         return response
-    context = {"form": form, "row": row, "rotation": rotation, "clock_ahead": listed.clock_shift}
+    context = {
+        "form": form,
+        "row": row,
+        "rotation": rotation,
+        "stays_connected": row.is_own and not rotation.sealed_candidate,
+        "clock_ahead": listed.clock_shift,
+    }
     return render_page(request, "keys/key_rotation.html", context)
 
 
@@ -65,6 +71,9 @@ def _changed(request: AppRequest, rotation: Rotation, form: RotationForm) -> Htt
         if form.ends_now:
             return _ended(request, rotation)
         rotation_end.extend(actor_of(request), rotation, form.overlap_time)
+    except UsedByConsole as error:
+        messages.warning(request, error.sentence, extra_tags="sticky")
+        return go_to(request, reverse("keys:key_revoke", args=[rotation.old_hash]))
     except BeingEnded as error:
         messages.warning(request, error.sentence)
     except NotLater as error:
