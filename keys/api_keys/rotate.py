@@ -52,6 +52,7 @@ class Rotated:
     creation: Creation
     rotation: Rotation | None  # None: the form that was sent first was one of another page
     ended: Revocation | None = None
+    console_hash: str = ""  # the key that the console works with now; "" when that is not known
 
 
 def rotate_key(
@@ -70,23 +71,28 @@ def rotate_key(
     creation = create_key(actor, stored, spec, nonce, purpose, replaces=replaces)
     rotation = _rotation_of(creation)
     if creation.is_repeated or rotation is None:
-        return Rotated(creation, rotation)
+        return Rotated(creation, rotation, console_hash=stored.token_hash)
     rotation.state = state_after(rotation, creation.record.outcome)
     if rotation.state is not Rotation.State.OVERLAP:
-        return Rotated(creation, rotation)
+        return Rotated(creation, rotation, console_hash=stored.token_hash)
+    ended, console_hash = None, stored.token_hash
     try:
-        ended = _go_on(actor, stored, rotation, creation, end)
+        stored = _taken_over(actor, stored, rotation, creation, end)
+        console_hash = stored.token_hash
+        ended = _end_if_due(actor, stored, rotation, creation, end)
     except TROUBLE as error:
         # The new token must reach the member in any case.
         logger.warning("rotation_left_to_worker", extra={"reason": type(error).__name__})
-        ended = None
-    return Rotated(creation, rotation, ended)
+        console_hash = "" if isinstance(error, NotConnected) else console_hash
+    return Rotated(creation, rotation, ended, console_hash)
 
 
 def rotated_before(actor: Actor, stored: StoredToken, nonce: str) -> Rotated | None:
     """The outcome of an earlier submit of the same form; None when this is the first one."""
     creation = created_before(actor, stored, nonce)
-    return Rotated(creation, _rotation_of(creation)) if creation else None
+    if creation is None:
+        return None
+    return Rotated(creation, _rotation_of(creation), console_hash=stored.token_hash)
 
 
 def _rotation_of(creation: Creation) -> Rotation | None:
@@ -98,16 +104,22 @@ def _rotation_of(creation: Creation) -> Rotation | None:
     return found
 
 
-def _go_on(
+def _taken_over(
     actor: Actor, stored: StoredToken, rotation: Rotation, creation: Creation, end: float
-) -> Revocation | None:
-    """Take over the console's own token, and end the old key if that is due.
+) -> StoredToken:
+    """Change the console over to the new key if the old one is its own; returns the stored token.
 
     The member is waiting for the new token: after `end` the worker goes on.
     """
-    if rotation.old_hash == stored.token_hash and creation.created:
-        keep_candidate(stored, rotation, creation.created.token)
-        stored = adopt(actor, stored, rotation, timeout=_time_until(end))
+    if rotation.old_hash != stored.token_hash or creation.created is None:
+        return stored
+    keep_candidate(stored, rotation, creation.created.token)
+    return adopt(actor, stored, rotation, timeout=_time_until(end))
+
+
+def _end_if_due(
+    actor: Actor, stored: StoredToken, rotation: Rotation, creation: Creation, end: float
+) -> Revocation | None:
     if rotation.keeps_old:
         return None
     # Without a doubt about the new key: the worker looks again before it ends the old one.

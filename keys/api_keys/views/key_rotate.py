@@ -130,6 +130,7 @@ def _form_page(
 @sensitive_variables("rotated")
 def _rotated(request: AppRequest, rotated: Rotated) -> HttpResponse:
     creation = rotated.creation
+    context = {"rotation": rotated.rotation, "console_hash": rotated.console_hash}
     if creation.created is None:
-        return outcome_page(request, creation, rotation=rotated.rotation)
-    return key_shown_once(request, creation, creation.created, rotation=rotated.rotation)
+        return outcome_page(request, creation, **context)
+    return key_shown_once(request, creation, creation.created, **context)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +22,8 @@ from keys.models import KeyCreation, Rotation, StoredToken
 from keys.notes.services import NoteText, note_of, save_note, text_of
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
+from keys.token import replacing
+from keys.token.stored_tokens import prove_candidate
 from keys.upstream import hash_of
 from tests.conftest import HTMX, connect, signed_in
 from tests.keys.api_keys.test_key_create import first_look_too_early, token_in
@@ -346,6 +349,67 @@ def test_the_consoles_own_key_changes_over_before_the_old_one_ends(
     assert "console" in words_of(browser.get("/keys/"))
     assert ("token:renewed", "done") in audited()
     assert Rotation.objects.get().sealed_candidate == ""
+
+
+SWITCHED = "This console now works with the new key."
+
+
+def test_a_console_that_could_not_switch_does_not_say_that_it_did(
+    browser: Client, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(rotate_service, "keep_candidate", away)
+
+    response = rotate(browser, token, overlap="now")
+
+    assert token_in(response) in node.state.keys
+    assert SWITCHED not in words_of(response)
+    assert "This console still works with the old key" in words_of(response)
+    assert ", so it does not end it" in words_of(response)
+    assert "keeps trying" not in words_of(response)
+    assert token in node.state.keys
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+
+
+@pytest.mark.parametrize("way", ["another", "none"])
+def test_a_token_that_was_connected_or_disconnected_meanwhile_is_not_said_to_be_the_new_one(
+    browser: Client,
+    node: Sandbox,
+    account: Account,
+    token: str,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    other = node.add_key(account, label="another")
+
+    def meanwhile(*args: Any) -> None:
+        prove_candidate(*args)
+        if way == "another":
+            connect(alice, other)
+        else:
+            StoredToken.objects.all().delete()
+
+    monkeypatch.setattr(replacing, "prove_candidate", meanwhile)
+
+    response = rotate(browser, token)
+
+    assert token_in(response) in node.state.keys
+    assert SWITCHED not in words_of(response)
+    assert "still works with the old key" not in words_of(response)
+
+
+def test_a_second_submit_says_which_key_the_console_works_with(
+    browser: Client, token: str, alice: User
+) -> None:
+    data = filled_in(browser, token)
+    browser.post(url_of(token), data)
+
+    assert SWITCHED in words_of(browser.post(url_of(token), data))
+    connect(alice, token)
+    assert SWITCHED not in words_of(browser.post(url_of(token), data))
 
 
 def test_the_consoles_own_key_cannot_become_upload_only(
