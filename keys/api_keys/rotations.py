@@ -232,10 +232,14 @@ def _ties_query(count: int) -> PreparedQuery[Rotation]:
     return PreparedQuery(found.values_list("old_hash", "creation__token_hash", "ends_at"))
 
 
-def replaced_hashes() -> set[str]:
-    """The keys of all members that another key replaces, and that Estuary may still list."""
-    found = Rotation.objects.filter(state__in=[State.OVERLAP, State.RECREATED], keeps_old=False)
-    return set(found.values_list("old_hash", flat=True))
+def replaced_hashes(since: datetime) -> set[str]:
+    """The keys of all members that another key replaces, and that Estuary may still list.
+
+    Of those that have ended only the ones that did so after `since`: Estuary lists expired keys.
+    """
+    recent = Q(state=State.ENDED, ended_at__gte=since)
+    found = Rotation.objects.filter(Q(state__in=[State.OVERLAP, State.RECREATED]) | recent)
+    return set(found.filter(keeps_old=False).values_list("old_hash", flat=True))
 
 
 def chain_of(token_hash: str) -> list[Rotation]:

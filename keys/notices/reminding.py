@@ -25,13 +25,15 @@ from keys.models import (
 from keys.notes.services import lines_of
 from keys.notices.digest import MAX_NAMED, digest_of
 from keys.notices.outbox import enqueue
-from keys.notices.thresholds import Reminder, reminders_for
+from keys.notices.thresholds import DAY, RECENT_END, Reminder, reminders_for
 from keys.upstream import ApiKey, UpstreamError
 
 #: In TIME_ZONE; members follow one another within the hour, so that Estuary is asked evenly.
 DIGEST_HOUR = 7
 #: More than there can be between two looks.
 LONGEST_WAIT = timedelta(days=2)
+#: Whether an end is news is judged by the node's clock, which may be behind ours.
+LONGEST_NEWS = RECENT_END + DAY
 #: With less time left than this, the console has not managed to renew its own key.
 RENEWAL_OVERDUE = timedelta(days=10)
 
@@ -91,7 +93,7 @@ def _remind(row: Reminders) -> None:
 
 def _without_quiet(keys: Iterable[ApiKey], row: Reminders, node_now: datetime) -> list[ApiKey]:
     """The keys without those that are replaced already, or that the console renews in time."""
-    replaced = replaced_hashes()
+    replaced = replaced_hashes(timezone.now() - LONGEST_NEWS)
     own = ConsoleKey.objects.filter(member=row.member).values_list("token_hash", flat=True).first()
     return [
         key

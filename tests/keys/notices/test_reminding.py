@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from keys.actors import Actor
 from keys.api_keys import key_lists
-from keys.models import Message, Reminded, Reminders, StoredToken, Worker
+from keys.models import Message, Reminded, Reminders, Rotation, StoredToken, Worker
 from keys.notes.services import NoteText, save_note
 from keys.notices.choices import save_choices
 from keys.notices.outbox import deliver_due
@@ -187,6 +187,23 @@ def test_keys_that_are_replaced_stay_quiet(
     assert "in 6 days" in message.text
     assert "in 12 hours" not in message.text
     assert "yesterday" not in message.text
+
+
+def test_a_replaced_key_that_ended_by_itself_stays_quiet(
+    ending: list[str], alice: User, node: Sandbox
+) -> None:
+    """No token was connected when its overlap was over; Estuary lists it until it is revoked."""
+    rotate(signed_in(alice), ending[1])
+    ended_at = timezone.now() - DAY / 2
+    key = node.state.keys[ending[1]]
+    key.expiry, key.row = int(ended_at.timestamp() * 1e9), b""
+    Rotation.objects.update(state="ended", reason="own-end", ended_at=ended_at, due_at=None)
+
+    remind_due()
+
+    [message] = Message.objects.filter(kind="keys.ending")
+    assert "yesterday" in message.text
+    assert "in 12 hours" not in message.text
 
 
 def test_a_digest_about_very_many_keys_names_some_and_counts_the_rest(
