@@ -201,6 +201,21 @@ def _conclude_ended(actor: Actor, row: Rotation) -> None:
         enqueue(actor.known_member, rotating.ended(row))
 
 
+def _conclude_own_end(row: Rotation) -> None:
+    """The old key has expired; a new one that the console was to take is left to the member."""
+    is_left_over = bool(row.sealed_candidate or row.keeps_old)
+    with transaction.atomic():
+        claims.conclude(
+            row,
+            state=State.ENDED,
+            ended_at=row.latest_end,
+            reason="own-end",
+            sealed_candidate="",
+        )
+        if is_left_over and row.member:
+            enqueue(row.member, rotating.left_over(row))
+
+
 def _keep_old(actor: Actor, row: Rotation, reason: str) -> None:
     """Leave the old key as it is, because without it something could stop working."""
     with transaction.atomic():
@@ -214,7 +229,7 @@ def _keep_old(actor: Actor, row: Rotation, reason: str) -> None:
 def _wait(row: Rotation, need: Rotation.Need) -> None:
     """Say once what is missing, and look again later; connecting a token wakes it too."""
     if row.latest_end <= timezone.now():
-        claims.conclude(row, state=State.ENDED, ended_at=row.latest_end, reason="own-end")
+        _conclude_own_end(row)
         return
     is_news = row.need != need
     with transaction.atomic():

@@ -44,6 +44,25 @@ def kept(row: Rotation) -> Content:
     )
 
 
+def left_over(row: Rotation) -> Content:
+    """The message that the old key expired before the console could switch to the new one."""
+    name = _name(row)
+    new_key, advice = "a new key", "Look for a key that you do not know, and revoke it."
+    if row.new_hash:
+        new_key = f"the new key {fingerprint_of(row.new_hash)}"
+        advice = (
+            "If you have copied that token, connect it. If you have not, nobody has it: connect "
+            "another token and revoke that key."
+        )
+    return _content(
+        row,
+        "rotation.left-over",
+        f"{name} expired before the console could switch",
+        f"{name} has expired. This console did not switch to {new_key}, which was made to take "
+        f"its place, and does not hold its token. {advice}",
+    )
+
+
 def _name(row: Rotation) -> str:
     key = ApiKey(row.old_hash, row.old_label, row.old_expiry, is_session=False)
     return name_of(key, row.old_hash)
@@ -51,7 +70,8 @@ def _name(row: Rotation) -> str:
 
 def _content(row: Rotation, kind: str, subject: str, sentence: str) -> Content:
     # The page of a key that has ended does not exist any more.
-    shown = row.new_hash if row.state == Rotation.State.ENDED else row.old_hash
+    has_ended = row.state == Rotation.State.ENDED
+    shown = row.new_hash if has_ended and row.new_hash else row.old_hash
     context: dict[str, object] = {
         "member": row.member.get_username() if row.member else "",
         "title": subject,

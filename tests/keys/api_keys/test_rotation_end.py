@@ -18,7 +18,7 @@ from keys.api_keys import rotate as rotate_service
 from keys.api_keys.lost_creations import reconcile_overdue
 from keys.audit.vocabulary import Action
 from keys.jobs import claims
-from keys.models import Message, Rotation, StoredToken
+from keys.models import KeyCreation, Message, Rotation, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.token import replacing
@@ -214,6 +214,47 @@ def test_a_key_that_ends_by_itself_while_a_token_is_missing_is_over(
 
     rotation = Rotation.objects.get()
     assert (rotation.state, rotation.reason, rotation.due_at) == ("ended", "own-end", None)
+
+
+def test_the_member_is_told_of_a_new_key_that_the_console_could_not_take(
+    browser: Client, node: Sandbox, alice: User, token: str
+) -> None:
+    """The old key expires, and no token is connected with which the console could go on."""
+    node.set_fault("stats", Fault("500"))
+    new = token_in(rotate(browser, token))
+    disconnect_token(Actor(alice, "", ""), StoredToken.objects.get())
+    assert Rotation.objects.get().sealed_candidate
+    overlap_is_over()
+    Rotation.objects.update(latest_end=timezone.now())
+
+    rotation_end.end_due()
+
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.reason, rotation.due_at) == ("ended", "own-end", None)
+    assert rotation.sealed_candidate == ""
+    [message] = Message.objects.all()
+    assert message.subject == "“console” expired before the console could switch"
+    assert f"did not switch to the new key {hash_of(new)[:8]}" in message.text
+    assert "If you have not, nobody has it" in message.text
+    assert not any(one in str(vars(message)) for one in (token, new))
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_member_is_told_of_a_key_that_the_console_made_and_could_not_revoke(
+    alice: User, backup: str, new: str, is_known: bool
+) -> None:
+    Rotation.objects.update(keeps_old=True)
+    if not is_known:
+        KeyCreation.objects.update(token_hash="")
+    disconnect_token(Actor(alice, "", ""), StoredToken.objects.get())
+    overlap_is_over()
+    Rotation.objects.update(latest_end=timezone.now())
+
+    rotation_end.end_due()
+
+    text = Message.objects.get().text
+    assert (f"the new key {hash_of(new)[:8]}" in text) is is_known
+    assert ("Look for a key that you do not know" in text) is not is_known
 
 
 @pytest.mark.parametrize("way", ["revoked", "expired"])
