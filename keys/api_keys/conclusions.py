@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 
 from estuary_admin.storage.connections import write_surely
 from keys.actors import Actor
@@ -62,19 +63,25 @@ def record_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]
     write_surely(lambda: write_conclusions(actor, stored, ended), "key_creation_not_recorded")
 
 
-def write_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]) -> None:
-    """Close records and the audit, once: an earlier try may have been committed unnoticed."""
+def write_conclusions(actor: Actor, stored: StoredToken, ended: Sequence[Ended]) -> bool:
+    """Close records and the audit, once: an earlier try may have been committed unnoticed.
+
+    Returns whether any was still open.
+    """
     with transaction.atomic():
         closed = [pair for pair in ended if _close(*pair)]
         are_rotations = [_record(actor, stored, *pair) for pair in closed]
         _tell(actor, stored, closed, replaces=any(are_rotations))
+    return bool(closed)
 
 
 def _close(record: KeyCreation, conclusion: Conclusion) -> bool:
     """Close one record; False when it was closed before."""
-    open_still = KeyCreation.objects.filter(pk=record.pk, outcome=Outcome.REQUESTED)
+    is_open = Q(outcome=Outcome.REQUESTED)
+    if conclusion.outcome != Outcome.UNKNOWN:
+        is_open |= Q(outcome=Outcome.UNKNOWN)  # given up, but more is known by now
     changes = {"outcome": conclusion.outcome, "token_hash": conclusion.token_hash}
-    return bool(open_still.update(**changes))
+    return bool(KeyCreation.objects.filter(is_open, pk=record.pk).update(**changes))
 
 
 def _record(actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion) -> bool:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import Actor
 from keys.api_keys.conclusions import Conclusion, write_conclusions
+from keys.api_keys.rotations import GIVE_UP_AFTER
 from keys.fetched import ahead_of
 from keys.models import KeyCreation, Rotation, StoredToken
+from keys.notices import lost_creations as notices
+from keys.notices.outbox import enqueue
 from keys.token.stored_tokens import client_for
 from keys.upstream import ApiKey, EstuaryClient, KeyList, KeySpec, UpstreamError
 from keys.upstream.durations import LONGEST as PERMANENT_LIFETIME
 
 CLOCK_SLACK = timedelta(minutes=1)  # between the node's clock and ours
+#: For so long after its request, a key of unknown outcome is looked for in Estuary's list.
+LATE_FINDS = timedelta(days=1)
 
 Outcome = KeyCreation.Outcome
 
@@ -41,36 +47,60 @@ def find_after_lost_answer(
     return Outcome.LOST, new.pop() if len(new) == 1 else ""
 
 
-def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> None:
+def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> bool:
     """Judge an overdue creation by the list, and record what it tells.
 
-    What cannot be told stays open, and may be judged again.
+    What cannot be told stays open, and may be judged again. Returns whether there was a list.
     """
     longest = timedelta(seconds=2 * settings.ESTUARY_TIMEOUT) + CLOCK_SLACK
     if not record.is_overdue(longest):
-        return  # the process that asked Estuary may still be at work
+        return False  # the process that asked Estuary may still be at work
     try:
         outcome, token_hash = judged(record, client_for(stored, actor).list_keys())
     except (UpstreamError, SealBroken):
-        return
-    if outcome is Outcome.UNKNOWN:
-        return
-    conclusion = Conclusion(outcome, token_hash, "found-out-late")
-    write_conclusions(actor, stored, [(record, conclusion)])
-    record.refresh_from_db()
+        return False
+    if outcome is not Outcome.UNKNOWN:
+        _conclude(actor, stored, record, Conclusion(outcome, token_hash, "found-out-late"))
+    return True
+
+
+def _conclude(
+    actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion
+) -> None:
+    """Record an outcome; the member is told that it stays unknown, or what became of that."""
+    was_unknown = record.outcome == Outcome.UNKNOWN
+    open_rotations = Rotation.objects.filter(creation=record, state=Rotation.State.REQUESTED)
+    with transaction.atomic():
+        rotation = open_rotations.first()
+        is_news = write_conclusions(actor, stored, [(record, conclusion)])
+        record.refresh_from_db()
+        if is_news and conclusion.outcome is Outcome.UNKNOWN:
+            enqueue(stored.member, notices.unknown(record, rotation))
+        elif is_news and was_unknown and conclusion.outcome is Outcome.FOUND:
+            enqueue(stored.member, notices.found(record))
 
 
 def reconcile_overdue() -> int:
     """Judge all overdue creations of connected members; returns how many were settled."""
     settled = 0
-    open_records = KeyCreation.objects.filter(outcome=Outcome.REQUESTED)
-    for record in open_records.select_related("member").order_by("pk"):
+    records = KeyCreation.objects.filter(outcome__in=[Outcome.REQUESTED, Outcome.UNKNOWN])
+    records = records.exclude(outcome=Outcome.UNKNOWN, requested_at__lt=timezone.now() - LATE_FINDS)
+    for record in records.select_related("member").order_by("pk"):
         stored = StoredToken.objects.filter(member=record.member_id).first()
         if stored is None:
             continue
-        find_out_late(Actor.for_job("reconcile", stored.member), stored, record)
-        settled += record.outcome != Outcome.REQUESTED
+        outcome = record.outcome
+        _reconcile(Actor.for_job("reconcile", stored.member), stored, record)
+        settled += record.outcome != outcome
     return settled
+
+
+def _reconcile(actor: Actor, stored: StoredToken, record: KeyCreation) -> None:
+    """Judge one creation; when the list has told nothing for long, give up, which frees the key
+    that was to be replaced."""
+    is_judged = find_out_late(actor, stored, record)
+    if is_judged and record.outcome == Outcome.REQUESTED and record.is_overdue(GIVE_UP_AFTER):
+        _conclude(actor, stored, record, Conclusion(Outcome.UNKNOWN, reason="given-up"))
 
 
 def judged(record: KeyCreation, listed: KeyList) -> tuple[Outcome, str]:

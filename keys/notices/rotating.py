@@ -13,7 +13,7 @@ from keys.upstream import ApiKey, fingerprint_of
 
 def ended(row: Rotation) -> Content:
     """The message that the old key has ended after its overlap."""
-    name = _name(row)
+    name = name_of_old(row)
     return _content(
         row,
         "rotation.ended",
@@ -26,7 +26,7 @@ def ended(row: Rotation) -> Content:
 
 def waits(row: Rotation) -> Content:
     """The message that the old key could not be ended, with what is missing."""
-    name = _name(row)
+    name = name_of_old(row)
     return _content(
         row,
         "rotation.waits",
@@ -38,7 +38,7 @@ def waits(row: Rotation) -> Content:
 
 def kept(row: Rotation) -> Content:
     """The message that the old key is kept, with the reason."""
-    name = _name(row)
+    name = name_of_old(row)
     return _content(
         row, "rotation.kept", f"{name} was not ended", f"{name} is kept. {row.kept_sentence}"
     )
@@ -46,7 +46,7 @@ def kept(row: Rotation) -> Content:
 
 def left_over(row: Rotation) -> Content:
     """The message that the old key expired before the console could switch to the new one."""
-    name = _name(row)
+    name = name_of_old(row)
     new_key, advice = "a new key", "Look for a key that you do not know, and revoke it."
     if row.new_hash:
         new_key = f"the new key {fingerprint_of(row.new_hash)}"
@@ -63,7 +63,8 @@ def left_over(row: Rotation) -> Content:
     )
 
 
-def _name(row: Rotation) -> str:
+def name_of_old(row: Rotation) -> str:
+    """The key that is replaced, as sentences name it."""
     key = ApiKey(row.old_hash, row.old_label, row.old_expiry, is_session=False)
     return name_of(key, row.old_hash)
 

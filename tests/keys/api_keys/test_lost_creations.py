@@ -10,10 +10,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from keys.actors import Actor
+from keys.api_keys.conclusions import Conclusion, write_conclusions
 from keys.api_keys.create import create_key
 from keys.api_keys.lost_creations import reconcile_overdue
 from keys.audit.vocabulary import Action
-from keys.models import KeyCreation, StoredToken
+from keys.models import KeyCreation, KeyNote, Message, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import KeySpec, Permission, hash_of
@@ -34,6 +35,10 @@ def stored(alice: User, node: Sandbox, token: str) -> StoredToken:
 def killed(member: User, ago: timedelta = AGO, **values: Any) -> KeyCreation:
     facts = {"label": "backup", "permission": "upload", "lifetime": WEEK, "nonce": "n"} | values
     return KeyCreation.objects.create(member=member, requested_at=timezone.now() - ago, **facts)
+
+
+def give_up_is_due() -> None:
+    KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
 
 
 def told(member: User, stored: StoredToken) -> KeyCreation:
@@ -149,6 +154,84 @@ def test_the_job_settles_overdue_records(
     assert sorted(KeyCreation.objects.values_list("outcome", flat=True)) == ["found", "requested"]
     row = last_row(Action.KEY_CREATED)
     assert (row.job, row.outcome) == ("reconcile", "unknown")
+
+
+def test_what_the_list_never_tells_is_given_up_and_the_member_told(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    node.add_key(account, label="backup", lifetime=timedelta(days=90))  # perhaps somebody's
+    killed(alice)
+    reconcile_overdue()
+    assert KeyCreation.objects.get().outcome == "requested"
+
+    give_up_is_due()
+    for _ in range(2):
+        reconcile_overdue()
+
+    assert KeyCreation.objects.get().outcome == "unknown"
+    row = last_row(Action.KEY_CREATED)
+    assert (row.outcome, row.detail) == ("unknown", {"reason": "given-up"})
+    [message] = Message.objects.all()
+    assert message.subject == "It is not known whether “backup” was created"
+    assert "If you have copied its token, keep the key." in message.text
+
+
+def test_without_a_list_nothing_is_given_up(
+    alice: User, stored: StoredToken, node: Sandbox
+) -> None:
+    killed(alice)
+    give_up_is_due()
+    node.set_fault("list", Fault("500"))
+
+    reconcile_overdue()
+
+    assert KeyCreation.objects.get().outcome == "requested"
+    assert not Message.objects.exists()
+
+
+def test_a_key_that_was_given_up_is_found_when_the_list_tells_it_later(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    hidden = node.state.keys[node.add_key(account)]
+    hidden.row = b'{"tokenHash":"x"}'  # a row that cannot be read may be the key
+    killed(alice, ago=timedelta(hours=1), purpose="copies")
+    reconcile_overdue()
+    assert KeyCreation.objects.get().outcome == "unknown"
+
+    node.remove_key(hidden.token)
+    made = node.add_key(account, label="backup", lifetime=WEEK - timedelta(hours=1))
+    for _ in range(2):
+        reconcile_overdue()
+
+    record = KeyCreation.objects.get()
+    assert (record.outcome, record.token_hash) == ("found", hash_of(made))
+    assert KeyNote.objects.get().purpose == "copies"
+    assert Message.objects.latest("pk").subject == "“backup” was created"
+    assert Message.objects.count() == 2
+
+
+def test_a_key_of_unknown_outcome_is_not_looked_for_without_end(
+    alice: User, stored: StoredToken, node: Sandbox
+) -> None:
+    killed(alice, ago=timedelta(days=2), outcome="unknown")
+    node.forget_requests()
+
+    assert reconcile_overdue() == 0
+    assert node.requests == []
+
+
+def test_the_outcome_that_a_request_records_late_counts_after_all(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    """The database was away for long, and the worker gave up before the request could write."""
+    made = node.add_key(account, label="backup", lifetime=timedelta(days=90))
+    record = killed(alice, ago=timedelta(hours=1))
+    reconcile_overdue()
+    actor, created = Actor(alice, "", ""), Conclusion(KeyCreation.Outcome.CREATED, hash_of(made))
+
+    write_conclusions(actor, stored, [(record, created)])
+
+    assert KeyCreation.objects.get().outcome == "created"
 
 
 def test_a_member_whose_token_cannot_be_read_does_not_hold_up_the_others(

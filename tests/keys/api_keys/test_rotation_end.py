@@ -489,6 +489,24 @@ def test_a_token_that_cannot_be_unsealed_is_said(
     assert backup in node.state.keys
 
 
+def test_a_rotation_of_unknown_outcome_ends_and_the_old_key_is_kept(
+    browser: Client, node: Sandbox, account: Account, backup: str, new: str
+) -> None:
+    """The request died, and two keys could be the one that it asked for."""
+    node.add_key(account, label="backup", lifetime=timedelta(days=30))
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    KeyCreation.objects.update(outcome="requested", token_hash="", requested_at=an_hour_ago)
+    Rotation.objects.update(state="requested", due_at=None)
+
+    reconcile_overdue()
+
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.reason) == ("kept", "unknown")
+    assert "“backup”, which it was to replace, is kept." in Message.objects.get().text
+    assert ("key:rotated", "failed") in audited()
+    assert token_in(rotate(browser, backup)) in node.state.keys
+
+
 class Killed(BaseException):
     """As when the process dies: nothing catches it."""
 
