@@ -195,6 +195,17 @@ def open_rotation_of(old_hash: str) -> Rotation | None:
     return _open_of_key.first(old_hash, State.REQUESTED.value, State.OVERLAP.value)
 
 
+def is_being_replaced(token_hash: str) -> bool:
+    """Whether a key that replaces this one is being made, or was made and both work.
+
+    A key of the console's own counts only while it is being made: it leaves this one as it is.
+    """
+    rotation = open_rotation_of(token_hash)
+    if rotation is None or rotation.has_overlap:
+        return rotation is not None
+    return not rotation.creation.is_overdue(GIVE_UP_AFTER)
+
+
 @dataclass(frozen=True, slots=True)
 class Tie:
     """How a key is tied to another one by a rotation while both work."""

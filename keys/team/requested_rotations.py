@@ -15,7 +15,7 @@ from keys.actors import Actor
 from keys.api_keys import key_lists, revoke
 from keys.api_keys.key_lists import Snapshot
 from keys.api_keys.revoke_outcome import ENDED
-from keys.api_keys.rotations import attempt_time, end_requests_for, open_rotation_of
+from keys.api_keys.rotations import attempt_time, end_requests_for, is_being_replaced
 from keys.api_keys.rows import name_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
@@ -63,7 +63,7 @@ def reason_against(seen: SeenKey) -> str:
         return "This key has ended. There is nothing to rotate."
     if not seen.account.member.is_active:
         return "The member is disabled and cannot rotate a key. Off-board the member instead."
-    if open_rotation_of(seen.token_hash):
+    if is_being_replaced(seen.token_hash):
         return "The member is replacing this key already."
     return ""
 
@@ -138,7 +138,7 @@ def work_off_deadlines() -> None:
 
 
 def _work(row: RotationRequest) -> None:
-    if open_rotation_of(row.token_hash):  # it fulfils the request as soon as its key exists
+    if is_being_replaced(row.token_hash):  # it fulfils the request as soon as its key exists
         claims.conclude(row, again_at=timezone.now() + attempt_time())
         return
     if not row.revokes:

@@ -14,7 +14,16 @@ from django.utils import timezone
 
 from keys.api_keys import create
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, Message, RotationRequest, SeenKey, StoredToken, Worker
+from keys.models import (
+    AuditEntry,
+    KeyCreation,
+    Message,
+    Rotation,
+    RotationRequest,
+    SeenKey,
+    StoredToken,
+    Worker,
+)
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.team import requested_rotations
@@ -397,6 +406,35 @@ def test_the_worker_revokes_nothing_while_a_rotation_is_in_doubt(
     assert request.due_at
     assert request.due_at > timezone.now()
     assert backup in node.state.keys
+
+
+@pytest.mark.parametrize("changes", [{"state": "requested"}, {"keeps_old": True}])
+def test_a_rotation_that_nobody_waits_for_any_more_does_not_stop_the_worker(
+    admin: Client, backup: str, alice: User, node: Sandbox, changes: dict[str, Any]
+) -> None:
+    ask(admin, backup, revokes="on")
+    rotate(signed_in(alice), backup)
+    RotationRequest.objects.update(state=State.OPEN)
+    Rotation.objects.update(due_at=None, **changes)
+    pass_deadline()
+    assert backup in node.state.keys
+    KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
+
+    pass_deadline()
+
+    assert RotationRequest.objects.get().state == State.ENDED
+    assert backup not in node.state.keys
+
+
+def test_a_rotation_that_nobody_waits_for_any_more_does_not_stop_an_admin(
+    admin: Client, backup: str, alice: User
+) -> None:
+    rotate(signed_in(alice), backup)
+    Rotation.objects.update(state="requested", due_at=None)
+    assert "is replacing this key already" in words_of(ask(admin, backup))
+    KeyCreation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
+
+    assert "alice is asked to rotate “backup”" in words_of(ask(admin, backup))
 
 
 def test_a_refused_token_is_shown_to_the_admin_and_recorded_once(
