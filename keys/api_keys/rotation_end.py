@@ -12,7 +12,7 @@ from estuary_admin.secrets.sealing import SealBroken
 from keys.actors import Actor
 from keys.api_keys import key_lists, revoke
 from keys.api_keys.revoke_outcome import ENDED, Revocation
-from keys.api_keys.rotations import attempt_time, successors_of
+from keys.api_keys.rotations import attempt_time, deadline_of, successors_of
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.jobs import claims
@@ -56,6 +56,14 @@ class NotLater(Exception):
     )
 
 
+class PastDeadline(NotLater):
+    """An extension beyond the time by which an admin wants the old key rotated or revoked."""
+
+    sentence = (
+        "The old key cannot work longer: an admin asked for its rotation by then, or it is revoked."
+    )
+
+
 def end_now(
     actor: Actor, stored: StoredToken, rotation: Rotation, *, timeout: float | None = None
 ) -> Revocation:
@@ -77,13 +85,16 @@ def end_now(
 
 
 def extend(actor: Actor, rotation: Rotation, overlap: timedelta) -> None:
-    """Let the old key work for so long from now on, though not beyond its own end.
+    """Let the old key work for so long from now on, though not beyond its own end, or the time by
+    which an admin wants it revoked.
 
-    Raises BeingEnded and NotLater.
+    Raises BeingEnded, NotLater and PastDeadline.
     """
-    ends_at = min(timezone.now() + overlap, rotation.latest_end)
+    rotation.deadline = deadline_of(rotation)
+    wanted = min(timezone.now() + overlap, rotation.latest_end)
+    ends_at = min(wanted, rotation.deadline or wanted)
     if ends_at <= rotation.ends_at:
-        raise NotLater
+        raise NotLater if wanted <= rotation.ends_at else PastDeadline
     with transaction.atomic():
         _change(rotation, ends_at=ends_at, due_at=ends_at)
         record_action(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import cast
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -39,6 +40,12 @@ GIVE_UP_AFTER = timedelta(minutes=30)
 MAX_CHAIN_LENGTH = 50  # links that a page shows
 _open_of_key = PreparedQuery(
     Rotation.objects.filter(old_hash="").filter(state__in=[State.REQUESTED, State.OVERLAP])
+)
+_revoking = PreparedQuery(
+    RotationRequest.objects.filter(token_hash="")
+    .filter(state=RequestState.OPEN, revokes=True)
+    .order_by("deadline")
+    .values_list("deadline")
 )
 _of_creation = PreparedQuery(Rotation.objects.filter(creation=0))
 
@@ -73,6 +80,7 @@ class Plan:
     ends_at: datetime
     latest_end: datetime
     keeps_old: bool
+    deadline: datetime | None  # the old key is revoked then, unless it is rotated
 
     @property
     def is_exchange(self) -> bool:
@@ -81,7 +89,8 @@ class Plan:
 
 
 def planned(wanted: Replacement, listed: KeyList, now: datetime) -> Plan:
-    """When the old key ends: after the overlap, and never later than its own end.
+    """When the old key ends: after the overlap, and never later than its own end, or than an admin
+    wants it revoked.
 
     The node's clock decides whether it has ended already. Raises CannotReplace.
     """
@@ -95,7 +104,10 @@ def planned(wanted: Replacement, listed: KeyList, now: datetime) -> Plan:
     # The node tells whole seconds: a small difference may be none.
     latest_end = now if has_ended else old.expiry - clock_shift(ahead)
     ends_at = latest_end if wanted.keeps_old else min(now + wanted.overlap, latest_end)
-    return Plan(old, has_ended, now, ends_at, latest_end, wanted.keeps_old)
+    is_long = ends_at > now and not wanted.keeps_old
+    if deadline := revoking_deadline_for(wanted.token_hash) if is_long else None:
+        ends_at = min(ends_at, max(deadline, now))
+    return Plan(old, has_ended, now, ends_at, latest_end, wanted.keeps_old, deadline)
 
 
 def _given_up(rotation: Rotation) -> bool:
@@ -117,7 +129,7 @@ def _already_replaced() -> str:
 
 def add(actor: Actor, stored: StoredToken, record: KeyCreation, plan: Plan) -> Rotation:
     """Record a rotation that begins, in the transaction that claims its nonce."""
-    return Rotation.objects.create(
+    rotation = Rotation.objects.create(
         creation=record,
         member=actor.known_member,
         old_hash=plan.old.token_hash,
@@ -131,6 +143,8 @@ def add(actor: Actor, stored: StoredToken, record: KeyCreation, plan: Plan) -> R
         keeps_old=plan.keeps_old,
         due_at=None,  # until it is known what became of the new key
     )
+    rotation.deadline = plan.deadline
+    return rotation
 
 
 def state_after(rotation: Rotation, outcome: str) -> Rotation.State:
@@ -315,6 +329,21 @@ def open_request_for(token_hash: str) -> RotationRequest | None:
     """The request for this key that is due first: two members may have connected one account."""
     found = RotationRequest.objects.filter(token_hash=token_hash, state=RequestState.OPEN)
     return found.order_by("deadline").first()
+
+
+def revoking_deadline_for(token_hash: str) -> datetime | None:
+    """When the worker revokes this key at an admin's request, unless it is rotated before."""
+    for (deadline,) in _revoking.rows(token_hash, RequestState.OPEN.value):
+        return cast(datetime, deadline)
+    return None
+
+
+def deadline_of(rotation: Rotation) -> datetime | None:
+    """As `revoking_deadline_for`, and of a request that this rotation has fulfilled."""
+    found = RotationRequest.objects.filter(token_hash=rotation.old_hash, revokes=True)
+    fulfilled = Q(state=RequestState.FULFILLED, ended_at__gte=rotation.requested_at)
+    found = found.filter(Q(state=RequestState.OPEN) | fulfilled)
+    return found.order_by("deadline").values_list("deadline", flat=True).first()
 
 
 def fulfil_requests_for(token_hash: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -52,6 +54,8 @@ class Rotation(Claimable):
     # The new token, sealed, from its creation until the console works with it; only when the old
     # key is the console's own.
     sealed_candidate = models.TextField(blank=True)
+    #: By when an admin's request would have the old key revoked; only where it was looked up.
+    deadline: datetime | None = None
 
     class Meta:
         verbose_name = "rotation"
@@ -81,6 +85,15 @@ class Rotation(Claimable):
     @property
     def is_open(self) -> bool:
         return self.state in {self.State.REQUESTED, self.State.OVERLAP}
+
+    @property
+    def end_reason(self) -> str:
+        """What decides when the old key ends, to follow the moment; "" for the chosen overlap."""
+        if self.ends_at == self.latest_end:
+            return ", at its own end"
+        if self.ends_at == self.deadline:
+            return ", by when an admin asked for its rotation"
+        return ""
 
     @property
     def has_overlap(self) -> bool:

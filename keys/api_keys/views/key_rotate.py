@@ -21,7 +21,7 @@ from keys.api_keys.forms import KeyRotateForm, proposal
 from keys.api_keys.nonces import checked_nonce, new_nonce
 from keys.api_keys.prefill import FIELDS
 from keys.api_keys.rotate import Rotated, rotate_key, rotated_before
-from keys.api_keys.rotations import CannotReplace, Replacement
+from keys.api_keys.rotations import CannotReplace, Replacement, revoking_deadline_for
 from keys.api_keys.rows import KeyRow, bare_row, rows_of
 from keys.api_keys.views.key_create import key_shown_once, outcome_page
 from keys.api_keys.views.key_revoke import tell_absence
@@ -116,6 +116,7 @@ def _form_page(
     """The form with what was typed; after an error with a new nonce: the old one may be used up."""
     if form.is_bound:
         form.data = dict(form.data.items()) | {"nonce": new_nonce(request.session)}
+    deadline = revoking_deadline_for(row.token_hash) if row.rotate_by else None
     context = {
         "form": form,
         "form_id": "key-rotate",
@@ -123,6 +124,8 @@ def _form_page(
         "verb": "Create another like this" if row.is_expired else "Rotate key",
         "replaced": row,
         "clock_ahead": clock_ahead,
+        "deadline": deadline,
+        "is_past_deadline": bool(deadline and deadline <= timezone.now()),
     }
     return render_page(request, "keys/key_rotate.html", context)
 

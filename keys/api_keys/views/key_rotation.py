@@ -15,7 +15,7 @@ from keys.actors import actor_of
 from keys.api_keys import key_lists, rotation_end
 from keys.api_keys.forms import RotationForm
 from keys.api_keys.rotation_end import BeingEnded, NotLater, UsedByConsole
-from keys.api_keys.rotations import open_rotation_of
+from keys.api_keys.rotations import deadline_of, open_rotation_of
 from keys.api_keys.rows import rows_of
 from keys.api_keys.views.key_revoke import tell_absence, tell_revocation
 from keys.http import AppRequest, render_page
@@ -42,6 +42,7 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
     rotation = open_rotation_of(token_hash)
     if rotation is None or not rotation.has_overlap:
         return _without_overlap(request, token_hash, rotation)
+    rotation.deadline = deadline_of(rotation)
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     is_posted = request.method == "POST"
     form = RotationForm(request.POST if is_posted else None, initial={"overlap": "7d"})
@@ -80,8 +81,8 @@ def _changed(request: AppRequest, rotation: Rotation, form: RotationForm) -> Htt
         form.add_error("overlap", error.sentence)
         return None
     else:
-        own_end = ", at its own end" if rotation.ends_at == rotation.latest_end else ""
-        messages.success(request, f"The old key ends {exact_moment(rotation.ends_at)}{own_end}.")
+        end = f"{exact_moment(rotation.ends_at)}{rotation.end_reason}"
+        messages.success(request, f"The old key ends {end}.")
     return go_to(request, reverse("keys:key_detail", args=[rotation.old_hash]))
 
 

@@ -30,6 +30,7 @@ from keys.team import requested_rotations
 from keys.team.forms import AskRotationForm
 from keys.team.requested_rotations import work_off_deadlines
 from keys.team.sync import sync_due
+from keys.templatetags.formats import exact_moment
 from keys.upstream import hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.api_keys.test_bulk import preview
@@ -122,6 +123,72 @@ def test_a_rotation_fulfils_the_request(admin: Client, backup: str, alice: User)
     assert "Rotate by" not in words_of(signed_in(alice).get("/keys/"))
     pass_deadline()
     assert not AuditEntry.objects.filter(action=Action.KEY_REVOKED).exists()
+
+
+def by_when() -> str:
+    return exact_moment(RotationRequest.objects.get().deadline)
+
+
+def test_a_key_that_would_be_revoked_works_no_longer_than_its_deadline(
+    admin: Client, backup: str, alice: User
+) -> None:
+    ask(admin, backup, revokes="on")
+    browser = signed_in(alice)
+
+    form = words_of(browser.get(f"/keys/{hash_of(backup)}/rotate/"))
+    response = words_of(rotate(browser, backup, overlap="7d"))
+
+    assert f"asked for its rotation by {by_when()}, or it is revoked. The old key ends by" in form
+    assert f"ends {by_when()}" in response
+    assert ", by when an admin asked for its rotation." in response
+    assert Rotation.objects.get().ends_at == RotationRequest.objects.get().deadline
+
+
+def test_an_extension_stays_within_the_deadline(admin: Client, backup: str, alice: User) -> None:
+    ask(admin, backup, revokes="on")
+    browser, url = signed_in(alice), f"/keys/{hash_of(backup)}/rotation/"
+    rotate(browser, backup, overlap="1h")
+
+    page = words_of(browser.get(url))
+    extended = browser.post(url, {"overlap": "7d"}, follow=True)
+    refused = browser.post(url, {"overlap": "7d"})
+
+    assert f"Nor later than {by_when()}: an admin asked for its rotation" in page
+    assert f"The old key ends {by_when()}, by when an admin asked" in words_of(extended)
+    assert Rotation.objects.get().ends_at == RotationRequest.objects.get().deadline
+    assert "cannot work longer: an admin asked for its rotation by then" in words_of(refused)
+
+
+def test_after_the_deadline_the_old_key_ends_at_once(
+    admin: Client, backup: str, alice: User, node: Sandbox
+) -> None:
+    ask(admin, backup, revokes="on")
+    RotationRequest.objects.update(deadline=timezone.now() - timedelta(minutes=1))
+    browser = signed_in(alice)
+
+    form = words_of(browser.get(f"/keys/{hash_of(backup)}/rotate/"))
+    rotate(browser, backup, overlap="7d")
+
+    assert "That time has passed, so the old key ends at once whatever you choose." in form
+    assert backup not in node.state.keys
+    assert labels_at(node) == ["backup", "console"]
+
+
+@pytest.mark.parametrize("way", ["finding", "withdrawn"])
+def test_without_a_revocation_the_overlap_is_the_members_choice(
+    admin: Client, backup: str, alice: User, way: str
+) -> None:
+    ask(admin, backup, **({} if way == "finding" else {"revokes": "on"}))
+    if way == "withdrawn":
+        admin.post(page_of(backup), {"withdraw": "1"})
+    browser = signed_in(alice)
+
+    form = words_of(browser.get(f"/keys/{hash_of(backup)}/rotate/"))
+    rotate(browser, backup, overlap="1h")
+    browser.post(f"/keys/{hash_of(backup)}/rotation/", {"overlap": "7d"})
+
+    assert "or it is revoked" not in form
+    assert Rotation.objects.get().ends_at > timezone.now() + 6 * DAY
 
 
 @pytest.mark.parametrize("way", ["one", "bulk", "admin", "elsewhere"])
