@@ -90,8 +90,8 @@ def _checked_wish(
     throttles.check(actor, Action.KEY_CREATE_REQUESTED)
     listed = client.list_keys()
     plan = rotations.planned(replaces, listed, timezone.now()) if replaces else None
-    is_exchange = plan is not None and plan.is_exchange
-    check_new_key(actor, spec, purpose, listed, replaces_one=is_exchange)
+    replaced = plan.old if plan and plan.is_exchange else None
+    check_new_key(actor, spec, purpose, listed, replaced=replaced)
     return listed, plan
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from django.db.models import Q
+
 from estuary_admin.members import is_admin
 from keys.actors import Actor
+from keys.models import Rotation
 from keys.policy.load import current_policy
-from keys.policy.rules import PolicyRefused, problems_of
-from keys.upstream import KeyList, KeySpec
+from keys.policy.rules import (
+    Field,
+    Policy,
+    PolicyRefused,
+    Problem,
+    problems_of,
+    replaced_sentence,
+    replaces_sentence,
+)
+from keys.upstream import ApiKey, KeyList, KeySpec, fingerprint_of
 
 
 def check_new_key(
@@ -15,20 +28,43 @@ def check_new_key(
     purpose: str,
     listed: KeyList,
     *,
-    replaces_one: bool = False,
+    replaced: ApiKey | None = None,
     more: int = 0,
 ) -> None:
     """Raise PolicyRefused unless the policy allows this key in the account with this list.
 
-    A key that replaces another one does not count towards the most keys of an account. `more` is
-    how many keys are made before this one.
+    `more` is how many keys are made before this one. In an account that has its most keys, one may
+    be exchanged for another all the same: both work for a while, so there are never more than
+    twice as many.
     """
+    policy, counted = current_policy(), _counted(listed)
+    is_full = policy.max_keys is not None and len(counted) >= policy.max_keys
+    count = 0 if replaced else len(counted) + more
+    found = problems_of(policy, spec, purpose, is_admin=is_admin(actor.member), key_count=count)
+    if replaced and is_full and (sentence := _why_not_exchanged(policy, replaced, counted)):
+        found.append(Problem(Field.NONE, sentence))
+    if found:
+        raise PolicyRefused(found)
+
+
+def _counted(listed: KeyList) -> list[ApiKey]:
     counted = [key for key in listed.keys if not key.is_session]
     if listed.node_time:
         counted = [key for key in counted if not key.is_expired(listed.node_time)]
-    count = 0 if replaces_one else len(counted) + more
-    found = problems_of(
-        current_policy(), spec, purpose, is_admin=is_admin(actor.member), key_count=count
-    )
-    if found:
-        raise PolicyRefused(found)
+    return counted
+
+
+def _why_not_exchanged(policy: Policy, key: ApiKey, counted: Collection[ApiKey]) -> str:
+    """Why this key of a full account may not be exchanged; "" when it may.
+
+    While a key works that was exchanged for it, or that it was exchanged for, it has had its turn.
+    """
+    tied = Q(old_hash=key.token_hash) | Q(creation__token_hash=key.token_hash)
+    rotations = Rotation.objects.filter(tied, keeps_old=False)
+    working = {one.token_hash for one in counted}
+    for old_hash, new_hash in rotations.values_list("old_hash", "creation__token_hash"):
+        if new_hash == key.token_hash and old_hash in working:
+            return replaces_sentence(policy, len(counted), fingerprint_of(old_hash))
+        if old_hash == key.token_hash and new_hash in working:
+            return replaced_sentence(policy, len(counted), fingerprint_of(new_hash))
+    return ""

@@ -138,10 +138,27 @@ def label_sentence(policy: Policy) -> str:
 
 def count_sentence(policy: Policy, key_count: int) -> str:
     """Why the account may have no further key."""
+    return f"{_count(policy, key_count)} Revoke one that is no longer needed."
+
+
+def replaces_sentence(policy: Policy, key_count: int, old_fingerprint: str) -> str:
+    """Why a key that has replaced one which still works may not be replaced itself."""
     return (
-        f"The account has {_keys(key_count)}, and may have {policy.max_keys}. "
-        "Revoke one that is no longer needed."
+        f"{_count(policy, key_count)} This key replaces the key {old_fingerprint}, which still "
+        "works: end that one first, then rotate this one."
     )
+
+
+def replaced_sentence(policy: Policy, key_count: int, new_fingerprint: str) -> str:
+    """Why a key whose replacement works may not be replaced once more."""
+    return (
+        f"{_count(policy, key_count)} The key {new_fingerprint} was made to replace this one, and "
+        "both work: revoke one of them first."
+    )
+
+
+def _count(policy: Policy, key_count: int) -> str:
+    return f"The account has {_keys(key_count)}, and may have {policy.max_keys}."
 
 
 def _keys(count: int) -> str:

@@ -260,6 +260,61 @@ def test_the_policy_is_kept_and_the_replaced_key_does_not_count(
     assert token_in(rotate(browser, backup))
 
 
+def test_a_chain_of_overlaps_does_not_void_the_most_keys(
+    browser: Client, node: Sandbox, token: str, backup: str, settings: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_MAX_KEYS": "2"}
+    second = token_in(rotate(browser, backup, overlap="7d"))
+
+    refused = rotate(browser, second, overlap="7d")
+
+    assert labels_at(node) == ["backup", "backup", "console"]
+    assert f"This key replaces the key {hash_of(backup)[:8]}" in words_of(refused)
+    assert "end that one first, then rotate this one." in words_of(refused)
+    assert token_in(rotate(browser, token, overlap="7d")) in node.state.keys
+    browser.post(f"/keys/{hash_of(backup)}/rotation/", {"overlap": "now"})
+    assert token_in(rotate(browser, second)) in node.state.keys
+
+
+def test_a_key_that_is_kept_beside_its_replacement_is_not_rotated_again_at_the_most_keys(
+    browser: Client, node: Sandbox, backup: str, settings: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_MAX_KEYS": "2"}
+    second = token_in(rotate(browser, backup))
+    Rotation.objects.update(state="kept", reason="used-by-console", due_at=None)
+
+    for old in (backup, second):
+        assert "The account has 3 keys, and may have 2." in words_of(rotate(browser, old))
+
+    refused = words_of(rotate(browser, backup))
+    assert f"{hash_of(second)[:8]} was made to replace this one, and both work" in refused
+    assert labels_at(node) == ["backup", "backup", "console"]
+    node.remove_key(second)
+    assert token_in(rotate(browser, backup)) in node.state.keys
+
+
+def test_below_the_most_keys_a_chain_of_overlaps_is_allowed(
+    browser: Client, node: Sandbox, backup: str, settings: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_MAX_KEYS": "4"}
+    second = token_in(rotate(browser, backup))
+
+    third = token_in(rotate(browser, second))
+
+    refused = rotate(browser, third)
+    assert "The account has 4 keys, and may have 4." in words_of(refused)
+
+
+def test_an_old_key_that_is_gone_does_not_keep_its_successor_from_being_rotated(
+    browser: Client, node: Sandbox, backup: str, settings: Any
+) -> None:
+    settings.POLICY = settings.POLICY | {"POLICY_MAX_KEYS": "2"}
+    second = token_in(rotate(browser, backup))
+    node.remove_key(backup)
+
+    assert token_in(rotate(browser, second)) in node.state.keys
+
+
 @pytest.mark.parametrize("kind", ["500", "reset-before", "429"])
 def test_nothing_ends_when_no_new_key_was_made(
     browser: Client, node: Sandbox, backup: str, kind: str
