@@ -28,6 +28,9 @@ logger = logging.getLogger("estuary_admin.jobs")
 
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(hours=1)
+#: Set under a wrong clock is what is further ahead. Not LONGEST_RETRY: the worker's clock, which
+#: sets the time of a retry, may be ahead of the database's, which tells whether it has come.
+FARTHEST_RETRY = 2 * LONGEST_RETRY
 #: SQLite's clock counts milliseconds: a row that is due now would be so only in the next one.
 CLOCK_STEP = timedelta(milliseconds=1)
 
@@ -132,7 +135,7 @@ def due(rows: QuerySet[C]) -> QuerySet[C]:
 
     A retry that is further ahead than any retry can be was set under a clock that was wrong.
     """
-    lost = Q(failures__gt=0, due_at__gt=Now() + LONGEST_RETRY)
+    lost = Q(failures__gt=0, due_at__gt=Now() + FARTHEST_RETRY)
     return rows.filter(Q(due_at__lte=Now() + CLOCK_STEP) | lost)
 
 

@@ -102,7 +102,7 @@ def deliver_due() -> None:
     long: other short work must not wait for slow receivers."""
     for channel, lock in _delivering.items():
         rows = Message.objects.filter(channel=channel)
-        claims.bring_forward(rows, claims.LONGEST_RETRY)
+        claims.bring_forward(rows, claims.FARTHEST_RETRY)
         if lock.acquire(blocking=False):
             try:
                 claims.work_off(

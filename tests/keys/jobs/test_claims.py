@@ -278,6 +278,20 @@ def test_a_retry_set_under_a_wrong_clock_is_due_all_the_same() -> None:
     assert claims.work_off(rows(), lambda _: None) == 1
 
 
+@pytest.mark.parametrize("ahead", [timedelta(seconds=2), timedelta(minutes=50)])
+def test_a_row_that_fails_is_not_tried_at_once_when_the_workers_clock_is_ahead(
+    monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    row = job(failures=8)
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + ahead)
+
+    assert claims.work_off(rows(), fail, for_seconds=1) == 1
+
+    row.refresh_from_db()
+    assert row.failures == 9
+
+
 def test_a_periodic_job_runs_once_in_its_interval() -> None:
     runs: list[int] = []
     for _ in range(3):

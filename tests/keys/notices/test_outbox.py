@@ -107,6 +107,33 @@ def test_a_message_is_given_up_after_many_tries(
     assert list(outbox.undelivered()) == [over]
 
 
+def test_a_message_that_failed_often_waits_also_when_the_workers_clock_is_ahead(
+    alice: User, hooked: Reminders, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.status = 500
+    enqueue(alice, message_for_test(alice))
+    Message.objects.update(failures=8)
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(seconds=2))
+
+    for _ in range(3):
+        deliver_due()
+
+    assert len(receiver.posts) == 1
+    assert Message.objects.get(channel="webhook").failures == 9
+
+
+def test_a_message_of_a_clock_that_was_set_back_is_sent_all_the_same(
+    alice: User, hooked: Reminders, receiver: Receiver
+) -> None:
+    enqueue(alice, message_for_test(alice))
+    Message.objects.exclude(due_at=None).update(due_at=timezone.now() + timedelta(days=400))
+
+    deliver_due()
+
+    assert len(receiver.posts) == 1
+
+
 def test_a_receiver_that_is_gone_is_not_asked_again(
     alice: User, hooked: Reminders, receiver: Receiver
 ) -> None:
