@@ -386,6 +386,7 @@ class KeyFindForm(forms.Form):
         },
     )
     ask = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    about = forms.CharField(required=False, max_length=43, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -402,11 +403,29 @@ class KeyFindForm(forms.Form):
             )
         return pasted
 
+    @sensitive_variables()
+    def clean_about(self) -> PastedKeys:
+        return keys_in(self.cleaned_data["about"])
+
+    @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("ask") and "text" in cleaned and len(cleaned["text"].tokens) != 1:
-            self.add_error("text", "To ask Estuary about a token, paste that one token, whole.")
+        if cleaned.get("ask") and "text" in cleaned:
+            if len(cleaned["text"].tokens) != 1:
+                self.add_error("text", "To ask Estuary about a token, paste that one token, whole.")
+            elif not cleaned["text"].may_be(cleaned.get("about")):
+                self.add_error("text", "This is the token of another key: paste it above.")
         return cleaned
+
+    @property
+    def asks(self) -> bool:
+        """Whether Estuary is to be asked about the token."""
+        return bool(self.cleaned_data.get("ask"))
+
+    @property
+    def sought(self) -> PastedKeys:
+        """The keys to find: after an error, the one whose result had the form."""
+        return self.cleaned_data.get("text") or self.cleaned_data.get("about") or PastedKeys()
 
 
 class KeyRevokeForm(NoTokenFieldsMixin):

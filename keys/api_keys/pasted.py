@@ -30,6 +30,11 @@ class PastedKeys:
     def __bool__(self) -> bool:
         return bool(self.hashes or self.fingerprint)
 
+    def may_be(self, other: PastedKeys | None) -> bool:
+        """Whether the first key here can be the one that the other text names, if it names one."""
+        named = (*other.hashes, other.fingerprint)[0] if other else ""
+        return self.hashes[0].startswith(named)
+
 
 @sensitive_variables()
 def keys_in(text: str) -> PastedKeys:

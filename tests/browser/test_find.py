@@ -16,6 +16,15 @@ pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Page]
 OTHER = "EST11111111-1111-4111-8111-111111111111ARY"
+#: As often as one member may within a minute.
+LOOK_UP_OFTEN = """async (text) => {
+  const form = document.querySelector("[data-hash-tokens]");
+  for (let n = 0; n < 30; n += 1) {
+    const body = new URLSearchParams(new FormData(form));
+    body.set("text", text);
+    await fetch(form.action, { method: "POST", body });
+  }
+}"""
 WITHOUT_SUBTLE = "Object.defineProperty(crypto, 'subtle', { value: undefined })"
 
 
@@ -81,6 +90,45 @@ def test_estuary_is_asked_without_pasting_the_token_again(
     assert sent[1:] == [member.token]
     expect(page.locator(".finding")).to_have_count(2)
     assert member.token not in page.content()
+
+
+@pytest.mark.parametrize("with_scripts", [True, False])
+def test_a_result_stays_when_the_wrong_text_is_pasted_to_ask_about_it(
+    open_page: OpenPage, member: Member, with_scripts: bool
+) -> None:
+    page = open_page(java_script_enabled=with_scripts)
+    sign_in(page, member)
+    find(page, hash_of(member.token)[:8])
+    yours = page.locator(".finding").filter(has_text="Yours: console")
+    yours.get_by_label("The token again").fill("hunter2, a password")
+
+    yours.get_by_role("button", name="Ask Estuary whether it works").click()
+
+    expect(yours.get_by_role("alert")).to_contain_text("Estuary was not asked")
+    expect(yours.get_by_role("alert")).to_be_focused()
+    expect(yours.get_by_role("link", name="Revoke now")).to_be_visible()
+    yours.get_by_label("The token again").fill(member.token)
+    yours.get_by_role("button", name="Ask Estuary whether it works").click()
+    expect(yours).to_contain_text("Estuary accepts it, with full access")
+
+
+def test_a_result_stays_when_estuary_is_asked_too_often(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page()
+    sign_in(page, member)
+    find(page, member.token)
+    yours = page.locator(".finding").filter(has_text="Yours: console")
+    expect(yours).to_be_visible()
+    settled(page)
+    page.evaluate(LOOK_UP_OFTEN, hash_of(member.token))
+
+    yours.get_by_role("button", name="Ask Estuary whether it works").click()
+
+    trouble = page.locator("#notices").get_by_role("alert")
+    expect(trouble).to_contain_text("Estuary was not asked. You did this")
+    expect(trouble).to_be_focused()
+    expect(yours.get_by_role("link", name="Revoke now")).to_be_visible()
 
 
 def test_finding_and_asking_work_without_scripts(open_page: OpenPage, member: Member) -> None:

@@ -305,6 +305,43 @@ def test_estuary_is_asked_about_one_token_only(browser: Client, node: Sandbox, t
     assert node.requests == []
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_result_stays_when_something_else_is_pasted_to_ask_estuary_about_it(
+    browser: Client, node: Sandbox, backup: str, headers: dict[str, str]
+) -> None:
+    for text, sentence in (
+        ("hunter2, a password", "Estuary was not asked. There is no token"),
+        (hash_of(backup), "Estuary was not asked. To ask Estuary about a token, paste that one"),
+        (UNKNOWN, "Estuary was not asked. This is the token of another key"),
+    ):
+        node.forget_requests()
+        sent = {"text": text, "ask": "1", "about": hash_of(backup)}
+
+        response = browser.post(URL, sent, headers=headers)
+
+        assert kinds(response) == ["mine"]
+        result = response.content.decode().split('data-kind="mine"')[1]
+        assert 'role="alert" tabindex="-1" autofocus' in result
+        assert sentence in words_of(response)
+        assert "GET /user/stats" not in asked(node)
+
+
+def test_a_result_that_cannot_be_looked_up_again_is_not_taken_off_the_page(
+    browser: Client, backup: str, settings: Any
+) -> None:
+    sent = {"text": backup, "ask": "1", "about": hash_of(backup)}
+    settings.MEMBER_CHANGES_PER_MINUTE = 1
+    browser.post(URL, sent)
+
+    response = browser.post(URL, sent, headers=HTMX)
+
+    assert response["HX-Retarget"] == "#notices"
+    assert response["HX-Reselect"] == ".notice.error"
+    assert response["HX-Reswap"] == "innerHTML"
+    assert "Estuary was not asked. You did this" in words_of(response)
+    assert "Estuary was not asked. You did this" in words_of(browser.post(URL, sent))
+
+
 def test_looking_up_is_throttled(browser: Client, settings: Any) -> None:
     settings.MEMBER_CHANGES_PER_MINUTE = 2
     for _ in range(2):
