@@ -167,7 +167,8 @@ def _ask_for_each(
         if time.monotonic() > end:
             answers.append(_Answer(None, Outcome.NOT_CREATED, "", "no-time", NO_TIME))
             continue
-        answer, error = _ask(client, spec, listed)
+        made = [answer.token_hash for answer in answers if answer.token_hash]
+        answer, error = _ask(client, spec, listed, made)
         answers.append(answer)
         if error and (error.is_about_token or isinstance(error, RateLimited | UpstreamUnavailable)):
             failure = error
@@ -176,14 +177,14 @@ def _ask_for_each(
 
 @sensitive_variables("created")
 def _ask(
-    client: EstuaryClient, spec: KeySpec, listed: KeyList
+    client: EstuaryClient, spec: KeySpec, listed: KeyList, made: Sequence[str]
 ) -> tuple[_Answer, UpstreamError | None]:
     try:
         created = client.create_key(spec)
     except UpstreamError as error:
         if not error.maybe_carried_out:
             return _Answer(None, Outcome.NOT_CREATED, "", error.code, error.what), error
-        outcome, token_hash = find_after_lost_answer(client, spec, listed)
+        outcome, token_hash = find_after_lost_answer(client, spec, listed, made)
         return _Answer(None, outcome, token_hash, error.code, error.what), error
     return _Answer(created, token_hash=created.token_hash), None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.conf import settings
@@ -28,14 +29,17 @@ Outcome = KeyCreation.Outcome
 
 
 def find_after_lost_answer(
-    client: EstuaryClient, spec: KeySpec, before: KeyList
+    client: EstuaryClient, spec: KeySpec, before: KeyList, made: Collection[str] = ()
 ) -> tuple[Outcome, str]:
-    """Look for a key that was not there before and has our label (or none, on old nodes)."""
+    """Look for a key that was not there before and has our label (or none, on old nodes).
+
+    `made` are the hashes of the keys that the same form has made since.
+    """
     try:
         after = client.list_keys()
     except UpstreamError:
         return Outcome.UNKNOWN, ""
-    known = {key.token_hash for key in before.keys}
+    known = {key.token_hash for key in before.keys} | set(made)
     has_labels = any(key.label for key in after.keys)
     label = spec.label if has_labels else ""
     new = {key.token_hash for key in after.keys if key.label == label} - known

@@ -7,8 +7,10 @@ import io
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -18,8 +20,8 @@ from keys.models import AuditEntry, KeyCreation, KeyNote
 from keys.policy.patterns import LabelPattern
 from keys.policy.rules import Policy
 from keys.sandbox import Fault, Sandbox
-from keys.upstream import hash_of
-from tests.conftest import HTMX
+from keys.upstream import CreatedKey, EstuaryClient, KeySpec, hash_of
+from tests.conftest import HTMX, connect, signed_in
 from tests.keys.evidence import asked, labels_at, words_of
 
 URL = "/keys/new/many/"
@@ -150,6 +152,29 @@ def test_a_lost_answer_is_told_from_the_others(browser: Client, node: Sandbox) -
 
     assert outcomes(response) == ["lost", "created", "created"]
     assert "2 of 3 keys created" in words_of(response)
+
+
+def test_a_good_key_is_not_called_lost_on_a_node_without_labels(
+    alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(generation="vintage", rate_limit=None) as node:
+        settings.ESTUARY_API_URL = urlsplit(node.url)
+        connect(alice, node.add_key(node.add_user("alice"), label="console"))
+        member = signed_in(alice)
+        data = fields(member, "one\ntwo")
+        ask = EstuaryClient.create_key
+
+        def second_answer_is_lost(client: EstuaryClient, spec: KeySpec) -> CreatedKey:
+            if spec.label == "two":
+                node.set_fault("create", Fault("reset-before", times=1))
+            return ask(client, spec)
+
+        monkeypatch.setattr(EstuaryClient, "create_key", second_answer_is_lost)
+
+        response = member.post(URL, data)
+
+    assert outcomes(response) == ["created", "not-created"]
+    assert list(KeyCreation.objects.values_list("token_hash", flat=True)).count("") == 1
 
 
 def test_after_a_refusal_nothing_more_is_tried(browser: Client, node: Sandbox) -> None:
