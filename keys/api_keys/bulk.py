@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Case, Count, When
+from django.db.models import Case, Count, F, When
 from django.utils import timezone
 
 from estuary_admin.members import is_admin
@@ -166,7 +166,15 @@ def retry(actor: Actor, change: BulkChange) -> None:
         )
         if not count:
             return
-        rows.update(due_at=_due_at(count), ended_at=None, failures=0, trouble="")
+        # A worker may be about to conclude what was cancelled: its claim is outdated by this.
+        rows.update(
+            due_at=_due_at(count),
+            ended_at=None,
+            failures=0,
+            trouble="",
+            claimed_by=None,
+            claims=F("claims") + 1,
+        )
         _record_start(actor, change, count)
     _go(actor, change, count)
 

@@ -78,8 +78,9 @@ def _work(change: BulkChange) -> None:
         again_at, tries = claims.retry_at(change.failures), change.failures + 1
         claims.conclude(change, again_at=again_at, failures=tries, trouble=trouble[:300])
     elif trouble:
-        _end(actor, change, trouble)
-        claims.conclude(change, trouble="", ended_at=timezone.now())
+        with transaction.atomic():  # with the claim lost, the keys are those of a new try
+            claims.conclude(change, trouble="", ended_at=timezone.now())
+            _end(actor, change, trouble)
     elif open_items(change).exists():
         claims.conclude(change, again_at=timezone.now(), trouble="")
     else:
@@ -102,7 +103,9 @@ def do_at_once(actor: Actor, change: BulkChange) -> None:
     trouble = _next_part(actor, change, lambda: None)
     if open_items(change).exists():
         _end(actor, change, trouble or INTERRUPTED)
-    BulkChange.objects.filter(pk=change.pk).update(due_at=None, ended_at=timezone.now())
+    # A worker that has claimed it, or a new try, ends it itself.
+    rows = BulkChange.objects.filter(pk=change.pk, claims=change.claims)
+    rows.update(due_at=None, ended_at=timezone.now())
 
 
 def _next_part(actor: Actor, change: BulkChange, confirm: Callable[[], None]) -> str:

@@ -8,12 +8,14 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
 from keys.api_keys import bulk_work, key_lists
 from keys.api_keys.bulk_work import work_off_changes
 from keys.audit.vocabulary import Action
+from keys.jobs import claims
 from keys.models import AuditEntry, BulkChange, BulkItem, KeyNote, KeyReminder, Worker
 from keys.notes.services import save_note
 from keys.sandbox import Fault, Sandbox
@@ -278,6 +280,51 @@ def test_what_is_still_running_is_not_tried_again(
 
     assert set(outcomes()) == {"waiting"}
     assert AuditEntry.objects.filter(action=Action.BULK_STARTED).count() == 1
+
+
+def test_what_is_tried_again_at_the_workers_last_moment_is_done(
+    browser: Client, many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = preview(browser, "note", key=hashes(many))
+    browser.post(url, {"purpose": "x"})
+    conclude = claims.conclude
+
+    def cancel_first(*arguments: Any) -> None:
+        save_note(*arguments)
+        browser.post(f"{url}cancel/")
+
+    def try_again_first(*arguments: Any, **changes: Any) -> None:
+        monkeypatch.undo()
+        browser.post(f"{url}retry/")
+        conclude(*arguments, **changes)
+
+    monkeypatch.setattr(bulk_work, "save_note", cancel_first)
+    monkeypatch.setattr(claims, "conclude", try_again_first)
+
+    work_off_changes()
+
+    assert outcomes() == ["done"] * 25
+    assert state(browser, url) == "done"
+    assert BulkChange.objects.get().ended_at
+
+
+def test_a_few_keys_that_are_tried_again_meanwhile_stay_due_until_that_has_ended(
+    browser: Client, few: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = preview(browser, "note", key=hashes(few))
+    open_items = bulk_work.open_items
+
+    def tried_again(change: BulkChange) -> Any:
+        BulkChange.objects.filter(pk=change.pk).update(claims=F("claims") + 1)
+        return open_items(change)
+
+    monkeypatch.setattr(bulk_work, "open_items", tried_again)
+
+    browser.post(url, {"purpose": "x"})
+
+    change = BulkChange.objects.get()
+    assert change.due_at  # the worker finds it if this process dies in the new try
+    assert change.ended_at is None
 
 
 @pytest.mark.parametrize(
