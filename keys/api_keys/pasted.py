@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from string import ascii_letters, digits
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -15,6 +16,9 @@ MAX_TEXT_LENGTH = 200_000
 MAX_KEYS_PER_TEXT = 20
 _hashes = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{43}(?![0-9A-Za-z_-])").findall
 _is_fingerprint = re.compile(r"[0-9A-Za-z_-]{8,42}").fullmatch
+_escaped_dash = re.compile(r"%2d|\\u002d", re.IGNORECASE)  # in addresses, in JSON
+_line_break = re.compile(r"\r\n?|\n")
+_TOKEN_CHARACTERS = f"{ascii_letters}{digits}-_"
 _is_token = re.compile(r"EST[0-9A-Za-z-]{20,200}ARY").fullmatch
 
 
@@ -53,8 +57,29 @@ def keys_in(text: str) -> PastedKeys:
 
 @sensitive_variables()
 def _tokens_in(text: str) -> list[str]:
-    if found := whole_tokens(text.replace("%2D", "-").replace("%2d", "-")):
-        return found
-    # Mails and terminals break a long token into lines.
+    text = _escaped_dash.sub("-", text)
+    # Mails, logs and terminals break a long token into lines, also beside a whole one.
+    if found := whole_tokens(_in_one_line(text)) + whole_tokens(text):
+        return list(dict.fromkeys(found))
     joined = "".join(without_invisible(text).split())
     return [joined] if _is_token(joined) else whole_tokens(joined)
+
+
+@sensitive_variables()
+def _in_one_line(text: str) -> str:
+    """The text without line breaks: also without the `=` by which quoted-printable marks one, and
+    without what all lines of a log begin with, such as `app | `.
+    """
+    pieces, before = [], ""
+    for line in _line_break.split(text):
+        pieces.append(line[_shared_length(before, line) :].strip().removesuffix("="))
+        before = line
+    return without_invisible("".join(pieces))
+
+
+@sensitive_variables()
+def _shared_length(one: str, other: str) -> int:
+    """The length of the beginning that two lines share, up to a character that no token has."""
+    pairs = enumerate(zip(one, other, strict=False))
+    length = next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
+    return len(one[:length].rstrip(_TOKEN_CHARACTERS))

@@ -5,6 +5,9 @@ const MASK = "…";
 const WHOLE_TOKEN = /EST(?:[0-9a-z_-]{8,}|[0-9A-F-]{36})ARY/g;
 const HASH = /(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{43}(?![0-9A-Za-z_-])/g;
 const FINGERPRINT = /^[0-9A-Za-z_-]{8,42}$/;
+const ESCAPED_DASH = /%2d|\\u002d/gi;
+const TOKEN_CHARACTER = /[0-9A-Za-z_-]/;
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}]/gu;
 const WRAPPED_TOKEN = /^EST[0-9A-Za-z-]{20,200}ARY$/;
 
 /** The tokens by hash, as long as this page is open: to ask Estuary about one when the member presses for it. */
@@ -65,10 +68,26 @@ async function hashOf(token) {
 
 /* What is sent instead of the text */
 
-function tokensIn(text) {
-  const found = text.replaceAll(/%2d/gi, "-").match(WHOLE_TOKEN);
-  if (found) return new Set(found);
-  const joined = text.replaceAll(/[\s\p{Cf}\p{Cc}]/gu, "");
+/** The length of the beginning that two lines share, up to a character that no token has. */
+function sharedLength(one, other) {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length += 1;
+  while (length && TOKEN_CHARACTER.test(one[length - 1])) length -= 1;
+  return length;
+}
+
+/** The text without line breaks, those of quoted-printable and of a log with a beginning for each line included. */
+function inOneLine(text) {
+  const lines = text.split(/\r\n?|\n/);
+  const pieces = lines.map((line, at) => line.slice(at && sharedLength(lines[at - 1], line)).trim().replace(/=$/, ""));
+  return pieces.join("").replaceAll(INVISIBLE, "");
+}
+
+function tokensIn(pasted) {
+  const text = pasted.replaceAll(ESCAPED_DASH, "-");
+  const found = [inOneLine(text), text].flatMap((one) => one.match(WHOLE_TOKEN) ?? []);
+  if (found.length) return new Set(found);
+  const joined = text.replaceAll(/\s/g, "").replaceAll(INVISIBLE, "");
   return new Set(WRAPPED_TOKEN.test(joined) ? [joined] : joined.match(WHOLE_TOKEN));
 }
 

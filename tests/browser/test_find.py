@@ -8,9 +8,11 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from keys.api_keys.pasted import keys_in
 from keys.upstream import hash_of
 from tests.browser.conftest import Member, settled, sign_in
 from tests.browser.test_tokens import TRACES
+from tests.keys.api_keys.test_pasted import TEXTS_WITH_BOTH, TEXTS_WITH_ONE, TEXTS_WITHOUT
 
 pytestmark = pytest.mark.browser
 
@@ -60,6 +62,23 @@ def test_only_hashes_are_sent(open_page: OpenPage, member: Member, script: str) 
     expect(page.get_by_label("Token, fingerprint")).to_have_value("")
     assert member.token not in page.content()
     assert member.token not in page.evaluate(TRACES)
+
+
+def test_the_browser_finds_the_same_keys_as_the_console(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page()
+    sign_in(page, member)
+    sent = sent_by(page)
+    page.goto("/keys/find/")
+    page.route("**/keys/find/", lambda route: route.fulfill(status=204))
+
+    for text in TEXTS_WITH_ONE + TEXTS_WITH_BOTH + list(filter(None, TEXTS_WITHOUT)):
+        with page.expect_request("**/keys/find/"):
+            page.get_by_label("Token, fingerprint").fill(text)
+            page.get_by_role("button", name="Find", exact=True).click()
+        found = keys_in(text)
+        assert sent.pop().split() == (list(found.hashes) or [found.fingerprint or "…"]), text
 
 
 def test_text_without_a_token_is_not_sent(open_page: OpenPage, member: Member) -> None:

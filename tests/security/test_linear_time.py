@@ -56,6 +56,7 @@ UNITS = {
     "blanks": " ",
     "lines": "x\n",
     "tabs and lines": "\t\n",
+    "lines of a log": "a|EST0123456789\n",
     "quotes": "'\"",
     "backslashes": "\\",
     "braces": "{",
