@@ -35,8 +35,15 @@ TROUBLE = (urllib3.exceptions.HTTPError, HTTPException, OSError)
 HTTP_GONE = 410
 OK_CODES = range(200, 300)
 
-#: IPv6 networks whose addresses hold an IPv4 address, which may be a private one.
-TUNNELS = [ipaddress.ip_network(one) for one in ("::/96", "2002::/16", "2001::/32", "64:ff9b::/96")]
+#: IANA gives public IPv6 addresses from here only. Outside are those that translate to an IPv4
+#: address, which may be a private one: ::/96, ::ffff:0:0:0/96, 64:ff9b::/96 and 64:ff9b:1::/48.
+PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
+#: Not public, though `is_global` in some versions of Python: Teredo, 6to4 and its relays, which
+#: lead to IPv4 addresses too, addresses for protocols, and those for documentation.
+NOT_PUBLIC = [
+    ipaddress.ip_network(one)
+    for one in ("2001::/32", "2002::/16", "192.88.99.0/24", "192.0.0.0/24", "3fff::/20")
+]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -173,6 +180,11 @@ def _is_allowed(address: IpAddress, scheme: str) -> bool:
     plain: IpAddress = mapped or address
     if any(plain in network for network in settings.WEBHOOK_NETWORKS):
         return True
-    is_tunnel = any(plain in network for network in TUNNELS if network.version == plain.version)
-    is_local = is_tunnel or plain.is_multicast or getattr(plain, "is_site_local", False)
-    return scheme == "https" and plain.is_global and not is_local
+    return scheme == "https" and _is_public(plain)
+
+
+def _is_public(address: IpAddress) -> bool:
+    if address.version == 6 and address not in PUBLIC_IPV6:
+        return False
+    is_other = any(address in network for network in NOT_PUBLIC)
+    return address.is_global and not address.is_multicast and not is_other

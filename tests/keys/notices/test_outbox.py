@@ -14,6 +14,7 @@ import time
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -27,6 +28,7 @@ from keys.notices.channels import DeliveryFailed
 from keys.notices.choices import save_choices, webhook_secret_of
 from keys.notices.digest import test_message as message_for_test
 from keys.notices.outbox import deliver_due, enqueue
+from keys.upstream.deadlines import Deadline
 from tests.keys.notices.conftest import Receiver
 from tests.support.mail_server import MailServer
 
@@ -182,8 +184,18 @@ def test_a_changed_address_does_not_get_the_messages_of_the_former_one(
         "::ffff:127.0.0.1",
         "::ffff:169.254.169.254",
         "2002:7f00:1::",
+        "2001:0:a00:8::1",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1:a00:8::",
         "::7f00:1",
+        "::ffff:0:7f00:1",
+        "::ffff:0:a9fe:a9fe",
+        "2001:db8::1",
+        "3fff::1",
+        "5f00::1",
+        "192.0.0.8",
+        "192.88.99.1",
         "fec0::1",
     ],
 )
@@ -197,6 +209,22 @@ def test_names_that_lead_inside_are_refused_at_the_time_of_connecting(
 
     with pytest.raises(DeliveryFailed, match="not a public https address"):
         webhook.post("https://example.com/hook", b"{}", {})
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_names_that_lead_to_public_addresses_are_connected_to(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def lead_outside(*_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lead_outside)
+
+    found = webhook.checked_address(
+        urlsplit("https://example.com/x"), Deadline(time.monotonic() + 5)
+    )
+
+    assert str(found) == address
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
