@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
-from icalendar import Calendar, Event, vText
+from icalendar import Calendar, Event, Timezone, TimezoneStandard, vText
 
 from estuary_admin.web.addresses import absolute_address
 from keys.api_keys.rows import name_of
@@ -40,8 +40,22 @@ def calendar_of(keys: Iterable[ApiKey], as_of: datetime, node_now: datetime) -> 
     for key in sorted(keys, key=lambda one: (one.expiry, one.token_hash)):
         if not (key.is_session or key.is_permanent_at(node_now)):
             calendar.add_component(_event(key, as_of))
+    if not calendar.subcomponents:  # RFC 5545 asks for one component at least, of any kind
+        calendar.add_component(_utc())
     body: bytes = calendar.to_ical()
     return body
+
+
+def _utc() -> Timezone:
+    """The time zone that the events of this calendar are in."""
+    offset, zone = TimezoneStandard(), Timezone()
+    offset.add("dtstart", datetime(1970, 1, 1))  # noqa: DTZ001 - RFC 5545 wants local time here
+    offset.add("tzoffsetfrom", timedelta())
+    offset.add("tzoffsetto", timedelta())
+    offset.add("tzname", "UTC")
+    zone.add("tzid", "UTC")
+    zone.add_component(offset)
+    return zone
 
 
 def _event(key: ApiKey, as_of: datetime) -> Event:

@@ -22,7 +22,7 @@ from keys.notices.choices import feed_secret_of, reminders_of, webhook_secret_of
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
-from tests.conftest import signed_in
+from tests.conftest import connect, signed_in
 from tests.estuary_admin.sso.conftest import BEHIND_PROXY, PROXY, use
 
 URL = "/account/reminders/"
@@ -178,6 +178,34 @@ def test_the_feed_answers_a_conditional_get(feed: str) -> None:
     again = Client().get(feed, headers={"If-None-Match": first["ETag"]})
 
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_feed_of_another_moment_is_not_called_the_same_byte_for_byte(feed: str) -> None:
+    first = Client().get(feed)
+
+    assert first["ETag"].startswith('W/"')
+    byte_for_byte = Client().get(feed, headers={"If-Match": first["ETag"]})
+    assert byte_for_byte.status_code == 412
+
+
+def test_a_feed_without_an_end_is_a_calendar_all_the_same(
+    browser: Client, node: Sandbox, account: Account, alice: User
+) -> None:
+    connect(alice, node.add_key(account, label="never", lifetime=timedelta(days=36_500)))
+    for old in [one for one, key in node.state.keys.items() if key.label != "never"]:
+        node.remove_key(old)
+    browser.post(URL, {"create_feed": "1"})
+
+    body = Client().get(f"/feeds/{feed_secret_of(reminders_of(alice))}/keys.ics").content
+
+    calendar = Calendar.from_ical(body)
+    assert calendar.walk("VEVENT") == []
+    [zone] = calendar.subcomponents  # RFC 5545, section 3.6: a calendar has at least one
+    assert (zone.name, zone["TZID"]) == ("VTIMEZONE", "UTC")
+    assert b"BEGIN:STANDARD" in body
+    assert b"TZOFFSETTO:+0000" in body
+    assert b"REFRESH-INTERVAL" in body
+    assert b"X-WR-CALNAME" in body
 
 
 def test_an_ended_or_changed_feed_is_gone(feed: str, browser: Client, alice: User) -> None:
