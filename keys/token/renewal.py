@@ -41,15 +41,13 @@ def take_own_key(actor: Actor, stored: StoredToken, nonce: str) -> Rotated:
     return rotate_key(actor, stored, replaces, _spec(), nonce, PURPOSE)
 
 
-def was_taken(actor: Actor, nonce: str) -> bool:
-    """Whether a form with this nonce has made a key before."""
-    return bool(nonce) and KeyCreation.objects.filter(nonce=nonce, member=actor.member).exists()
-
-
-def is_taken(rotated: Rotated) -> bool:
+def is_taken(actor: Actor, rotated: Rotated) -> bool:
     """Whether the console works with the new key now."""
     rotation = rotated.rotation
-    return rotation is not None and rotation.reason == PASTED
+    if rotation is None or rotation.reason != PASTED:
+        return False
+    # The exchange also ends when the member has connected another key meanwhile.
+    return StoredToken.objects.filter(member=actor.member, token_hash=rotation.new_hash).exists()
 
 
 def renews_at(stored: StoredToken | None) -> datetime | None:

@@ -23,7 +23,7 @@ from keys.actors import Actor
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action, Outcome
 from keys.exports.accounts import follow_token
-from keys.models import Rotation, StoredToken
+from keys.models import KeyCreation, Rotation, StoredToken
 from keys.notices.telling import tell
 from keys.upstream import (
     CreatedKey,
@@ -40,6 +40,10 @@ from keys.upstream import (
 
 class NotConnected(Exception):
     """The member has no stored token."""
+
+
+class SentBefore(Exception):
+    """The same form has connected the token before, and made a key to be used instead of it."""
 
 
 _of_member = PreparedQuery(StoredToken.objects.filter(member=0))
@@ -112,8 +116,10 @@ def client_of_pasted(token: str, actor: Actor) -> EstuaryClient:
 
 
 @sensitive_variables("token")
-def connect_token(actor: Actor, token: str) -> StoredToken:
+def connect_token(actor: Actor, token: str, nonce: str = "") -> StoredToken:
     """Check a token against Estuary, then seal it and replace the member's former one.
+
+    Raises SentBefore when a form with that nonce has made a key of the console's own meanwhile.
 
     Estuary's `/user/stats` tells a working token (200) from an unknown or expired (401) and an
     upload-only one (403): Estuary `handlers.go`, 2023-05. Raises UpstreamError or
@@ -131,10 +137,15 @@ def connect_token(actor: Actor, token: str) -> StoredToken:
         )
         raise
     token_hash, sealed = hash_of(token), sealing.seal(token, member.pk)
-    return write_with_retries(lambda: _keep(actor, token_hash, sealed), "token_not_kept")
+    return write_with_retries(lambda: _keep(actor, token_hash, sealed, nonce), "token_not_kept")
 
 
-def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
+def made_own_key(actor: Actor, nonce: str) -> bool:
+    """Whether a form with this nonce has asked for a key of the console's own."""
+    return bool(nonce) and KeyCreation.objects.filter(nonce=nonce, member=actor.member).exists()
+
+
+def _keep(actor: Actor, token_hash: str, sealed: str, nonce: str) -> StoredToken:
     with transaction.atomic():
         stored, _ = StoredToken.objects.update_or_create(
             member=actor.known_member,
@@ -144,6 +155,9 @@ def _keep(actor: Actor, token_hash: str, sealed: str) -> StoredToken:
                 "connected_at": timezone.now(),
             },
         )
+        # With the row locked: the other submit asks for a key before it exchanges the token.
+        if made_own_key(actor, nonce):
+            raise SentBefore
         forget_list(stored)
         record_action(actor, Action.TOKEN_CONNECTED, token_hash=token_hash)
         tell(actor, actor.known_member, "token.connected", fingerprint_of(token_hash))

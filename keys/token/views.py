@@ -26,9 +26,23 @@ from keys.models import StoredToken
 from keys.policy.rules import PolicyRefused
 from keys.throttles import TooOften
 from keys.token.forms import TokenConnectForm, TokenDisconnectForm
-from keys.token.renewal import is_taken, take_own_key, was_taken
-from keys.token.stored_tokens import connect_token, disconnect_token
+from keys.token.renewal import is_taken, take_own_key
+from keys.token.stored_tokens import (
+    SentBefore,
+    connect_token,
+    disconnect_token,
+    made_own_key,
+)
 from keys.upstream import UpstreamError
+
+NOT_CERTAIN = (
+    "It is not certain yet that this console has a key of its own. It works with the one that you "
+    "pasted until then."
+)
+OVERTAKEN = (
+    "Another key was connected meanwhile, and this console works with that one. If your list has a "
+    "key that it made for itself before, revoke it: nobody has its token."
+)
 
 
 @sensitive_post_parameters("token")
@@ -41,16 +55,8 @@ def token_connect(request: AppRequest) -> HttpResponse:
         interrupted_forms.completed(request) if request.method == "POST" else None,
         initial={"nonce": new_nonce(request.session)},
     )
-    if request.method == "POST" and was_taken(actor_of(request), _nonce_in(request)):
-        return go_to(request, "keys:key_list")  # the form was sent twice
-    if request.method == "POST" and form.is_valid():
-        try:
-            stored = connect_token(actor_of(request), form.cleaned_data["token"])
-        except (UpstreamError, TooOften) as error:
-            form.add_error("token", f"{error.sentence} Nothing was stored.")
-        else:
-            messages.success(request, f"Connected with key {stored.fingerprint}.")
-            return _connected(request, stored, takes_own_key=form.cleaned_data["own_key"])
+    if request.method == "POST" and (answer := _connect(request, form)):
+        return answer
     stored_token = StoredToken.objects.filter(member=request.user).first()
     return render_page(
         request,
@@ -61,6 +67,25 @@ def token_connect(request: AppRequest) -> HttpResponse:
             "is_kept": bool(interrupted_forms.kept(request)),
         },
     )
+
+
+@sensitive_variables("form")
+def _connect(request: AppRequest, form: TokenConnectForm) -> HttpResponse | None:
+    """Connect the token of the form, once; None when an error is to be shown."""
+    actor, nonce = actor_of(request), _nonce_in(request)
+    if made_own_key(actor, nonce):
+        return go_to(request, "keys:key_list")  # the form was sent twice
+    if not form.is_valid():
+        return None
+    try:
+        stored = connect_token(actor, form.cleaned_data["token"], nonce)
+    except SentBefore:
+        return go_to(request, "keys:key_list")
+    except (UpstreamError, TooOften) as error:
+        form.add_error("token", f"{error.sentence} Nothing was stored.")
+        return None
+    messages.success(request, f"Connected with key {stored.fingerprint}.")
+    return _connected(request, stored, takes_own_key=form.cleaned_data["own_key"])
 
 
 def _nonce_in(request: AppRequest) -> str:
@@ -77,12 +102,9 @@ def _connected(request: AppRequest, stored: StoredToken, *, takes_own_key: bool)
     except (UpstreamError, TooOften, PolicyRefused, CannotReplace) as error:
         messages.warning(request, f"This console has no key of its own. {error.sentence}")
         return go_to(request, "keys:key_list")
-    if not is_taken(rotated):
-        messages.warning(
-            request,
-            "It is not certain yet that this console has a key of its own. It works with the one "
-            "that you pasted until then.",
-        )
+    if not is_taken(actor_of(request), rotated):
+        uses_pasted = StoredToken.objects.filter(member=request.user, token_hash=pasted).exists()
+        messages.warning(request, NOT_CERTAIN if uses_pasted else OVERTAKEN)
         return go_to(request, "keys:key_list")
     messages.success(
         request,

@@ -14,13 +14,16 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
+from estuary_admin.secrets import sealing
 from keys.api_keys import create, revoke, rotate, rotation_end
-from keys.models import ConsoleKey, KeyCreation, Message, Rotation, StoredToken
+from keys.audit.vocabulary import Action
+from keys.models import AuditEntry, ConsoleKey, KeyCreation, Message, Rotation, StoredToken
 from keys.sandbox import Fault, Sandbox
+from keys.sandbox.estuary.state import User as Account
 from keys.token import renewal, replacing
 from keys.token.stored_tokens import prove_candidate
 from keys.upstream import hash_of
-from tests.conftest import signed_in
+from tests.conftest import connect, signed_in
 from tests.keys.api_keys.test_key_rotate import rotate as rotate_by_hand
 from tests.keys.evidence import labels_at, words_of
 from tests.keys.notices.conftest import worker
@@ -91,6 +94,51 @@ def test_the_same_form_twice_makes_one_key(newcomer: Client, node: Sandbox, toke
 
     assert labels_at(node) == ["Estuary Admin", "console"]
     assert own_token(node) == own
+
+
+def test_the_slower_of_two_submits_at_once_does_not_bring_the_pasted_key_back(
+    newcomer: Client, alice: User, node: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, other = form_of(newcomer, token), Client()
+    other.cookies = newcomer.cookies
+    seal = sealing.seal
+
+    def after_the_quicker_one(*arguments: Any) -> str:
+        monkeypatch.undo()
+        newcomer.post(URL, data)
+        return seal(*arguments)
+
+    monkeypatch.setattr(sealing, "seal", after_the_quicker_one)
+
+    response = other.post(URL, data)
+
+    assert own_token(node) != token
+    assert labels_at(node) == ["Estuary Admin", "console"]
+    assert response["Location"] == "/keys/"
+    assert AuditEntry.objects.filter(action=Action.TOKEN_CONNECTED).count() == 1
+
+
+def test_no_own_key_is_told_of_when_another_one_was_connected_meanwhile(
+    newcomer: Client,
+    alice: User,
+    account: Account,
+    node: Sandbox,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, another = form_of(newcomer, token), node.add_key(account, label="another")
+
+    def connect_another_first(*arguments: Any) -> None:
+        prove_candidate(*arguments)
+        connect(alice, another)
+
+    monkeypatch.setattr(replacing, "prove_candidate", connect_another_first)
+
+    response = newcomer.post(URL, data, follow=True)
+
+    assert own_token(node) == another
+    assert "Another key was connected meanwhile" in words_of(response)
+    assert "now works with its own key" not in words_of(response)
 
 
 @pytest.mark.parametrize("kind", ["500", "reset-before", "429"])
