@@ -14,9 +14,9 @@ from keys.api_keys import rotations
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
-from keys.models import KeyCreation, StoredToken
+from keys.models import KeyCreation, Rotation, StoredToken
 from keys.notes.services import keep_purpose
-from keys.notices.telling import tell_of_new_keys
+from keys.notices.telling import tell_of_found_key, tell_of_new_keys
 from keys.token.stored_tokens import forget_list
 from keys.upstream import fingerprint_of
 
@@ -105,5 +105,12 @@ def _tell(actor: Actor, stored: StoredToken, closed: Sequence[Ended], *, replace
     for record, conclusion in closed:
         if conclusion.token_hash:
             name = f"“{record.label}” ({fingerprint_of(conclusion.token_hash)})"
+            if actor.job and conclusion.outcome == Outcome.FOUND and not _console_revokes(record):
+                tell_of_found_key(stored.member, name, conclusion.token_hash)
             (unlisted if conclusion.outcome == Outcome.UNLISTED else made).append(name)
     tell_of_new_keys(actor, stored.member, made, unlisted, replaces=replaces)
+
+
+def _console_revokes(record: KeyCreation) -> bool:
+    """Whether the key was to be the console's own: without its token the worker ends it."""
+    return record.is_renewal or Rotation.objects.filter(creation=record, keeps_old=True).exists()

@@ -10,6 +10,9 @@ from django.utils import timezone
 
 from keys.upstream import Permission, describe, fingerprint_of
 
+#: What the nonces begin with by which the console renews keys of its own.
+RENEWAL = "renew:"
+
 
 class KeyCreation(models.Model):
     """One request to create a key, claimed once by its nonce; afterwards the record of the key."""
@@ -48,6 +51,11 @@ class KeyCreation(models.Model):
     @property
     def lifetime_text(self) -> str:
         return describe(self.lifetime)
+
+    @property
+    def is_renewal(self) -> bool:
+        """Whether the console made the key to renew one of its own."""
+        return self.nonce.startswith(RENEWAL)
 
     def is_overdue(self, patience: timedelta) -> bool:
         """Whether the process that asked Estuary has certainly given up."""

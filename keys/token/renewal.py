@@ -15,6 +15,7 @@ from keys.api_keys.rotate import Rotated, rotate_key
 from keys.api_keys.rotations import Replacement
 from keys.jobs import claims
 from keys.models import ConsoleKey, KeyCreation, Rotation, StoredToken
+from keys.models.api_keys import RENEWAL
 from keys.models.rotations import PASTED
 from keys.policy.load import current_policy
 from keys.policy.rules import PolicyRefused
@@ -96,7 +97,7 @@ def _renew(row: ConsoleKey) -> None:
 
 
 def _nonce(row: ConsoleKey, number: str) -> str:
-    return f"renew:{row.token_hash}:{number}"
+    return f"{RENEWAL}{row.token_hash}:{number}"
 
 
 def _is_given_up(actor: Actor, stored: StoredToken, record: KeyCreation) -> bool:

@@ -14,7 +14,7 @@ from keys.api_keys.conclusions import Conclusion, write_conclusions
 from keys.api_keys.create import create_key
 from keys.api_keys.lost_creations import reconcile_overdue
 from keys.audit.vocabulary import Action
-from keys.models import KeyCreation, KeyNote, Message, StoredToken
+from keys.models import KeyCreation, KeyNote, Message, Rotation, StoredToken
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import KeySpec, Permission, hash_of
@@ -232,6 +232,56 @@ def test_the_outcome_that_a_request_records_late_counts_after_all(
     write_conclusions(actor, stored, [(record, created)])
 
     assert KeyCreation.objects.get().outcome == "created"
+
+
+def test_the_member_is_told_once_of_a_key_that_the_job_has_found(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account
+) -> None:
+    made = node.add_key(account, label="backup", lifetime=WEEK - AGO)
+    killed(alice)
+
+    for _ in range(2):
+        reconcile_overdue()
+
+    [notice] = Message.objects.filter(member=alice, channel="page")
+    assert notice.subject == f"Estuary lists the key “backup” ({hash_of(made)[:8]})"
+    assert "could not record whether its token was shown to you" in notice.text
+    assert notice.data == {"path": f"/keys/{hash_of(made)}/"}
+    assert made not in str(vars(notice))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_nobody_is_told_of_a_key_that_the_console_made_for_itself(
+    alice: User, stored: StoredToken, node: Sandbox, account: Account, is_first: bool
+) -> None:
+    node.add_key(account, label="backup", lifetime=WEEK - AGO)
+    record = killed(alice, nonce="n" if is_first else f"renew:{stored.token_hash}:0")
+    Rotation.objects.create(
+        creation=record,
+        member=alice,
+        old_hash=stored.token_hash,
+        stored_hash=stored.token_hash,
+        old_expiry=timezone.now() + WEEK,
+        ends_at=timezone.now() + WEEK,
+        latest_end=timezone.now() + WEEK,
+        keeps_old=is_first,
+        due_at=None,
+    )
+
+    assert reconcile_overdue() == 1
+
+    assert KeyCreation.objects.get().outcome == "found"
+    assert not Message.objects.exists()  # the worker revokes it and makes another
+
+
+def test_nobody_is_told_of_a_key_that_was_not_made(
+    alice: User, stored: StoredToken, node: Sandbox
+) -> None:
+    killed(alice)
+
+    assert reconcile_overdue() == 1
+
+    assert not Message.objects.exists()
 
 
 def test_a_member_whose_token_cannot_be_read_does_not_hold_up_the_others(
