@@ -16,7 +16,9 @@ from keys.audit.vocabulary import Action
 from keys.audit.vocabulary import Outcome as AuditOutcome
 from keys.models import KeyCreation, Rotation, StoredToken
 from keys.notes.services import keep_purpose
-from keys.notices.telling import tell_of_found_key, tell_of_new_keys
+from keys.notices import lost_creations
+from keys.notices.outbox import enqueue
+from keys.notices.telling import tell_of_new_keys
 from keys.token.stored_tokens import forget_list
 from keys.upstream import fingerprint_of
 
@@ -106,11 +108,13 @@ def _tell(actor: Actor, stored: StoredToken, closed: Sequence[Ended], *, replace
         if conclusion.token_hash:
             name = f"“{record.label}” ({fingerprint_of(conclusion.token_hash)})"
             if actor.job and conclusion.outcome == Outcome.FOUND and not _console_revokes(record):
-                tell_of_found_key(stored.member, name, conclusion.token_hash)
+                record.token_hash = conclusion.token_hash
+                enqueue(stored.member, lost_creations.found(record))
             (unlisted if conclusion.outcome == Outcome.UNLISTED else made).append(name)
     tell_of_new_keys(actor, stored.member, made, unlisted, replaces=replaces)
 
 
 def _console_revokes(record: KeyCreation) -> bool:
     """Whether the key was to be the console's own: without its token the worker ends it."""
-    return record.is_renewal or Rotation.objects.filter(creation=record, keeps_old=True).exists()
+    overlap = Rotation.objects.filter(creation=record, state=Rotation.State.OVERLAP)
+    return record.is_renewal or overlap.filter(keeps_old=True).exists()

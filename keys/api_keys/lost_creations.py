@@ -71,8 +71,7 @@ def find_out_late(actor: Actor, stored: StoredToken, record: KeyCreation) -> boo
 def _conclude(
     actor: Actor, stored: StoredToken, record: KeyCreation, conclusion: Conclusion
 ) -> None:
-    """Record an outcome; the member is told that it stays unknown, or what became of that."""
-    was_unknown = record.outcome == Outcome.UNKNOWN
+    """Record an outcome; the member is told when it stays unknown."""
     open_rotations = Rotation.objects.filter(creation=record, state=Rotation.State.REQUESTED)
     with transaction.atomic():
         rotation = open_rotations.first()
@@ -80,8 +79,6 @@ def _conclude(
         record.refresh_from_db()
         if is_news and conclusion.outcome is Outcome.UNKNOWN:
             enqueue(stored.member, notices.unknown(record, rotation))
-        elif is_news and was_unknown and conclusion.outcome is Outcome.FOUND:
-            enqueue(stored.member, notices.found(record))
 
 
 def reconcile_overdue() -> int:

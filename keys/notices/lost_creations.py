@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.urls import reverse
 
 from estuary_admin.web.addresses import absolute_address
@@ -26,14 +28,16 @@ def unknown(record: KeyCreation, rotation: Rotation | None) -> Content:
 
 
 def found(record: KeyCreation) -> Content:
-    """The message that Estuary lists a key of which it was unknown whether it was created."""
+    """The message that Estuary lists a key whose creation was left unrecorded."""
     sentence = (
         f"Estuary lists the key “{record.label}” ({record.fingerprint}), which was requested "
-        f"{exact_moment(record.requested_at)}. If you have copied its token, keep the key. If you "
-        "have not, nobody has the token: revoke the key."
+        f"{exact_moment(record.requested_at)}. This console could not record whether its token was "
+        "shown to you. If you have copied it, keep the key. If you have not, nobody has the token: "
+        "revoke the key and create another."
     )
     path = reverse("keys:key_detail", args=[record.token_hash])
-    return _content(record, "key.found", f"“{record.label}” was created", sentence, path)
+    subject = f"“{record.label}” was created"
+    return replace(_content(record, "key.found", subject, sentence, path), path=path)
 
 
 def _content(record: KeyCreation, kind: str, subject: str, sentence: str, path: str) -> Content:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -95,26 +94,6 @@ def tell_of_new_keys(
     else:
         return
     tell(actor, owner, kind, _listing(made or unlisted), beside)
-
-
-def tell_of_found_key(owner: User, name: str, token_hash: str) -> None:
-    """Write one message, also on the page, about a key that a job has found in Estuary's list.
-
-    The member got no answer, or none that is known of. Call it in the transaction that records it.
-    """
-    path = reverse("keys:key_detail", args=[token_hash])
-    subject = f"Estuary lists the key {name}"
-    context: dict[str, object] = {
-        "member": owner.get_username(),
-        "title": subject,
-        "sentence": f"You asked for the key {name}, and Estuary made it. This console could not "
-        "record whether its token was shown to you. If you copied the token, keep the key: it "
-        "works. If you did not, nobody has the token: revoke the key and create another.",
-        "key_url": absolute_address(path),
-        "settings_url": absolute_address(reverse("keys:reminders")),
-    }
-    content = content_of("key.found", subject[:200], "event", context, {"token_hash": token_hash})
-    enqueue(owner, replace(content, path=path))
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -244,7 +244,8 @@ def test_the_member_is_told_once_of_a_key_that_the_job_has_found(
         reconcile_overdue()
 
     [notice] = Message.objects.filter(member=alice, channel="page")
-    assert notice.subject == f"Estuary lists the key “backup” ({hash_of(made)[:8]})"
+    assert notice.subject == "“backup” was created"
+    assert f"Estuary lists the key “backup” ({hash_of(made)[:8]})" in notice.text
     assert "could not record whether its token was shown to you" in notice.text
     assert notice.data == {"path": f"/keys/{hash_of(made)}/"}
     assert made not in str(vars(notice))
