@@ -122,12 +122,13 @@ def _claim(row: Claimable) -> bool:
 
 
 def free_rows(rows: QuerySet[C]) -> QuerySet[C]:
-    """The due rows of nobody, of ended workers, and of ours that no thread works on any more."""
+    """The due rows of nobody, of ended workers and of this one, unless a thread here has them."""
     table = rows.model._meta.label
     with _lock:
         held = [number for name, number in _held if name == table]
-    ours = Q(claimed_by=workers.current()) & ~Q(pk__in=held)
-    return due(rows).filter(workers.nobody_holds("claimed_by") | ours)
+    is_free = workers.nobody_holds("claimed_by") | Q(claimed_by=workers.current())
+    # A row may be given free while a thread is still at work on it.
+    return due(rows).filter(is_free).exclude(pk__in=held)
 
 
 def due(rows: QuerySet[C]) -> QuerySet[C]:

@@ -243,6 +243,23 @@ def test_a_row_that_another_thread_takes_first_is_left_to_it(
     claims._held.clear()
 
 
+@pytest.mark.timeout(20)  # it would be asked for without end
+def test_a_row_given_free_under_a_thread_is_left_until_the_thread_ends() -> None:
+    tries: list[int] = []
+
+    def give_free(row: ScheduledRun) -> None:
+        tries.append(row.pk)
+        if len(tries) == 1:
+            rows().filter(pk=row.pk).update(claimed_by=None, claims=row.claims + 1)
+            assert claims.claim_next(rows()) is None
+
+    row = job()
+
+    claims.work_off(rows(), give_free)
+
+    assert tries == [row.pk, row.pk]
+
+
 def test_a_worker_that_was_declared_dead_confirms_nothing() -> None:
     row = claims.claim_next(ScheduledRun.objects.filter(pk=job().pk))
     assert row
