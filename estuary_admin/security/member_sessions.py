@@ -44,15 +44,21 @@ def begin(request: HttpRequest, member: User) -> None:
 def living(member: User) -> list[MemberSession]:
     """Return the sessions that are still valid, last seen first; remove the other rows."""
     rows = list(MemberSession.objects.filter(member=member))
-    keys = [row.session_key for row in rows]
-    alive = set(
-        Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()).values_list(
-            "session_key", flat=True
-        )
-    )
+    alive = _alive_among(rows)
     if over := [row.pk for row in rows if row.session_key not in alive]:
         MemberSession.objects.filter(pk__in=over).delete()
     return [row for row in rows if row.session_key in alive]
+
+
+def count_living(member: User) -> int:
+    """Return how many sessions are still valid, and remove nothing: for a page that only shows."""
+    return len(_alive_among(MemberSession.objects.filter(member=member)))
+
+
+def _alive_among(rows: Iterable[MemberSession]) -> set[str]:
+    keys = [row.session_key for row in rows]
+    found = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    return set(found.values_list("session_key", flat=True))
 
 
 def end(rows: Iterable[MemberSession]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from estuary_admin.security.models import MemberSession
+from estuary_admin.security import member_sessions
 from keys.actors import Actor
 from keys.api_keys import key_lists
 from keys.api_keys.rows import name_of
@@ -78,7 +78,7 @@ def plan_of(member: User) -> Plan:
         as_of=account.as_of if account else None,
         is_connected=stored is not None,
         own_hash=stored.token_hash if stored else "",
-        sessions=MemberSession.objects.filter(member=member).count(),
+        sessions=member_sessions.count_living(member),
         rotations=Rotation.objects.filter(member=member, state__in=open_states).count(),
         exports=exports + leases.stoppable_by(member).count(),
         has_feed=row.feed_hash is not None,

@@ -115,7 +115,7 @@ def _lock(row: OffBoarding) -> None:
     if member is None:
         return
     with transaction.atomic():
-        sessions = MemberSession.objects.filter(member=member).count()
+        sessions = len(member_sessions.living(member))
         _save(row, sessions_ended=max(row.sessions_ended, sessions))
         Reminders.objects.filter(member=member).update(
             feed_hash=None, feed_secret="", webhook_url="", webhook_secret=""

@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from estuary_admin.security.models import MemberSession
 from estuary_admin.sso.sessions import PROVED_AT
 from keys.actors import Actor
 from keys.audit import chain
@@ -102,6 +103,19 @@ def test_the_page_says_what_exists_and_what_will_be_done(
     assert words.index("Disable the member") < words.index("Revoke the keys")
     assert words.index("Hand the kept keys over") < words.index("destroy the stored token")
     assert node.requests == []
+
+
+def test_only_sessions_that_still_work_are_counted(
+    admin: Client, secrets: list[str], alice: User
+) -> None:
+    signed_in(alice).get("/account/")
+    MemberSession.objects.create(member=alice, session_key="long-over", device="phone")
+
+    assert "Sessions 1 " in words_of(admin.get(PAGE))
+    assert MemberSession.objects.filter(session_key="long-over").exists()  # a GET changes nothing
+
+    start(admin)
+    assert run_again().sessions_ended == 1
 
 
 def test_everything_ends_and_is_reported(
