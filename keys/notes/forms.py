@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 
 from estuary_admin.secrets.no_token_fields import NoTokenFieldsMixin
 from estuary_admin.text_fields import LinesField
@@ -15,6 +16,7 @@ from keys.policy.rules import Policy
 
 #: Categories that break lists, logs and terminals; the free text may have line breaks.
 REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+MAX_NOTE_LENGTH = 2000
 
 
 class KeyNoteForm(NoTokenFieldsMixin):
@@ -28,15 +30,22 @@ class KeyNoteForm(NoTokenFieldsMixin):
     contact = forms.CharField(
         label="Contact", required=False, max_length=200, help_text="Whom to ask about it."
     )
-    note = LinesField(
-        label="Note", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 4})
-    )
+    note = LinesField(label="Note", required=False, widget=forms.Textarea(attrs={"rows": 4}))
 
     def __init__(self, *args: Any, policy: Policy, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._policy = policy
+        # A hand-over adds to a note: what is there can be saved again, with changes elsewhere.
+        self._limit_note(max(MAX_NOTE_LENGTH, len(self.initial.get("note", ""))))
         if not self.is_bound:  # after an error, its notice has the focus
             self.fields["display_name"].widget.attrs["autofocus"] = True
+
+    def _limit_note(self, longest: int) -> None:
+        field = self.fields["note"]
+        field.validators.append(MaxLengthValidator(longest))
+        field.widget.attrs["maxlength"] = str(longest)
+        # Twice: browsers send a line break as two characters.
+        self.max_searched_characters = max(self.max_searched_characters, 2 * longest)
 
     def clean_purpose(self) -> str:
         purpose = str(self.cleaned_data["purpose"])

@@ -30,15 +30,15 @@ def key_note(request: AppRequest, token_hash: str) -> HttpResponse:
     key = listed.find(token_hash)
     if key is None:
         return _note_of_ended_key(request, token_hash, listed.doubt_about(token_hash))
-    name, policy = name_of(key, token_hash), current_policy()
-    if request.method == "POST":
-        form = KeyNoteForm(request.POST, policy=policy)
-        if form.is_valid():
-            save_note(actor_of(request), token_hash, NoteText(**form.cleaned_data))
-            return _saved(request, token_hash)
-    else:
-        form = KeyNoteForm(initial=asdict(text_of(note_of(token_hash))), policy=policy)
-    context = note_context(token_hash) | {"form": form, "name": name}
+    form = KeyNoteForm(
+        request.POST if request.method == "POST" else None,
+        initial=asdict(text_of(note_of(token_hash))),
+        policy=current_policy(),
+    )
+    if form.is_valid():
+        save_note(actor_of(request), token_hash, NoteText(**form.cleaned_data))
+        return _saved(request, token_hash)
+    context = note_context(token_hash) | {"form": form, "name": name_of(key, token_hash)}
     return render_page(request, "keys/key_note.html", context)
 
 

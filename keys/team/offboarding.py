@@ -303,8 +303,11 @@ def _note_successor(row: OffBoarding, token_hash: str) -> None:
     sentence = f"Handed over from {row.member_name} on {row.started_at:%Y-%m-%d}: {row.reason}"
     if sentence in text.note:
         return
-    both = f"{sentence}\n{text.note}".strip()[:2000]
-    note = save_note(_actor(row), token_hash, replace(text, contact=row.successor_name, note=both))
+    former = f"Contact before: {text.contact}" if text.contact else ""
+    # May be longer than the form of a note allows: what members wrote is never cut.
+    longer = "\n".join(filter(None, (sentence, former, text.note)))
+    changed = replace(text, contact=row.successor_name, note=longer)
+    note = save_note(_actor(row), token_hash, changed)
     if note and row.successor:
         note.members.add(row.successor)
 

@@ -10,7 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from keys.actors import Actor
 from keys.models import AuditEntry, KeyNote
+from keys.notes.services import NoteText, save_note
 from keys.sandbox import Fault, Sandbox
 from keys.sandbox.estuary.state import User as Account
 from keys.upstream import hash_of
@@ -43,6 +45,24 @@ def test_a_note_is_saved_and_shown_on_the_page_of_its_key(browser: Client, url: 
         assert " ".join(text.split()) in page
     assert "Note saved." in page
     assert "Last changed by alice" in page
+
+
+def test_a_note_that_a_hand_over_made_longer_can_be_saved_again(
+    browser: Client, url: str, backup: str, alice: User
+) -> None:
+    long = "line\n" * 999 + "!"
+    save_note(Actor(alice, "", ""), hash_of(backup), NoteText(**TEXT | {"note": long}))
+
+    page = browser.get(url).content.decode()
+    browser.post(url, TEXT | {"system": "ci-8", "note": long})
+
+    assert long in page
+    assert 'maxlength="4996"' in page
+    assert KeyNote.objects.get().system == "ci-8"
+    answer = words(browser.post(url, TEXT | {"note": long + "y"}))
+    assert "at most 4996 characters" in answer
+    browser.post(url, TEXT)
+    assert 'maxlength="2000"' in browser.get(url).content.decode()
 
 
 def test_a_note_is_edited_in_place(browser: Client, url: str) -> None:

@@ -187,6 +187,23 @@ def test_kept_keys_are_handed_over_in_their_notes(
     assert list(SeenKey.objects.values_list("label", flat=True)) == ["backup"]
 
 
+def test_handing_over_takes_nothing_from_a_long_note(
+    admin: Client, secrets: list[str], alice: User
+) -> None:
+    key, written = hash_of(secrets[0]), "x" * 1980 + "\nRESTORE: call 555"
+    save_note(Actor(alice, "", ""), key, NoteText(contact="ops@example.com", note=written))
+
+    start(admin, keep=[key], successor="carol")
+    run_again()
+    OffBoarding.objects.update(step=OffBoarding.Step.HAND_OVER, state="running")
+    run_again()  # as after a worker was killed
+
+    note = KeyNote.objects.get(token_hash=key)
+    assert note.contact == "carol"
+    assert note.note.endswith(f"\nContact before: ops@example.com\n{written}")
+    assert note.note.count("Contact before") == note.note.count("Handed over") == 1
+
+
 def test_a_dry_run_changes_nothing(
     admin: Client, secrets: list[str], node: Sandbox, alice: User
 ) -> None:
