@@ -41,6 +41,7 @@ from keys.models import (
 )
 from keys.models.inventory import MAX_LABEL
 from keys.notes.services import note_of, save_note, text_of
+from keys.team.unconfirmed_keys import has_unresolved_creation, keys_not_known_to_have_ended
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
 from keys.upstream import ApiKey, TokenExpired, TokenRejected, UpstreamError
 
@@ -269,15 +270,11 @@ def _note(row: OffBoarding, keys: Iterable[ApiKey], outcome: str) -> None:
 
 
 def _note_unconfirmed(row: OffBoarding) -> None:
-    """Without a token, or a patient admin: what was seen last is not known to have ended."""
+    """Without a token, or a patient admin: what was there last is not known to have ended."""
     own = _stored_token(row)
     spared = {*row.keep, own.token_hash if own else ""}
-    seen = SeenKey.objects.filter(account__member=row.member_id, expiry__gt=timezone.now())
-    keys = [
-        ApiKey(one.token_hash, one.label, one.expiry, one.is_session)
-        for one in seen
-        if one.token_hash not in spared
-    ]
+    found = keys_not_known_to_have_ended(row.member_id or 0)
+    keys = [key for key in found if key.token_hash not in spared]
     _note(row, keys, KeyOutcome.UNCONFIRMED)
     row.keys.filter(outcome=KeyOutcome.REQUESTED).update(outcome=KeyOutcome.UNCONFIRMED)
 
@@ -375,9 +372,7 @@ def _finish(row: OffBoarding) -> None:
 def _report(row: OffBoarding) -> None:
     counts = {outcome: row.keys.filter(outcome=outcome).count() for outcome in KeyOutcome}
     missing = counts[KeyOutcome.UNCONFIRMED] + counts[KeyOutcome.REQUESTED]
-    # Without a member there is no token, and given up, perhaps no list: keys may have no row here.
-    is_blind = row.member is None or (row.gives_up and not row.is_list_settled)
-    is_confirmed = not missing and not is_blind
+    is_confirmed = not missing and not _may_miss_keys(row)
     record_action(
         _actor(row),
         Action.OFF_BOARDING_FINISHED,
@@ -395,6 +390,14 @@ def _report(row: OffBoarding) -> None:
         ended_at=timezone.now(),
         audit_head=chain.current_head(),
     )
+
+
+def _may_miss_keys(row: OffBoarding) -> bool:
+    """Whether the account may have keys that have no row here."""
+    if row.member is None:
+        return True
+    is_unknown = row.gives_up or has_unresolved_creation(row.member.pk)
+    return is_unknown and not row.is_list_settled
 
 
 STEPS: dict[int, Callable[[OffBoarding], None]] = {

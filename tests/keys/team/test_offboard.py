@@ -408,6 +408,65 @@ def test_keys_of_a_member_who_disconnected_are_not_called_revoked(
     assert node.requests == []
 
 
+def made_here(alice: User, label: str, **fields: Any) -> KeyCreation:
+    facts = {"permission": "all", "outcome": "created", "token_hash": hash_of(label)} | fields
+    return KeyCreation.objects.create(
+        nonce=label, member=alice, member_name="alice", label=label, **facts
+    )
+
+
+def test_a_key_that_was_made_after_the_last_look_is_named_when_the_member_disconnected(
+    admin: Client, alice: User
+) -> None:
+    made_here(alice, "made in the last minutes")
+    start(admin)
+
+    row = run_again()
+
+    assert row.state == "failed"
+    assert list(row.keys.values_list("label", "outcome")) == [
+        ("made in the last minutes", "unconfirmed")
+    ]
+    assert admin.get(f"{PAGE}report.json").json()["all_confirmed"] is False
+
+
+def test_keys_made_here_that_have_ended_hold_no_confirmation_up(admin: Client, alice: User) -> None:
+    gone = {"revoked": Action.KEY_REVOKED, "gone elsewhere": Action.KEY_VANISHED}
+    for label, action in gone.items():
+        made_here(alice, label)
+        record_module.record_action(Actor(alice, "", ""), action, token_hash=hash_of(label))
+    made_here(alice, "past its end", lifetime=DAY, requested_at=timezone.now() - 2 * DAY)
+    made_here(alice, "not made", outcome="not-created", token_hash="")
+    start(admin)
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert not row.keys.exists()
+
+
+def test_a_revocation_that_estuary_did_not_confirm_is_no_end(admin: Client, alice: User) -> None:
+    made_here(alice, "still there")
+    actor = Actor(alice, "", "")
+    record_module.record_action(
+        actor, Action.KEY_REVOKED, Outcome.UNKNOWN, token_hash=hash_of("still there")
+    )
+    start(admin)
+
+    assert run_again().keys.get().outcome == "unconfirmed"
+
+
+@pytest.mark.parametrize("outcome", ["requested", "lost", "unknown"])
+def test_a_key_of_unknown_hash_is_never_all_confirmed_without_a_list(
+    admin: Client, alice: User, outcome: str
+) -> None:
+    made_here(alice, "whatever", outcome=outcome, token_hash="")
+    start(admin)
+
+    assert run_again().state == "failed"
+    assert "keys that this report does not name" in words_of(admin.get(PAGE))
+
+
 def test_names_are_the_same_in_either_normal_form(admin: Client) -> None:
     for name in ("ren\u00e9", "zo\u00eb"):
         User.objects.create_user(name)
