@@ -303,7 +303,10 @@ def old_keys_ended(token_hashes: Sequence[str]) -> None:
     is about to: it also tells the member."""
     found = Rotation.objects.filter(old_hash__in=token_hashes, state=State.OVERLAP)
     found = found.filter(nobody_holds("claimed_by"))
-    found.update(state=State.ENDED, ended_at=timezone.now(), due_at=None, need="")
+    # Nothing takes over the new token of an ended rotation, so that none stays here.
+    found.update(
+        state=State.ENDED, ended_at=timezone.now(), due_at=None, need="", sealed_candidate=""
+    )
     end_requests_for(token_hashes)
 
 

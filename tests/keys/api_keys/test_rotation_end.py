@@ -476,6 +476,18 @@ def test_an_exchange_waits_while_estuary_is_away(
     assert told() == []
 
 
+def test_a_console_key_that_ends_during_its_exchange_leaves_no_new_token_here(
+    browser: Client, node: Sandbox, token: str, alice: User
+) -> None:
+    node.set_fault("stats", Fault("500"))
+    rotate(browser, token)
+
+    revoke.revoke_key(Actor(alice, "", ""), StoredToken.objects.get(), hash_of(token))
+
+    rotation = Rotation.objects.get()
+    assert (rotation.state, rotation.sealed_candidate) == ("ended", "")
+
+
 def test_a_token_that_cannot_be_unsealed_is_said(
     node: Sandbox, backup: str, new: str, settings: Any
 ) -> None:
