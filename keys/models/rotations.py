@@ -130,9 +130,12 @@ NEED_SENTENCES: dict[str, str] = {
 
 #: The reason of a rotation that was to keep the old key.
 PASTED = "pasted"
+#: The reason of a rotation that was open when its member was off-boarded.
+OFF_BOARDED = "off-boarded"
 #: Why an old key is kept after all, by the reason in its row.
 KEPT_SENTENCES = {
     PASTED: "It was pasted to connect the console. Revoke it if nothing else uses it.",
+    OFF_BOARDED: "The member was off-boarded before it had ended. Revoke it if nothing uses it.",
     "replacement-gone": "The key that replaces it does not work any more, so ending this one could "
     "stop your programs. Revoke it yourself when nothing uses it.",
     "used-by-console": "This console works with it. Connect another token, then revoke it.",

@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from estuary_admin.secrets.sealing import SealBroken
@@ -36,10 +37,12 @@ from keys.models import (
     OffBoarding,
     PreparedExport,
     Reminders,
+    Rotation,
     SeenKey,
     StoredToken,
 )
 from keys.models.inventory import MAX_LABEL
+from keys.models.rotations import OFF_BOARDED
 from keys.notes.services import note_of, save_note, text_of
 from keys.team.unconfirmed_keys import has_unresolved_creation, keys_not_known_to_have_ended
 from keys.token.stored_tokens import client_for, disconnect_token, forget_list
@@ -313,14 +316,32 @@ def _end_token(row: OffBoarding) -> None:
     """Revoke the console's own key, unless it is kept, and destroy the stored token."""
     stored = _stored_token(row)
     if stored is None:
+        _close_rotations(row)
         return
     if not row.gives_up:
         _end_late_keys(row)
     if stored.token_hash not in row.keep:
         _end_own_key(row, stored)
     claims.confirm(row)
-    if not disconnect_token(_actor(row), stored) and _stored_token(row):
+    with transaction.atomic():
+        _close_rotations(row)
+        is_deleted = disconnect_token(_actor(row), stored)
+    if not is_deleted and _stored_token(row):
         raise NotConfirmed("Another token of the member was stored meanwhile.")
+
+
+def _close_rotations(row: OffBoarding) -> None:
+    """Conclude what needs a token to go on, and destroy new tokens that the console was to take."""
+    of_member = Rotation.objects.filter(member=row.member_id or 0)
+    of_member.exclude(sealed_candidate="").update(sealed_candidate="")
+    of_member.filter(state__in=[Rotation.State.REQUESTED, Rotation.State.OVERLAP]).update(
+        state=Rotation.State.KEPT,
+        reason=OFF_BOARDED,
+        need=Rotation.Need.NONE,
+        due_at=None,
+        claimed_by=None,
+        claims=F("claims") + 1,
+    )
 
 
 def _end_late_keys(row: OffBoarding) -> None:

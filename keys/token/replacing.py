@@ -28,7 +28,9 @@ RENEW_BEFORE = timedelta(days=14)
 def keep_candidate(stored: StoredToken, rotation: Rotation, token: str) -> None:
     """Seal the new token into the rotation; from then on the worker can finish the exchange."""
     sealed = sealed_candidate(stored.member, token)
-    row = Rotation.objects.filter(pk=rotation.pk)
+    # An off-boarding closes the rotation: no token of the member is kept after that.
+    open_states = [Rotation.State.REQUESTED, Rotation.State.OVERLAP]
+    row = Rotation.objects.filter(pk=rotation.pk, state__in=open_states)
     write_with_retries(lambda: row.update(sealed_candidate=sealed), "candidate_not_kept")
     rotation.sealed_candidate = sealed
 

@@ -32,6 +32,7 @@ from keys.models import (
     OffBoarding,
     PreparedExport,
     Reminders,
+    Rotation,
     SeenKey,
     StoredToken,
     Worker,
@@ -43,6 +44,8 @@ from keys.sandbox.estuary.state import User as Account
 from keys.team import off_board_plan, offboarding
 from keys.team.offboarding import run_due
 from keys.team.sync import sync_due
+from keys.token.replacing import keep_candidate
+from keys.token.stored_tokens import sealed_candidate
 from keys.upstream import EstuaryClient, hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import last_row, revoke_elsewhere, words_of
@@ -465,6 +468,71 @@ def test_a_key_of_unknown_hash_is_never_all_confirmed_without_a_list(
 
     assert run_again().state == "failed"
     assert "keys that this report does not name" in words_of(admin.get(PAGE))
+
+
+def exchange_begun(alice: User, node: Sandbox, account: Account, token: str) -> str:
+    """The console's own key is being exchanged: the new token is sealed, and not proved yet."""
+    new = node.add_key(account, label="new console")
+    record = made_here(alice, "new console", token_hash=hash_of(new))
+    end = timezone.now() + 30 * DAY
+    Rotation.objects.create(
+        creation=record,
+        member=alice,
+        old_hash=hash_of(token),
+        old_label="console",
+        old_expiry=end,
+        stored_hash=hash_of(token),
+        ends_at=timezone.now(),
+        latest_end=end,
+        state=Rotation.State.OVERLAP,
+        sealed_candidate=sealed_candidate(alice, new),
+        due_at=timezone.now(),
+    )
+    return new
+
+
+@pytest.mark.parametrize("is_connected", [True, False], ids=["given up", "disconnected"])
+def test_no_second_token_of_the_leaver_stays(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    account: Account,
+    alice: User,
+    token: str,
+    is_connected: bool,
+) -> None:
+    new = exchange_begun(alice, node, account, token)
+    start(admin)
+    node.set_fault("any", Fault("502-html"))
+    if is_connected:
+        run_again()
+        admin.post(PAGE, {"finish": "1"})
+    else:
+        StoredToken.objects.all().delete()
+
+    row = run_again()
+
+    assert row.state == "failed"
+    assert row.keys.get(token_hash=hash_of(new)).outcome == "unconfirmed"
+    rotation = Rotation.objects.get()
+    assert (rotation.sealed_candidate, rotation.state) == ("", "kept")
+    assert (rotation.reason, rotation.due_at) == ("off-boarded", None)
+    assert "off-boarded" in rotation.kept_sentence
+
+
+def test_no_token_is_sealed_for_a_member_who_has_been_off_boarded(
+    admin: Client, secrets: list[str], node: Sandbox, account: Account, alice: User, token: str
+) -> None:
+    """The request that made the key goes on slowly."""
+    stored = StoredToken.objects.select_related("member").get()
+    new = exchange_begun(alice, node, account, token)
+    rotation = Rotation.objects.get()
+    start(admin)
+    run_again()
+
+    keep_candidate(stored, rotation, new)
+
+    assert Rotation.objects.get().sealed_candidate == ""
 
 
 def test_names_are_the_same_in_either_normal_form(admin: Client) -> None:
