@@ -17,7 +17,7 @@ from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
 from keys.jobs import claims
 from keys.jobs.workers import nobody_holds
-from keys.models import Rotation, StoredToken
+from keys.models import OffBoarding, Rotation, StoredToken
 from keys.models.rotations import PASTED
 from keys.notices import rotating
 from keys.notices.outbox import enqueue
@@ -122,6 +122,9 @@ def end_due() -> None:
 
 
 def _work(row: Rotation) -> None:
+    if OffBoarding.is_open_for(row.member_id):  # it ends the keys, with the token that it found
+        claims.conclude(row, again_at=timezone.now() + attempt_time())
+        return
     stored = StoredToken.objects.select_related("member").filter(member=row.member_id).first()
     if stored is None or row.member is None:
         _wait(row, Need.TOKEN)

@@ -70,6 +70,11 @@ class OffBoarding(Claimable):
     def __str__(self) -> str:
         return f"off-boarding of {self.member_name}: {self.state}"
 
+    @classmethod
+    def is_open_for(cls, member_id: int | None) -> bool:
+        """Whether the member is being off-boarded."""
+        return cls.objects.filter(member=member_id or 0, state__in=cls.OPEN).exists()
+
     @property
     def is_open(self) -> bool:
         return self.state in self.OPEN

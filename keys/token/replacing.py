@@ -16,9 +16,15 @@ from django.views.decorators.debug import sensitive_variables
 
 from estuary_admin.storage.connections import write_with_retries
 from keys.actors import Actor
-from keys.models import ConsoleKey, Rotation, StoredToken
+from keys.models import ConsoleKey, OffBoarding, Rotation, StoredToken
 from keys.models.rotations import PASTED
-from keys.token.stored_tokens import of_member, prove_candidate, sealed_candidate, swap_token
+from keys.token.stored_tokens import (
+    NotConnected,
+    of_member,
+    prove_candidate,
+    sealed_candidate,
+    swap_token,
+)
 
 #: How long before its end the console renews its own key.
 RENEW_BEFORE = timedelta(days=14)
@@ -42,7 +48,7 @@ def adopt(
 
     It is another one than the new token when the member connected one meanwhile. Raises
     UpstreamError when Estuary refuses the new token or cannot be asked: the console goes on with
-    the old one. Raises NotConnected when the member has disconnected.
+    the old one. Raises NotConnected when the member has disconnected, or is being off-boarded.
     """
     if stored.token_hash == rotation.old_hash:
         prove_candidate(actor, stored.member, rotation.sealed_candidate, timeout)
@@ -55,6 +61,8 @@ def _swap(actor: Actor, rotation: Rotation) -> None:
     changes: dict[str, Any] = {"due_at": max(rotation.ends_at, timezone.now())}
     if rotation.keeps_old:
         changes = {"due_at": None, "state": Rotation.State.KEPT, "reason": PASTED}
+    if OffBoarding.is_open_for(rotation.member_id):
+        raise NotConnected
     with transaction.atomic():
         if swap_token(actor, rotation.old_hash, rotation.sealed_candidate, rotation.new_hash):
             _plan_renewal(rotation)

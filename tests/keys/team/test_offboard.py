@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -18,6 +19,7 @@ from django.utils import timezone
 from estuary_admin.security.models import MemberSession
 from estuary_admin.sso.sessions import PROVED_AT
 from keys.actors import Actor
+from keys.api_keys.rotation_end import end_due
 from keys.audit import chain
 from keys.audit import record as record_module
 from keys.audit.vocabulary import Action, Outcome
@@ -44,8 +46,8 @@ from keys.sandbox.estuary.state import User as Account
 from keys.team import off_board_plan, offboarding
 from keys.team.offboarding import run_due
 from keys.team.sync import sync_due
-from keys.token.replacing import keep_candidate
-from keys.token.stored_tokens import sealed_candidate
+from keys.token.replacing import adopt, keep_candidate
+from keys.token.stored_tokens import NotConnected, sealed_candidate
 from keys.upstream import EstuaryClient, hash_of
 from tests.conftest import connect, signed_in
 from tests.keys.evidence import last_row, revoke_elsewhere, words_of
@@ -482,7 +484,7 @@ def exchange_begun(alice: User, node: Sandbox, account: Account, token: str) -> 
         old_label="console",
         old_expiry=end,
         stored_hash=hash_of(token),
-        ends_at=timezone.now(),
+        ends_at=timezone.now() + DAY,
         latest_end=end,
         state=Rotation.State.OVERLAP,
         sealed_candidate=sealed_candidate(alice, new),
@@ -533,6 +535,60 @@ def test_no_token_is_sealed_for_a_member_who_has_been_off_boarded(
     keep_candidate(stored, rotation, new)
 
     assert Rotation.objects.get().sealed_candidate == ""
+
+
+def test_an_exchange_of_the_consoles_key_does_not_go_on_while_its_member_leaves(
+    admin: Client,
+    secrets: list[str],
+    node: Sandbox,
+    account: Account,
+    alice: User,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    new = exchange_begun(alice, node, account, token)
+    start(admin)
+    revoke = offboarding._revoke
+
+    def both_jobs_at_once(*arguments: Any) -> None:
+        end_due()
+        revoke(*arguments)
+
+    monkeypatch.setattr(offboarding, "_revoke", both_jobs_at_once)
+
+    row = run_again()
+
+    assert row.state == "done"
+    assert left(node, token, new, *secrets) == []
+    assert row.keys.get(token_hash=hash_of(token)).outcome == "revoked"
+    assert not StoredToken.objects.exists()
+
+
+def test_a_request_that_is_exchanging_the_consoles_key_stops_when_its_member_leaves(
+    admin: Client, secrets: list[str], node: Sandbox, account: Account, alice: User, token: str
+) -> None:
+    exchange_begun(alice, node, account, token)
+    stored = StoredToken.objects.select_related("member").get()
+    start(admin)
+
+    with pytest.raises(NotConnected):
+        adopt(Actor(alice, "", ""), stored, Rotation.objects.get())
+
+    assert StoredToken.objects.get().token_hash == hash_of(token)
+
+
+def test_an_overlap_of_a_member_who_is_only_disabled_ends(
+    secrets: list[str], node: Sandbox, account: Account, alice: User, token: str
+) -> None:
+    new = exchange_begun(alice, node, account, token)
+    User.objects.update(is_active=False)
+
+    for _ in range(2):
+        Rotation.objects.update(due_at=Now(), ends_at=Now())
+        end_due()
+
+    assert StoredToken.objects.get().token_hash == hash_of(new)
+    assert left(node, token, new) == [new]
 
 
 def test_names_are_the_same_in_either_normal_form(admin: Client) -> None:
@@ -868,7 +924,7 @@ def test_keys_that_the_page_does_not_list_are_told(
     assert "Only the first 2 that end are listed; the others are revoked." in words
 
 
-@pytest.mark.parametrize("moment", ["disconnect_token", "_revoke_own"])
+@pytest.mark.parametrize("moment", ["disconnect_token", "_revoke_own", "_close_rotations"])
 def test_a_worker_killed_around_the_end_of_the_token_is_resumed(
     admin: Client,
     secrets: list[str],
@@ -894,6 +950,7 @@ def test_a_worker_killed_around_the_end_of_the_token_is_resumed(
     assert row.state == "done"
     assert left(node, token, *secrets) == []
     assert row.keys.get(token_hash=hash_of(token)).outcome == "revoked"
+    assert row.is_list_settled
     assert not StoredToken.objects.exists()
 
 
@@ -986,7 +1043,8 @@ def test_revoked_keys_are_not_called_so_until_estuary_gives_a_list(
 
     assert (row.state, row.failures) == ("running", 1)
     assert left(node, *secrets) == []
-    assert set(row.keys.values_list("outcome", flat=True)) == {"requested"}
+    others = row.keys.exclude(token_hash=hash_of(token))
+    assert set(others.values_list("outcome", flat=True)) == {"requested"}
     assert not AuditEntry.objects.filter(action=Action.KEY_REVOKED, outcome=Outcome.DONE).exists()
     node.state.on_change = lambda *_: None
     node.clear_faults()
