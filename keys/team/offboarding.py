@@ -7,7 +7,6 @@ because revoking needs it. Each step may run twice: what is done already stays a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -50,6 +49,7 @@ from keys.upstream import ApiKey, TokenExpired, TokenRejected, UpstreamError
 
 JOB = "off-board"
 KEYS_PER_ROUND = 50
+CHANGED_MEANWHILE = "The member's stored token was replaced or disconnected meanwhile."
 IN_PROGRESS = "An off-boarding of this member is in progress already. Nothing was started."
 State, Step = OffBoarding.State, OffBoarding.Step
 KeyOutcome = OffBoardedKey.Outcome
@@ -149,12 +149,30 @@ def _end_keys(row: OffBoarding) -> None:
         _note_unconfirmed(row)
         return
     _require_no_creation(row)
+    _note_own_key(row, stored)
     try:
         while todo := _keys_left(row, stored):
+            _require_same_token(row, stored)
             _revoke(row, stored, todo[:KEYS_PER_ROUND])
     except SealBroken:
         raise NotConfirmed("The stored token cannot be opened with this server's keys.") from None
+    _require_same_token(row, stored)
     _save(row, is_list_settled=True)
+
+
+def _note_own_key(row: OffBoarding, stored: StoredToken) -> None:
+    """The key that is spared here is confirmed only once it has ended too, whichever token is
+    stored by then.
+    """
+    if stored.token_hash not in row.keep:
+        key = _as_seen(row, stored.token_hash)
+        _note(row, [key], KeyOutcome.UNCONFIRMED)
+
+
+def _require_same_token(row: OffBoarding, stored: StoredToken) -> None:
+    found = _stored_token(row)
+    if found is None or found.token_hash != stored.token_hash:
+        raise NotConfirmed(CHANGED_MEANWHILE)
 
 
 def _require_no_creation(row: OffBoarding) -> None:
@@ -189,10 +207,20 @@ def _doubt_about(row: OffBoarding, stored: StoredToken, listed: key_lists.Snapsh
     """The reason why keys that are missing in a list may still exist; "" without one."""
     if listed.unreadable:
         return "Estuary's list could not be read whole."
-    # Somebody else has just ended the token; or this off-boarding has, and notes that before.
-    if listed.missing_own and not row.keys.filter(token_hash=stored.token_hash).exists():
+    # Somebody else has just ended the token; or this off-boarding has.
+    if listed.missing_own and not _has_begun_own_end(row, stored):
         return "Estuary's list does not hold the key of the member's stored token."
+    former = row.keys.filter(outcome=KeyOutcome.UNCONFIRMED).exclude(token_hash=stored.token_hash)
+    if not all(map(listed.find, former.values_list("token_hash", flat=True))):
+        # It may be the list of another account.
+        return "Estuary's list does not hold the key of the token that was stored before."
     return ""
+
+
+def _has_begun_own_end(row: OffBoarding, stored: StoredToken) -> bool:
+    """Whether an earlier try may have revoked the console's own key, which it notes before."""
+    begun = row.keys.filter(token_hash=stored.token_hash).exclude(outcome=KeyOutcome.UNCONFIRMED)
+    return row.step == Step.TOKEN and begun.exists()
 
 
 def _settle(row: OffBoarding, listed: set[str]) -> None:
@@ -214,7 +242,7 @@ def _revoke(row: OffBoarding, stored: StoredToken, keys: list[ApiKey]) -> None:
     """Revoke some keys, list again, and record what became of each."""
     claims.confirm(row)
     actor, hashes = _actor(row), [key.token_hash for key in keys]
-    _note(row, keys, KeyOutcome.REQUESTED)
+    _note_asked(row, keys)
     record_action(
         actor, Action.KEY_REVOKE_REQUESTED, AuditOutcome.STARTED, detail={"count": len(keys)}
     )
@@ -255,6 +283,13 @@ def _ended(row: OffBoarding, token_hash: str) -> None:
     row.keys.filter(token_hash=token_hash).update(outcome=KeyOutcome.REVOKED)
     SeenKey.objects.filter(account__member=row.member_id, token_hash=token_hash).delete()
     rotations.old_keys_ended([token_hash])
+
+
+def _note_asked(row: OffBoarding, keys: list[ApiKey]) -> None:
+    """Before it is sent, whatever was noted about the key before."""
+    _note(row, keys, KeyOutcome.REQUESTED)
+    hashes = [key.token_hash for key in keys]
+    row.keys.filter(token_hash__in=hashes).update(outcome=KeyOutcome.REQUESTED)
 
 
 def _note(row: OffBoarding, keys: Iterable[ApiKey], outcome: str) -> None:
@@ -319,7 +354,9 @@ def _end_token(row: OffBoarding) -> None:
         _close_rotations(row)
         return
     if not row.gives_up:
-        _end_late_keys(row)
+        _end_late_keys(row, stored)
+    elif not row.is_list_settled:
+        _note_unconfirmed(row)
     if stored.token_hash not in row.keep:
         _end_own_key(row, stored)
     claims.confirm(row)
@@ -344,17 +381,22 @@ def _close_rotations(row: OffBoarding) -> None:
     )
 
 
-def _end_late_keys(row: OffBoarding) -> None:
+def _end_late_keys(row: OffBoarding, stored: StoredToken) -> None:
     """Keys that came to the account during the steps before."""
-    # Refused when an earlier try was killed after it had revoked the console's own key.
-    with suppress(TokenRejected, TokenExpired):
+    was_settled = row.is_list_settled
+    _save(row, is_list_settled=False)  # until this look has been whole too
+    try:
         _end_keys(row)
+    except (TokenRejected, TokenExpired):
+        if not _has_begun_own_end(row, stored):
+            raise
+        # An earlier try was killed after that look and after it had revoked the console's own key.
+        _save(row, is_list_settled=was_settled)
 
 
 def _end_own_key(row: OffBoarding, stored: StoredToken) -> None:
     own = stored.token_hash
-    key = ApiKey(own, "", timezone.now(), is_session=False)
-    _note(row, [key], KeyOutcome.REQUESTED)
+    _note_asked(row, [_as_seen(row, own)])
     try:
         _revoke_own(row, stored)
     except (TokenRejected, TokenExpired):
