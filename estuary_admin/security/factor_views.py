@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic import FormView
 
 from estuary_admin.secrets.sealing import SealBroken
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.factor_forms import PENDING_SECRET
 from estuary_admin.security.factors import (
     factors_of,
@@ -108,7 +109,13 @@ class AppRemove(totp.DeactivateTOTPView):
         return _remove(self.request, self.authenticator, super().form_valid, form, APP_REMOVED)
 
 
-class PasskeyAdd(webauthn.AddWebAuthnView):
+class _KeptNameMixin:
+    def get_initial(self) -> dict[str, Any]:
+        request: HttpRequest = self.request  # type: ignore[attr-defined]
+        return interrupted_forms.kept(request)
+
+
+class PasskeyAdd(_KeptNameMixin, webauthn.AddWebAuthnView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         options = auth.begin_registration(self.request.user, passwordless=True)
@@ -133,7 +140,7 @@ class PasskeyRemove(webauthn.RemoveWebAuthnView):
         return _remove(self.request, self.object, super().form_valid, form, PASSKEY_REMOVED)
 
 
-class PasskeyRename(webauthn.EditWebAuthnView):
+class PasskeyRename(_KeptNameMixin, webauthn.EditWebAuthnView):
     success_url = reverse_lazy("mfa_index")
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -156,15 +163,15 @@ class NewCodes(codes.GenerateRecoveryCodesView):
         return response
 
 
-def _with_proof(view: View, when: Callable[[HttpRequest], bool] = lambda _: True) -> View:
-    return require_http_methods(ANY_FORM)(fresh_proof(when=when)(view))
+def _with_proof(view: View, **options: Any) -> View:
+    return require_http_methods(ANY_FORM)(fresh_proof(**options)(view))
 
 
-app_add = _with_proof(AppAdd.as_view(), when=can_prove)
+app_add = _with_proof(AppAdd.as_view(), keeps_all=False, when=can_prove)  # a code is short-lived
 app_remove = _with_proof(AppRemove.as_view())
-passkey_add = _with_proof(PasskeyAdd.as_view(), when=can_prove)
+passkey_add = _with_proof(PasskeyAdd.as_view(), keep=("name",), when=can_prove)
 passkey_remove = _with_proof(PasskeyRemove.as_view())
-passkey_rename = _with_proof(PasskeyRename.as_view())
+passkey_rename = _with_proof(PasskeyRename.as_view(), keep=("name",))
 recovery_codes_new = _with_proof(NewCodes.as_view())
 
 

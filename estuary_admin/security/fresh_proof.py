@@ -56,16 +56,21 @@ def proof_given(request: HttpRequest, way: str) -> None:
 def fresh_proof(
     *,
     keep: tuple[str, ...] = (),
+    keep_lists: tuple[str, ...] = (),
     keep_pasted: str = "",
+    keeps_all: bool = True,
     back: str = "",
     when: Callable[[HttpRequest], bool] = lambda _: True,
 ) -> Callable[[View], View]:
     """Require a fresh proof before a view, for GET and POST.
 
-    `keep` names the form fields to keep when the proof expires before the form is sent, and
-    `keep_pasted` the one that a token is pasted into: from the others no token is kept.
+    `keep` names the form fields to keep when the proof expires before the form is sent,
+    `keep_lists` those with several values, and `keep_pasted` the one that a token is pasted into:
+    from the others no token is kept. Without `keeps_all` there is more to fill in again.
     `back` names the page with the form, for a view that takes POST only.
     """
+
+    fields = interrupted_forms.KeptFields(keep, keep_lists, keep_pasted, keeps_all)
 
     def decorator(view: View) -> View:
         @wraps(view)
@@ -78,11 +83,11 @@ def fresh_proof(
             form_page = _form_page(request, back)
             if request.method == "POST":
                 page, _, _ = form_page.partition("?")
-                interrupted_forms.keep(request, page, keep, keep_pasted)
+                interrupted_forms.keep(request, page, fields)
             return _ask(request, form_page)
 
         wrapper.needs_proof = True  # type: ignore[attr-defined]
-        wrapper.kept_fields = keep  # type: ignore[attr-defined]
+        wrapper.kept_fields = (*keep, *keep_lists)  # type: ignore[attr-defined]
         return cast(View, wrapper)
 
     return decorator

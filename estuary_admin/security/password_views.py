@@ -11,7 +11,7 @@ from estuary_admin.sso.sessions import has_password_here
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@fresh_proof(when=has_password_here)
+@fresh_proof(keeps_all=False, when=has_password_here)
 def password_change(request: HttpRequest) -> HttpResponseBase:
     """Change the password; members who signed in elsewhere have none here."""
     if not has_password_here(request):

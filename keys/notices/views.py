@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from estuary_admin.members import is_admin
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.addresses import absolute_address
 from estuary_admin.web.redirects import go_to
@@ -27,14 +28,12 @@ MESSAGES_SHOWN = 50
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-@fresh_proof()
+@fresh_proof(keep=("webhook_url",), keep_lists=("days",))
 @upstream_errors_shown
 def reminders(request: AppRequest) -> HttpResponse:
     """One form; its buttons say by `do` what is wanted."""
     if request.method != "POST":
-        row = choices.reminders_of(request.user)
-        form = RemindersForm(initial={"days": row.days, "webhook_url": row.webhook_url})
-        return _page(request, form)
+        return _page(request, _form_as_saved(request))
     do = next((do for name, do in BUTTONS.items() if name in request.POST), None)
     if do:
         messages.success(request, do(request))
@@ -49,6 +48,12 @@ def reminders(request: AppRequest) -> HttpResponse:
             messages.success(request, "Reminders saved.")
             return go_to(request, reverse("keys:reminders"))
     return _page(request, form)
+
+
+def _form_as_saved(request: AppRequest) -> RemindersForm:
+    row = choices.reminders_of(request.user)
+    saved = {"days": row.days, "webhook_url": row.webhook_url}
+    return RemindersForm(initial=saved | interrupted_forms.kept(request))
 
 
 def _test(request: AppRequest) -> str:
@@ -85,6 +90,7 @@ def _page(request: AppRequest, form: RemindersForm) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
         "has_mail_server": settings.HAS_MAIL_SERVER,
+        "has_webhook": bool(row.webhook_url),
         "webhook_secret": choices.webhook_secret_of(row),
         "has_feed": row.feed_hash is not None,
         "feed_url": absolute_address(reverse("keys:feed", args=[secret])) if secret else "",

@@ -49,11 +49,12 @@ OVERTAKEN = (
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @fresh_proof(keep=("own_key",), keep_pasted="token")
-@sensitive_variables("form")
+@sensitive_variables("form", "kept")
 def token_connect(request: AppRequest) -> HttpResponse:
+    kept = interrupted_forms.kept(request)
     form = TokenConnectForm(
-        interrupted_forms.completed(request) if request.method == "POST" else None,
-        initial={"nonce": new_nonce(request.session)},
+        interrupted_forms.completed(request, "token") if request.method == "POST" else None,
+        initial={"nonce": new_nonce(request.session), "own_key": kept.get("own_key", "")},
     )
     if request.method == "POST" and (answer := _connect(request, form)):
         return answer
@@ -64,7 +65,7 @@ def token_connect(request: AppRequest) -> HttpResponse:
         {
             "form": form,
             "stored_token": stored_token,
-            "is_kept": bool(interrupted_forms.kept(request)),
+            "is_kept": bool(interrupted_forms.kept(request).get("token")),
         },
     )
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from estuary_admin.secrets.no_token_fields import looks_like_token
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, signed_in, upstream_errors_shown
@@ -29,6 +30,7 @@ FORMS: dict[str, type[BulkForm]] = {
     BulkChange.Action.NOTE: BulkNoteForm,
     BulkChange.Action.REMIND: BulkRemindForm,
 }
+NOTE_FIELDS = tuple(BulkNoteForm.base_fields)
 VERBS: dict[str, str] = {
     BulkChange.Action.REVOKE: "Revoke",
     BulkChange.Action.NOTE: "Set the notes of",
@@ -78,11 +80,14 @@ def _is_post(request: HttpRequest) -> bool:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-@fresh_proof(when=_is_post)
+@fresh_proof(keep=NOTE_FIELDS, keep_lists=("days",), when=_is_post)
 @upstream_errors_shown
 def bulk_change(request: AppRequest, number: UUID) -> HttpResponse:
     change = _change(request, number)
-    form = FORMS.get(change.action, BulkForm)(request.POST if _is_post(request) else None)
+    form = FORMS.get(change.action, BulkForm)(
+        request.POST if _is_post(request) else None,
+        initial=interrupted_forms.kept(request),
+    )
     if not _is_post(request) or not form.is_valid():
         return _page(request, change, form)
     try:

@@ -41,7 +41,7 @@ SENTENCES = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @connected
-@fresh_proof(keep=("incident",))
+@fresh_proof(keep=("incident", "confirm_own"))
 @upstream_errors_shown
 @steps_told
 def key_revoke(request: AppRequest, token_hash: str) -> HttpResponse:

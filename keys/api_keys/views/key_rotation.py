@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from estuary_admin.security import interrupted_forms
 from estuary_admin.security.fresh_proof import fresh_proof
 from estuary_admin.web.redirects import go_to
 from keys.access import connected, upstream_errors_shown
@@ -45,7 +46,7 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
     rotation.deadline = deadline_of(rotation)
     [row] = rows_of([key], request.stored_token.token_hash, listed.node_now(timezone.now()))
     is_posted = request.method == "POST"
-    form = RotationForm(request.POST if is_posted else None, initial={"overlap": "7d"})
+    form = RotationForm(request.POST if is_posted else None, initial=_initial(request))
     if is_posted and form.is_valid() and (response := _changed(request, rotation, form)):
         return response
     context = {
@@ -56,6 +57,13 @@ def key_rotation(request: AppRequest, token_hash: str) -> HttpResponse:
         "clock_ahead": listed.clock_shift,
     }
     return render_page(request, "keys/key_rotation.html", context)
+
+
+def _initial(request: AppRequest) -> dict[str, str]:
+    kept = interrupted_forms.kept(request)
+    if kept.get("overlap") == "now":  # the button to end it, which is not among the choices
+        kept = {}
+    return {"overlap": "7d"} | kept
 
 
 def _without_overlap(

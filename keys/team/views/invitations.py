@@ -29,7 +29,7 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 
 @require_http_methods(FORM_METHODS)
 @admins_only
-@fresh_proof(keep=("username", "email"))
+@fresh_proof(keep=("username", "email", "is_admin"))
 @sensitive_variables("secret")
 def team_invite(request: AppRequest) -> HttpResponse:
     if not password_links.local_accounts_are_on():

@@ -33,7 +33,7 @@ Form = OffBoardForm | None
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admins_only
-@fresh_proof(keep=("reason", "successor"))
+@fresh_proof(keep=("reason", "successor", "confirm"), keep_lists=("keep",))
 @upstream_errors_shown
 def team_offboard(request: AppRequest, username: str) -> HttpResponse:
     member = found_member(username)
@@ -71,7 +71,6 @@ def _successor_is_right(form: OffBoardForm, member: User) -> bool:
     if name and _successor(name, member) is None:
         form.add_error("successor", "There is no other active member of this name.")
     elif name and not form.cleaned_data["keep"]:
-        # As after a proof that had to be given: the choice of keys is gone then.
         form.add_error("successor", "Choose the keys to keep, or name nobody here.")
     return form.is_valid()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -740,7 +741,10 @@ def test_a_choice_that_a_proof_interrupted_does_not_end_kept_keys(
     assert "/reauthenticate/" in admin.post(PAGE, form)["Location"]
     proved(admin, seconds_ago=1)
     page = admin.get(PAGE).content.decode()
-    assert 'value="carol"' in page
+    for value in ("left", "alice", "carol"):
+        assert f'value="{value}"' in page
+    ticked = re.findall(r'name="keep" value="([^"]+)" checked', page)
+    assert ticked == [hash_of(secrets[0])]
 
     del form["keep"]
     words = words_of(admin.post(PAGE, form))
