@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
@@ -24,16 +24,24 @@ from keys.jobs.tasks import off_board
 from keys.models import OffBoarding
 from keys.team import off_board_plan, offboarding
 from keys.team.forms import OffBoardForm
-from keys.team.members import address_of
+from keys.team.members import address_of, member_at
 from keys.team.offboarding import CannotStart
 from keys.team.views.team_member import found_member
 
 Form = OffBoardForm | None
 
 
+def _is_not_watching(request: HttpRequest) -> bool:
+    """To watch an off-boarding, or read how it ended, takes no proof: the page asks by itself."""
+    if request.method == "POST" or request.resolver_match is None:
+        return True
+    member = member_at(request.resolver_match.kwargs["username"])
+    return member is None or off_board_plan.latest_of(member) is None
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @admins_only
-@fresh_proof(keep=("reason", "successor", "confirm"), keep_lists=("keep",))
+@fresh_proof(keep=("reason", "successor", "confirm"), keep_lists=("keep",), when=_is_not_watching)
 @upstream_errors_shown
 def team_offboard(request: AppRequest, username: str) -> HttpResponse:
     member = found_member(username)

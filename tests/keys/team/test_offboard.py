@@ -50,7 +50,7 @@ from keys.team.sync import sync_due
 from keys.token.replacing import adopt, keep_candidate
 from keys.token.stored_tokens import NotConnected, sealed_candidate
 from keys.upstream import EstuaryClient, hash_of
-from tests.conftest import connect, signed_in
+from tests.conftest import HTMX, connect, signed_in
 from tests.keys.evidence import last_row, revoke_elsewhere, words_of
 from tests.keys.team.conftest import look_again
 
@@ -751,6 +751,18 @@ def test_a_choice_that_a_proof_interrupted_does_not_end_kept_keys(
 
     assert "Choose the keys to keep, or name nobody here." in words
     assert not OffBoarding.objects.exists()
+
+
+def test_who_watches_longer_than_a_proof_counts_sees_how_it_ends(
+    admin: Client, secrets: list[str]
+) -> None:
+    start(admin)
+    proved(admin, seconds_ago=24 * 3600)
+
+    assert 'data-state="queued"' in admin.get(PAGE, headers=HTMX).content.decode()
+    assert "/reauthenticate/" in admin.post(PAGE, {"finish": "1"})["Location"]
+    run_due()
+    assert 'data-state="done"' in admin.get(PAGE, headers=HTMX).content.decode()
 
 
 def test_two_starts_are_one(admin: Client, secrets: list[str]) -> None:
