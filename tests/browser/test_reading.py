@@ -144,6 +144,28 @@ def test_forced_colours_keep_every_state_visible(open_page: OpenPage, member: Me
     expect(page.get_by_role("searchbox")).to_have_css("outline-style", "solid")
 
 
+def test_forced_colours_tell_the_chosen_snippet_and_week(stage: Stage) -> None:
+    with stage.page_of("alice", forced_colors="active", color_scheme="dark") as page:
+        page.goto("/keys/")
+        week = page.locator(".strip a").first
+        expect(week).to_have_css("outline-style", "none")
+        week.click()
+        expect(page.locator(".strip [aria-current]")).to_have_css("outline-style", "solid")
+        plays.created(stage, page)
+        tabs = page.locator(".tab")
+        expect(tabs.first).to_have_css("outline-style", "solid")
+        expect(tabs.last).to_have_css("outline-style", "none")
+
+
+def test_a_qr_code_stays_dark_on_light_in_forced_colours(stage: Stage) -> None:
+    with stage.page_of("alice", forced_colors="active", color_scheme="dark") as page:
+        plays.created(stage, page)
+        page.locator("summary").filter(has_text="QR").click()
+        code = page.locator(".qr-code")
+        expect(code).to_have_css("background-color", "rgb(255, 255, 255)")
+        expect(code.locator("path").first).to_have_css("fill", "rgb(0, 0, 0)")
+
+
 def test_a_printed_page_names_the_member_and_exact_times(
     open_page: OpenPage, member: Member
 ) -> None:
