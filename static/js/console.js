@@ -88,16 +88,15 @@ function expire(place) {
   place.className = "key-end is-expired";
 }
 
-/* Forms that may be sent only once. A waiting button shows it after a moment (console.css), keeps the focus, and is not
-   disabled: that would lose the focus. */
+/* Forms that may be sent only once. The button that was pressed shows after a moment that it waits (console.css). No button
+   is disabled: that would lose the focus. */
 
 const MOMENT = 200;
 
-function waitOn(form) {
-  const button = form.querySelector("button[type=submit]");
+function waitOn(form, pressed) {
   form.dataset.sent = "true";
-  button.classList.add("is-waiting");
-  button.setAttribute("aria-disabled", "true");
+  each(form, "[type=submit]", (button) => button.setAttribute("aria-disabled", "true"));
+  pressed?.classList.add("is-waiting");
   setTimeout(() => {
     if (!form.dataset.sent) return;
     each(form, "[data-wait]", (note) => { note.hidden = false; });
@@ -109,7 +108,7 @@ function stopWaiting(form) {
   if (!form.dataset.sent) return;
   delete form.dataset.sent;
   each(form, "[data-wait]", (note) => { note.hidden = true; });
-  each(form, "button.is-waiting", (button) => {
+  each(form, "[type=submit]", (button) => {
     button.classList.remove("is-waiting");
     button.removeAttribute("aria-disabled");
   });
@@ -122,7 +121,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
   } else {
-    waitOn(form);
+    waitOn(form, event.submitter);
     form.dispatchEvent(new CustomEvent("sending", { bubbles: true }));
   }
 }, true);

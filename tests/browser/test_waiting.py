@@ -10,6 +10,7 @@ from playwright.sync_api import Error, Page, Route, expect
 
 from keys.sandbox import Fault
 from tests.browser.conftest import Member, sign_in
+from tests.browser.stage import Stage
 from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
@@ -70,6 +71,17 @@ def test_a_button_that_waits_shows_it_after_200_ms(page: Page, held: Hold) -> No
     answered(routes[0])
     expect(page.get_by_label("Token", exact=True)).to_be_visible()
     page.get_by_role("button", name="Copy", exact=True).first.click()
+
+
+def test_a_dry_run_does_not_look_like_the_off_boarding_itself(stage: Stage) -> None:
+    with stage.page_of("carol") as page:
+        page.goto("/team/varied/offboard/")
+        page.evaluate("addEventListener('submit', (event) => event.preventDefault()); null")
+        page.get_by_role("button", name="Dry run").click()
+        expect(page.locator(".is-waiting")).to_have_text("Dry run")
+        for name in ("Dry run", "Off-board"):
+            button = page.get_by_role("button", name=name)
+            expect(button).to_have_attribute("aria-disabled", "true")
 
 
 def test_a_dialog_link_shows_waiting_and_asks_once(page: Page, held: Hold) -> None:
