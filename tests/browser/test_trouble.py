@@ -75,6 +75,21 @@ def test_a_dropped_connection_is_shown_with_a_retry(page: Page) -> None:
     page.wait_for_url("**/keys/?status=active")
 
 
+def test_a_notice_in_a_small_dialog_covers_no_field(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})  # 1280 pixels at 400 %
+    label = filled_dialog(page).get_by_label("Label")
+    page.route("**/keys/new/", lambda route: route.abort())
+    label.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_be_in_viewport(ratio=1)
+    expect(label).to_be_focused()
+    is_seen = """(field) => {
+      const { left, top, bottom } = field.getBoundingClientRect();
+      const at = (y) => document.elementFromPoint(left + 9, y);
+      return at(top + 3) === field && at(bottom - 3) === field;
+    }"""
+    assert label.evaluate(is_seen)
+
+
 def test_a_restored_connection_clears_the_notice(page: Page) -> None:
     page.route("**/keys/?status=active", lambda route: route.abort(), times=1)
     page.get_by_role("link", name="later").click()
