@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
@@ -34,6 +35,8 @@ from keys.exports.schedules import schedule_of
 from keys.http import AppRequest
 from keys.models import StoredToken
 from keys.token.stored_tokens import connected_members, of_member
+
+TAKEN = "An export of this account is running. One runs at a time: try again when it has ended."
 
 
 @require_safe
@@ -67,9 +70,13 @@ def export_download(request: AppRequest) -> HttpResponseBase:
     try:
         download = open_download(actor_of(request), stored, _cut_of(request))
     except LeaseTaken:
-        return _exports_page(request, status=409, busy=True)
+        if wanted is None:
+            return _exports_page(request, status=409, busy=True)
+        return _exports_page(request, status=409, refusal=TAKEN, refused_for=stored.member)
     except ExportInterrupted as interruption:
-        return _exports_page(request, status=503, interrupted=interruption.sentence)
+        refused_for = None if wanted is None else stored.member
+        refusal = interruption.sentence
+        return _exports_page(request, status=503, refusal=refusal, refused_for=refused_for)
     return _streamed(download, request.POST.get("mark", ""))
 
 
@@ -122,15 +129,22 @@ def _streamed(download: Download, mark: str) -> StreamingHttpResponse:
 
 
 def _exports_page(
-    request: AppRequest, status: int = 200, *, busy: bool = False, interrupted: str = ""
+    request: AppRequest,
+    status: int = 200,
+    *,
+    busy: bool = False,
+    refusal: str = "",
+    refused_for: User | None = None,
 ) -> HttpResponse:
+    """The page; `busy` is about the member's own account, a refusal may be about another's."""
     stored = StoredToken.objects.filter(member=request.user).first()
     rows, schedule = list(prepared.shown_to(request.user)), schedule_of(request.user)
     context = {
         "stored_token": stored,
         "busy": busy or (stored is not None and is_running(stored)),
         "running": leases.stoppable_by(request.user),
-        "interrupted": interrupted,
+        "refusal": refusal,
+        "refused_for": refused_for,
         "wait_seconds": round(settings.ESTUARY_EXPORT_TIMEOUT) + 30,
         "members": connected_members(but=request.user) if is_admin(request.user) else [],
         "prepared_exports": rows,

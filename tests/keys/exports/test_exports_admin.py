@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
 from keys.audit.vocabulary import Action
+from keys.exports.download import ExportInterrupted
+from keys.exports.running import SHUTDOWN
 from keys.models import StoredToken
 from keys.sandbox import Sandbox
 from tests.conftest import connect, signed_in
@@ -100,11 +105,40 @@ def test_a_former_admin_is_refused_at_once(admin: Client, alice: User, carol: Us
     assert "For a member" not in words_of(admin.get("/exports/"))
 
 
+def own_part(page: Any) -> str:
+    """The section of the admin's own data, which htmx replaces."""
+    found = re.search(r'<section id="own-export".*?</section>', page.content.decode(), re.DOTALL)
+    assert found
+    return found[0]
+
+
 def test_an_admin_cannot_start_a_second_export_of_an_account(
-    admin: Client, alice: User, browser: Client
+    admin: Client, alice: User, carol: User, browser: Client, node: Sandbox
 ) -> None:
+    connect(carol, node.add_key(node.add_user("carol"), label="console"))
     first = browser.post(URL)
 
-    assert admin.post(URL, {"member": alice.pk}).status_code == 409
+    page = admin.post(URL, {"member": alice.pk})
 
+    assert page.status_code == 409
+    assert "Data of alice: An export of this account is running." in words_of(page)
+    own = own_part(page)
+    assert "Download now" in own
+    assert "An export of this account" not in own
+    assert "every 4s" not in own
     body_of(first)
+
+
+def test_how_the_export_of_another_member_broke_off_stands_above_the_own(
+    admin: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> None:
+        raise ExportInterrupted(SHUTDOWN)
+
+    monkeypatch.setattr("keys.exports.views.open_download", broken_off)
+
+    page = admin.post(URL, {"member": alice.pk})
+
+    assert page.status_code == 503
+    assert "Data of alice: This console is restarting" in words_of(page)
+    assert "restarting" not in own_part(page)
