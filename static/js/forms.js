@@ -137,9 +137,15 @@ function confirmCopied(button) {
 function offerByHand(button) {
   const field = document.querySelector(button.dataset.fill || button.dataset.copy);
   const keys = /Mac|iP(hone|ad)/.test(navigator.userAgent) ? "⌘C" : "Ctrl+C";
-  const advice = `Your browser does not let this page copy. The text is selected: press ${keys}.`;
-  const fallback = document.querySelector("[data-copy-fallback]");
-  if (fallback) fallback.textContent = advice;
+  const selected = button.dataset.fill ? `Only the token is selected: press ${keys}, then put it into the text in place of EST…ARY.` : `The text is selected: press ${keys}.`;
+  const advice = `Your browser does not let this page copy. ${selected}`;
+  const fallback = "keepAsking" in button.dataset ? null : document.querySelector("[data-copy-fallback]"); // that of many tokens may be out of sight
+  if (fallback) {
+    fallback.textContent = advice;
+    tell("say", advice);
+  } else {
+    tell("notice", { level: "warning", text: advice });
+  }
   if ("select" in field) {
     reveal(field);
     field.focus();
@@ -147,7 +153,6 @@ function offerByHand(button) {
   } else {
     getSelection().selectAllChildren(field);
   }
-  tell("say", advice);
 }
 
 async function copy(button) {

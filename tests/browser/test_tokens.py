@@ -207,6 +207,35 @@ def test_without_the_clipboard_the_token_is_selected_with_a_notice(
     page.wait_for_url("**/stats/")
 
 
+def test_without_the_clipboard_a_snippet_tells_that_only_its_token_is_selected(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page(clipboard=False)
+    page.add_init_script("delete Navigator.prototype.clipboard")
+    sign_in(page, member)
+    token = create(page, "by hand", member)
+    page.locator(".snippet:visible").get_by_role("button").click()
+    told = page.locator("#created-fallback")
+    expect(told).to_contain_text("Only the token is selected: press Ctrl+C, then put it into")
+    expect(told).to_be_in_viewport()
+    assert page.evaluate("getSelection().toString()") == token
+    page.once("dialog", lambda dialog: dialog.accept())
+
+
+def test_without_the_clipboard_other_pages_tell_it_visibly_too(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page(clipboard=False)
+    page.add_init_script("delete Navigator.prototype.clipboard")
+    sign_in(page, member)
+    whole = hash_of(list(member.account.keys)[-1])
+    page.goto(f"/keys/{whole}/")
+    page.get_by_role("button", name="Copy token hash").click()
+    told = page.locator("#notices").get_by_text("The text is selected: press Ctrl+C.")
+    expect(told).to_be_in_viewport()
+    assert page.evaluate("getSelection().toString()") == whole
+
+
 def test_snippets_are_copied_with_the_token_filled_in(page: Page, member: Member) -> None:
     token = create(page, "EST…ARY", member)
     assert token not in str(page.locator("pre").all_text_contents())
