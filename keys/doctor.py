@@ -54,9 +54,9 @@ def stored_tokens() -> Iterator[Check]:
     sealed = StoredToken.objects.values_list("sealed", flat=True)
     closed = sum(text.split(".")[1:2] != [] and text.split(".")[1] not in known for text in sealed)
     yield Check(
-        f"{closed} of {len(sealed)} stored tokens were sealed with a key that is not set."
+        f"Stored tokens sealed with a key that is not set: {closed} of {len(sealed)}."
         if closed
-        else f"The sealing keys fit all {len(sealed)} stored tokens.",
+        else f"The sealing keys fit every stored token, {len(sealed)} in all.",
         ok=not closed,
         fix="Add the old key to the end of TOKEN_SEALING_KEYS, or have those members reconnect.",
     )

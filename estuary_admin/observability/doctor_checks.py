@@ -17,6 +17,7 @@ from django.core.cache import caches
 from django.core.mail import get_connection
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from redis.exceptions import ResponseError
 
@@ -77,7 +78,8 @@ def database() -> Iterator[Check]:
     yield Check(f"The database ({connection.display_name}) answers.", ok=True)
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    missing = f"{len(plan)} migrations are not applied, from {plan[0][0]} on." if plan else ""
+    are = pluralize(plan, " is,s are")
+    missing = f"{len(plan)} migration{are} not applied, from {plan[0][0]} on." if plan else ""
     yield Check(
         missing or "All migrations are applied.", ok=not plan, fix="Run `manage.py migrate`."
     )
@@ -115,7 +117,8 @@ def static_files() -> Iterator[Check]:
         if not _is_collected(staticfiles_storage, name, storage)
     )
     yield Check(
-        f"{len(stale)} static files are missing or old, {stale[0]} among them."
+        f"{len(stale)} static file{pluralize(stale, ' is,s are')} missing or old, such as "
+        f"{stale[0]}."
         if stale
         else "Static files are collected.",
         ok=not stale,
@@ -175,6 +178,11 @@ def mail() -> Iterator[Check]:
         )
 
 
+def _age_in_words(age: timedelta) -> str:
+    days, hours = age.days, age.seconds // 3600
+    return f"{days} day{pluralize(days)} and {hours} hour{pluralize(hours)}"
+
+
 def backups() -> Iterator[Check]:
     made = last_backup()
     how = (
@@ -186,7 +194,7 @@ def backups() -> Iterator[Check]:
     yield Check(
         "This machine has recorded no backup."
         if age is None
-        else f"The last backup is {age.days} days and {age.seconds // 3600} hours old.",
+        else f"The last backup is {_age_in_words(age)} old.",
         ok=age is not None and age <= MAX_BACKUP_AGE,
         fix=how,
         is_warning=True,

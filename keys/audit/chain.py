@@ -14,6 +14,7 @@ from datetime import UTC
 from typing import Any
 
 from django.db import connection, transaction
+from django.template.defaultfilters import pluralize
 
 from estuary_admin.storage.prepared_queries import PreparedQuery
 from keys.audit.vocabulary import Action
@@ -236,11 +237,12 @@ def _outside_the_chain(last: int, head: AuditHead, *, is_head_found: bool) -> li
     elif not is_head_found:
         found.append(Break(last, "The newest row is not the one that was written last."))
     if count := AuditEntry.objects.filter(sequence=None).count():
+        rows = f"{count} row{pluralize(count, ' is,s are')}"
         found.append(
             Break(
                 None,
-                f"{count} rows are not in the chain: inserted by hand, or written "
-                "by an older version (see --adopt).",
+                f"{rows} not in the chain: inserted by hand, or written by an older version "
+                "(see --adopt).",
             )
         )
     return found

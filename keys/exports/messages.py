@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -46,7 +47,8 @@ def team_export_message(row: TeamExport, count: int, all_parts: int) -> Content:
     """For the admin who asked for it."""
     is_ready = row.state == TeamExport.State.READY
     subject = "Your team export is ready" if is_ready else "Your team export failed"
-    sentence = f"{count} of {all_parts} members were exported."
+    was = pluralize(1 if count == 1 else all_parts, "was,were")
+    sentence = f"{count} of {all_parts} member{pluralize(all_parts)} {was} exported."
     context: dict[str, object] = {
         "member": row.requested_by_name,
         "title": subject,

@@ -11,6 +11,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
 
@@ -51,7 +52,7 @@ class Counts:
     def words(self) -> list[str]:
         """The counts besides that of working keys, in words."""
         return _counted(
-            (self.soon, "end soon"),
+            (self.soon, f"end{pluralize(self.soon, 's,')} soon"),
             (self.endless, "no expiry"),
             (self.plain, "plain text"),
             (self.ended, "ended"),

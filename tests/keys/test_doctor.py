@@ -60,9 +60,9 @@ def test_a_token_whose_sealing_key_is_gone_is_counted(
     StoredToken.objects.update(sealed="v1.00000000.AAAA")
     [lost] = doctor.stored_tokens()
 
-    assert fits == ("The sealing keys fit all 1 stored tokens.", True, fits.fix, False)
+    assert fits == ("The sealing keys fit every stored token, 1 in all.", True, fits.fix, False)
     assert not lost.ok
-    assert lost.line.startswith("1 of 1 stored tokens")
+    assert "a key that is not set: 1 of 1." in lost.line
     assert_holds_none(lost.line, [token])
 
 

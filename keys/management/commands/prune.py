@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.template.defaultfilters import pluralize
 
 from keys.retention import prune_all
 
@@ -19,7 +20,10 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         removed = prune_all()
         if settings.AUDIT_DAYS:
-            told = f"Removed {removed} audit entries older than {settings.AUDIT_DAYS} days."
+            told = (
+                f"Removed {removed} audit entr{pluralize(removed, 'y,ies')} older than "
+                f"{settings.AUDIT_DAYS} day{pluralize(settings.AUDIT_DAYS)}."
+            )
         else:
             told = "All audit entries are kept: AUDIT_DAYS is not set."
         self.stdout.write(f"Removed ended sessions. {told}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from keys.actors import Actor
 from keys.audit import chain
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, head: str, adopt: bool, **__: Any) -> None:
         if adopt and (count := chain.adopt()):
             record_action(Actor.for_job("verify"), Action.AUDIT_ADOPTED, detail={"entries": count})
-            self.stdout.write(f"Chained {count} rows of an older version.")
+            self.stdout.write(f"Chained {count} row{pluralize(count)} of an older version.")
         try:
             verdict = chain.verify(head)
         except ValueError as error:
@@ -37,4 +38,5 @@ class Command(BaseCommand):
             raise CommandError("The audit's chain does not hold.")
         if verdict.is_known_head_pruned:
             self.stdout.write("The known head has been pruned: nothing was compared with it.")
-        self.stdout.write(f"The chain of {verdict.rows} audit rows holds. Head: {verdict.head}")
+        rows = f"{verdict.rows} audit row{pluralize(verdict.rows)}"
+        self.stdout.write(f"The chain of {rows} holds. Head: {verdict.head}")

@@ -157,7 +157,7 @@ def test_a_script_that_was_not_collected_is_broken(
 
     assert not missing.ok
     assert complete.ok, complete.line
-    assert old.line == f"1 static files are missing or old, {script} among them."
+    assert old.line == f"1 static file is missing or old, such as {script}."
 
 
 def test_files_without_a_manifest_are_no_mistake() -> None:

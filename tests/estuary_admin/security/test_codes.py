@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.cache.backends.base import CacheKeyWarning
@@ -15,6 +17,7 @@ from django.test import Client
 from tests.conftest import signed_in
 from tests.estuary_admin.security.conftest import (
     CODE,
+    PAGE,
     code_of,
     is_in,
     prove,
@@ -22,6 +25,7 @@ from tests.estuary_admin.security.conftest import (
     type_password,
 )
 from tests.estuary_admin.security.test_factors import add_app
+from tests.keys.evidence import words_of
 
 #: How people, apps and keyboards write six digits.
 SPELLINGS = [
@@ -139,3 +143,24 @@ def test_a_code_is_accepted_while_the_cache_keeps_nothing(
 @pytest.mark.parametrize("code", ["1" * 200_000, "\u200b" * 5000, "-" * 100, "١٢٣٤٥٦", "½½½½½½"])
 def test_odd_codes_are_refused(app: Authenticator, code: str) -> None:
     assert not is_accepted(code)
+
+
+@pytest.mark.parametrize(
+    ("used", "words"),
+    [(8, "2 of 10 are left."), (9, "1 of 10 is left."), (10, "All codes are used.")],
+)
+def test_the_page_of_recovery_codes_counts_those_that_are_left(
+    alice: User, app: Authenticator, used: int, words: str
+) -> None:
+    codes = RecoveryCodes(Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES))
+    for code in recovery_codes_of(alice)[:used]:
+        codes.validate_code(code)
+    client = signed_in(alice)
+    session = client.session
+    session["proved_at"] = time.time()
+    session.save()
+
+    page = words_of(client.get(f"{PAGE}codes/"))
+
+    assert words in page
+    assert ("You can see them here again" in page) is (used < 10)

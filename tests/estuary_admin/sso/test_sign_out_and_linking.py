@@ -238,3 +238,12 @@ def test_members_cannot_link_identities(admin: Browser, alice: User) -> None:
     waiting.refresh_from_db()
     assert waiting.is_pending
     assert signed_in(alice).get(IDENTITIES).status_code == 403
+
+
+def test_the_page_says_only_of_a_list_that_is_cut_that_it_is(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "that were seen last" not in words_of(admin.get(IDENTITIES))
+    monkeypatch.setattr("estuary_admin.security.identity_views.MAX_ROWS_SHOWN", 1)
+
+    assert "The 1 that were seen last." in words_of(admin.get(IDENTITIES))

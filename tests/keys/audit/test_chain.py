@@ -139,7 +139,7 @@ def test_an_inserted_row_is_named() -> None:
     changed, behind, outside = sentences()
     assert changed == "Row 3 was changed or moved."
     assert behind == "Row 3 was inserted behind the newest row."
-    assert outside.startswith("1 rows are not in the chain: inserted by hand")
+    assert outside.startswith("1 row is not in the chain: inserted by hand")
 
 
 def test_a_rewritten_chain_shows_against_a_head_kept_elsewhere() -> None:

@@ -349,5 +349,5 @@ def test_a_file_whose_sealing_key_is_lost_is_named_to_the_operator(
     with pytest.raises(CommandError, match="Not everything was moved"):
         call_command("reseal_tokens", stderr=told)
 
-    assert "1 prepared exports cannot be opened with these" in told.getvalue()
+    assert "1 prepared export cannot be opened with these" in told.getvalue()
     assert only().file_key == prepared.file_key

@@ -198,6 +198,17 @@ def test_the_bare_address_of_an_archive_gives_the_whole_of_it(
     assert b"".join(whole.streaming_content) == archive_of(admin, ready)
 
 
+def test_an_archive_with_everybody_names_nobody_who_is_missing(team: None, admin: Client) -> None:
+    admin.post(START)
+    assert "0 of 2 members done." in words_of(admin.get(url_of(only())))
+    prepare_due()
+
+    page = words_of(admin.get(url_of(only())))
+
+    assert "Every member is in the archive." in page
+    assert "missing" not in page
+
+
 def test_who_failed_and_why_is_in_the_manifest(team: None, admin: Client, bob: User) -> None:
     admin.post(START)
     StoredToken.objects.filter(member=bob).delete()
@@ -210,7 +221,7 @@ def test_who_failed_and_why_is_in_the_manifest(team: None, admin: Client, bob: U
     assert (found["bob"]["state"], found["bob"]["reason"]) == ("failed", "disconnected")
     assert "no longer connected" in found["bob"]["sentence"]
     page = words_of(admin.get(url_of(only())))
-    assert "1 of 2 members are in the archive" in page
+    assert "The archive has 1 of 2 members. Its manifest says who is missing" in page
 
 
 def test_only_the_members_who_failed_are_exported_again(
@@ -433,7 +444,7 @@ def test_a_member_whose_file_has_ended_is_not_counted(
 
     page = words_of(admin.get(url_of(ready)))
 
-    assert "1 of 2 members are in the archive" in page
+    assert "The archive has 1 of 2 members" in page
     assert "Its file is not here any more" in page
     found = {entry["member"]: entry for entry in manifest_of(archive_of(admin, ready))["members"]}
     assert (found["alice"]["state"], found["bob"]["reason"]) == ("exported", "gone")

@@ -127,7 +127,7 @@ def test_a_member_who_disconnects_while_they_wait_is_named(
 
     assert states() == {"alice": "ready", "bob": "failed"}
     assert "This member is not connected any more." in words_of(admin.get(url_of(only())))
-    assert "1 of 2 members were exported" in Message.objects.get(kind="team_export.ready").text
+    assert "1 of 2 members was exported" in Message.objects.get(kind="team_export.ready").text
 
 
 def test_a_member_who_is_deleted_meanwhile_is_named(team: None, admin: Client, bob: User) -> None:
@@ -232,7 +232,7 @@ def test_a_part_that_expires_while_another_is_tried_again_is_not_counted(
     assert sorted(states().values()) == ["failed", "ready"]
     assert last_row(Action.TEAM_EXPORT_ENDED).detail["members"] == 1
     told = Message.objects.filter(member=carol, kind="team_export.ready").latest("pk")
-    assert "1 of 2 members were exported" in told.text
+    assert "1 of 2 members was exported" in told.text
     admin.post(url_of(only(), "retry/"))
     prepare_due()
     assert set(states().values()) == {"ready"}

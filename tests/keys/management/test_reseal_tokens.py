@@ -55,6 +55,6 @@ def test_what_no_key_opens_is_counted_and_left(
     lost = connect(carol, token).sealed
     settings.TOKEN_SEALING_KEYS = newest
 
-    with pytest.raises(CommandError, match="1 stored tokens cannot be opened"):
+    with pytest.raises(CommandError, match="1 stored token cannot be opened"):
         reseal()
     assert StoredToken.objects.get(member=carol).sealed == lost

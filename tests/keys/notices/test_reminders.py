@@ -313,7 +313,7 @@ def test_secrets_under_the_newest_key_stay_and_lost_ones_are_counted(
     with pytest.raises(CommandError, match="Not everything was moved"):
         call_command("reseal_tokens", stdout=out, stderr=err)
 
-    assert "1 secrets of webhooks and feeds cannot be opened" in err.getvalue()
+    assert "1 secret of webhooks and feeds cannot be opened" in err.getvalue()
     assert "secrets of reminders" not in out.getvalue()
     assert reminders_of(alice).webhook_secret == before
 

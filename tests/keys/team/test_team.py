@@ -49,7 +49,7 @@ def test_a_member_stands_with_connection_keys_and_findings(
     words = words_of(admin.get("/team/"))
 
     assert "alice" in words
-    assert "3 working 1 end soon · 1 no expiry · 1 plain text · 1 ended" in words
+    assert "3 working 1 ends soon · 1 no expiry · 1 plain text · 1 ended" in words
     assert "3 without purpose" in words
     assert "As of just now" in words
     assert node.requests == []  # what the worker saw is enough
