@@ -80,6 +80,13 @@ def end_from(
     return SafeString(f"<span>{_date(value.astimezone(zone))}</span> {distance}")
 
 
+@register.simple_tag
+def key_end(value: datetime, clock_ahead: timedelta | str | None = None) -> SafeString:
+    """The end of one key, with its date, as `end_from` gives it for many."""
+    ahead = clock_ahead if isinstance(clock_ahead, timedelta) else timedelta()
+    return end_from(timezone.now(), timezone.get_current_timezone(), value, ahead)
+
+
 @register.filter
 def exact_moment(value: datetime) -> str:
     """`24 Dec 2026, 18:13 CET`, in the member's zone."""

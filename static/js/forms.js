@@ -46,9 +46,16 @@ const clockSkew = Number(document.querySelector('meta[name="server-time"]').data
 /** A moment as the clock of a zone shows it: "2027-01-31 23:59". */
 const onClock = (moment, timeZone) => new Intl.DateTimeFormat("sv", { timeZone, dateStyle: "short", timeStyle: "short" }).format(moment);
 
+/** "CET": each language has short names for the zones of its own part of the world only. */
+function zoneName(moment, timeZone) {
+  const inLanguage = (language) => new Intl.DateTimeFormat(language, { timeZone, timeZoneName: "short" }).formatToParts(moment).find(({ type }) => type === "timeZoneName").value;
+  const names = ["en-GB", "en-US", "en-AU", "en-IN"].map(inLanguage);
+  return names.find((name) => !/[+-]/.test(name)) ?? names[0];
+}
+
 function dateWords(moment, zone) {
   const [, year, month, day, clock] = onClock(moment, zone).match(/(\d+)-(\d+)-(\d+) ([\d:]+)/);
-  return `${Number(day)} ${MONTHS[month - 1]} ${year}, ${clock}`;
+  return `${Number(day)} ${MONTHS[month - 1]} ${year}, ${clock} ${zoneName(moment, zone)}`;
 }
 
 /** The last minute of a day in a zone; its offset is found by looking at the zone's clock twice. Where clocks are set back at

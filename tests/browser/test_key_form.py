@@ -29,6 +29,21 @@ def summary(page: Page) -> str:
     return page.locator("[data-summary-text]").inner_text()
 
 
+def test_the_sentence_names_the_zone_as_the_created_page_does(
+    open_page: OpenPage, member: Member
+) -> None:
+    page = open_page(timezone_id="Europe/Berlin")
+    sign_in(page, member)
+    page.goto("/keys/new/")
+    page.get_by_label("Label").fill("zoned")
+    page.get_by_text("On a date", exact=True).click()
+    for day, zone in (("2036-01-31", "CET"), ("2036-07-31", "CEST")):
+        page.get_by_label("Last day").fill(day)
+        assert summary(page).endswith(f", 23:59 {zone}.")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("31 Jul 2036, 23:59 CEST")).to_be_visible()
+
+
 def test_the_sentence_says_what_the_server_accepts(page: Page) -> None:
     page.get_by_text("Custom", exact=True).click()
     field = page.get_by_label("Custom lifetime")
@@ -49,7 +64,7 @@ def test_a_date_is_said_back_as_a_duration_and_a_date(page: Page) -> None:
     page.get_by_label("Last day").fill("2098-07-31")
     assert ", valid for " in summary(page)
     assert " days" in summary(page)
-    assert summary(page).endswith("until 31 Jul 2098, 23:59.")
+    assert summary(page).endswith("until 31 Jul 2098, 23:59 HADT.")
     page.get_by_label("Last day").fill("2001-01-31")
     assert "choose its last day" in summary(page)
 

@@ -166,6 +166,18 @@ def test_a_qr_code_stays_dark_on_light_in_forced_colours(stage: Stage) -> None:
         expect(code.locator("path").first).to_have_css("fill", "rgb(0, 0, 0)")
 
 
+def test_a_printed_table_of_the_team_has_exact_ends(stage: Stage) -> None:
+    with stage.page_of("carol") as page:
+        stage.console.look_at_accounts()
+        page.goto("/team/keys/?status=soon")
+        end = page.locator(".key-end time").first
+        assert end.evaluate("(it) => getComputedStyle(it, '::before').content").startswith('"· "')
+        page.emulate_media(media="print")
+        printed = end.evaluate("(it) => getComputedStyle(it, '::after').content")
+        assert printed == f'"{end.get_attribute("title")}"'
+        expect(end).to_have_css("font-size", "0px")
+
+
 def test_a_printed_page_names_the_member_and_exact_times(
     open_page: OpenPage, member: Member
 ) -> None:
