@@ -267,7 +267,8 @@ const SHORTCUTS = {
 
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input, textarea, select");
-  const isCommand = event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
+  const isBracket = event.altKey && "[]".includes(event.key); // typed with Option or AltGr on many keyboards
+  const isCommand = event.metaKey || event.isComposing || ((event.ctrlKey || event.altKey) && !isBracket);
   if (isTyping || isCommand || dialog?.open || !("shortcuts" in document.documentElement.dataset)) return;
   if (!Object.hasOwn(SHORTCUTS, event.key)) return;
   event.preventDefault();

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Member, sign_in
+from tests.browser.stage import Stage
 from tests.support.console import Console
 
 pytestmark = pytest.mark.browser
@@ -170,6 +171,25 @@ def test_the_list_is_worked_through_by_keyboard(
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="robot 00")).to_be_visible()
+
+
+PRESS = """(event) => document.body.dispatchEvent(
+  new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...event }))"""
+
+
+def test_brackets_typed_with_option_or_altgr_turn_the_page(stage: Stage) -> None:
+    with stage.page_of("many") as page:
+        page.goto("/keys/")
+        number = page.get_by_text("Page ", exact=False).first
+        for key, modifiers, wanted in (
+            ("]", {"altKey": True}, 2),  # Option on a Mac
+            ("]", {"altKey": True, "ctrlKey": True}, 3),  # AltGr on Windows
+            ("[", {"altKey": True}, 2),
+        ):
+            page.evaluate(PRESS, {"key": key, **modifiers})
+            expect(number).to_contain_text(f"Page {wanted} of")
+        for modifiers in ({"metaKey": True}, {"ctrlKey": True}):  # the browser's own
+            assert page.evaluate(PRESS, {"key": "[", **modifiers}), "it was not left alone"
 
 
 def test_help_lists_the_keys_of_the_list(page: Page) -> None:
