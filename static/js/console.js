@@ -114,6 +114,16 @@ function stopWaiting(form) {
   });
 }
 
+/** The browser's Stop gives the form back; browsers without the Navigation API do not tell of it. */
+function watchForStop(form) {
+  const stopped = () => {
+    if (!form.dataset.sent) return;
+    stopWaiting(form);
+    showNotice({ level: "warning", text: "Your browser stopped waiting. What you sent may be done all the same: look before you send it again." });
+  };
+  window.navigation?.addEventListener("navigate", ({ signal }) => signal.addEventListener("abort", stopped), { once: true });
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-once]")) return;
@@ -122,6 +132,8 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   } else {
     waitOn(form, event.submitter);
+    // A download tells this by itself (forms.js), and htmx does not navigate.
+    if (!form.dataset.once && !(window.htmx && form.dataset.hxPost)) watchForStop(form);
     form.dispatchEvent(new CustomEvent("sending", { bubbles: true }));
   }
 }, true);

@@ -139,6 +139,21 @@ def test_waiting_for_a_download_ends_when_the_browser_gives_up(
     )
 
 
+def test_a_form_can_be_sent_again_after_the_browser_stopped_it(stage: Stage, held: Hold) -> None:
+    with stage.page_of("carol") as page:
+        page.goto("/team/varied/offboard/")
+        routes = held(page, r"/offboard/$")
+        page.evaluate("addEventListener('submit', () => setTimeout(() => stop(), 600)); null")
+        button = page.get_by_role("button", name="Dry run")
+        button.click(no_wait_after=True)
+
+        expect(page.locator("#notices")).to_contain_text("What you sent may be done all the same")
+        expect(button).not_to_have_attribute("aria-disabled", "true")
+        button.click(no_wait_after=True)
+        expect(button).not_to_have_attribute("aria-disabled", "true")
+        assert len(routes) == 2
+
+
 def test_waiting_for_a_download_ends_at_a_time_limit(console: Console, page: Page) -> None:
     page.goto("/exports/")
     console.node.set_fault("export", Fault("delay", seconds=4, times=1))
