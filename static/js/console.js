@@ -582,7 +582,11 @@ async function fingerprint(token) {
 
 async function searchByFingerprint(field) {
   const [token] = visible(field.value).match(TOKEN);
-  field.value = "";
+  if (!crypto.subtle) {
+    field.value = "";
+    const link = { href: byId("nav-find").href, textContent: "Paste it there" };
+    return showNotice({ level: "info", link, text: "That was a whole token. It was not sent, and without https this search cannot compute its fingerprint. Find can." });
+  }
   field.value = await fingerprint(token);
   showNotice({ level: "info", text: "That was a whole token. It was not sent: the list is searched for its fingerprint." });
   field.dispatchEvent(new Event("input", { bubbles: true }));

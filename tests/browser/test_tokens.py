@@ -276,6 +276,26 @@ def test_a_token_pasted_into_the_search_becomes_its_fingerprint(page: Page, memb
     assert token not in page.evaluate(TRACES)
 
 
+def test_without_https_a_token_in_the_search_is_sent_nowhere_and_find_is_offered(
+    page: Page, member: Member
+) -> None:
+    token, seen = list(member.account.keys)[-1], urls_of(page)
+    page.add_init_script("Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined })")
+    page.goto("/keys/")
+    field = page.get_by_role("searchbox")
+    field.fill(token)
+    told = page.locator("#notices")
+    expect(told).to_contain_text("That was a whole token. It was not sent")
+    expect(field).to_have_value("")
+    page.wait_for_timeout(400)
+    told.get_by_role("link", name="Paste it there").click()
+    page.wait_for_url("**/keys/find/")
+    page.get_by_label("Token, fingerprint or text around one").fill(token)
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator(".finding")).to_contain_text("console")
+    assert token[3:11] not in str(seen)
+
+
 @pytest.mark.parametrize("delay", [0, 30])
 def test_a_token_typed_into_the_search_is_never_sent(
     page: Page, member: Member, delay: float
