@@ -585,7 +585,7 @@ def test_sealing_keys_can_be_changed(
 
     settings.TOKEN_SEALING_KEYS = settings.TOKEN_SEALING_KEYS[:1]
     assert document_of(only()) == document
-    assert "Moved 1 keys of prepared exports" in capsys.readouterr().out
+    assert "Moved 1 key of prepared exports" in capsys.readouterr().out
 
 
 @pytest.mark.django_db(transaction=True)
