@@ -17,6 +17,7 @@ from estuary_admin.unicode_text import without_invisible
 
 View = Callable[..., HttpResponseBase]
 
+MAX_TYPED_NAME = 1000  # a name has at most 150 characters, each of which may be typed in parts
 ADMINS = "admins"  # the group that makes a member an admin
 
 
@@ -60,6 +61,8 @@ def namesakes_of(name: str) -> list[User]:
 
     Compared here: SQLite knows the case of ASCII letters alone. One of exactly this name is first.
     """
+    if len(name) > MAX_TYPED_NAME:  # normalising takes quadratic time for combining characters
+        return []
     wanted = _as_read(name)
     names = User.objects.values_list("pk", "username").iterator()
     found = User.objects.filter(pk__in=[pk for pk, known in names if _as_read(known) == wanted])

@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 
+from estuary_admin.members import namesakes_of
 from keys.audit.vocabulary import Action
 from keys.models import Preferences
 from tests.conftest import PASSWORD, signed_in
@@ -70,6 +71,10 @@ def test_a_name_may_be_typed_in_any_way_that_reads_the_same(db: None, name: str)
     landed = Client().post("/accounts/login/", {"login": name, "password": PASSWORD})
 
     assert landed.status_code == 302
+
+
+def test_a_name_that_takes_long_to_compare_is_nobodys(alice: User) -> None:
+    assert namesakes_of("alice" + "\u0301\u0323" * 100_000) == []
 
 
 @pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example/"])
