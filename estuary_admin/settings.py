@@ -136,6 +136,7 @@ TEMPLATES = [
 # Storage
 DATABASES = databases.databases(DATA_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SERIALIZATION_MODULES = {"json": "estuary_admin.storage.exact_json"}
 CACHES = databases.caches(DATA_DIR)
 QUEUE = databases.queue(DATA_DIR, DATABASES["default"])
 SESSION_ENGINE = "estuary_admin.storage.sessions"
