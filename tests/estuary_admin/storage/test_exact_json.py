@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core import serializers
 
 from keys.actors import Actor
 from keys.audit import chain
 from keys.audit.record import record_action
 from keys.audit.vocabulary import Action
-from keys.models import AuditEntry, AuditHead
+from keys.models import AuditEntry
 
 
 @pytest.mark.django_db
-def test_the_audits_chain_holds_after_a_move(tmp_path: Path) -> None:
+def test_the_audits_chain_holds_after_a_move() -> None:
     for _ in range(3):
         record_action(Actor.for_job("test"), Action.KEY_REVOKED)
-    moments = list(AuditEntry.objects.order_by("pk").values_list("at", flat=True))
-    file = tmp_path / "rows.json"
-    call_command(
-        "dumpdata", "keys.auditentry", "keys.audithead", output=str(file), stdout=io.StringIO()
-    )
-    AuditEntry.objects.all()._raw_delete(using="default")  # the model refuses to delete
-    AuditHead.objects.all().delete()
+    rows = AuditEntry.objects.order_by("sequence")
+    previous = ""
 
-    call_command("loaddata", str(file), stdout=io.StringIO())
+    text = serializers.serialize("json", rows)
+    moved: list[Any] = [row.object for row in serializers.deserialize("json", text)]
 
-    assert list(AuditEntry.objects.order_by("pk").values_list("at", flat=True)) == moments
-    assert chain.verify().holds
+    assert [row.at for row in moved] == [row.at for row in rows]
+    for row in moved:
+        assert row.row_hash == chain.row_hash(row, previous)
+        previous = row.row_hash
